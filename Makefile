@@ -1,0 +1,55 @@
+# Targets are described by `make help`, which is the default.
+# SUITE, SIZES, METHODS and TASKS cut a slice: make reproduce SUITE=released SIZES="1B 3B" METHODS=LoRA
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3.11
+VENV   ?= .venv
+SUITE  ?= released
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+SLICE  := $(addprefix --size ,$(SIZES)) $(addprefix --method ,$(METHODS)) $(addprefix --task ,$(TASKS))
+TORCH  := $(shell grep -m1 '^torch==' requirements.lock)
+
+.PHONY: help setup lab reproduce test lint bench report clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# torch goes first and alone: a later range is then satisfied by it, and no second build is fetched.
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not installed; install Python 3.11 (Debian: apt-get install python3.11 python3.11-venv) or say make PYTHON=..." >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' || { echo "error: $(PYTHON) is not Python 3.11 or 3.12" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: $(READY) ## make the virtual environment from requirements.lock, then say what this machine can run
+	@$(BIN)/astraios doctor
+
+lab: $(READY) ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+reproduce: $(READY) ## score, aggregate and draw every table and figure of SUITE (default: released)
+	$(BIN)/astraios run --suite $(SUITE) $(SLICE)
+
+test: $(READY) ## run the tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(READY) ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY) ## time our scoring against the usual harness's way, side by side in one run
+	$(BIN)/python benchmarks/scoring.py $(BENCH_ARGS)
+
+report: $(READY) ## write one self-contained HTML page of SUITE's tables and figures
+	$(BIN)/astraios report --suite $(SUITE)
+
+clean: ## remove the virtual environment and everything runs have written (not figures/)
+	rm -rf build $(VENV)

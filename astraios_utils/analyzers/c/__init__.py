@@ -1,0 +1,1 @@
+"""C: a parser, a small abstract interpreter, and the checkers that watch it."""

@@ -1,0 +1,196 @@
+"""The ``astraios`` command: a thin layer over the package. Faults that the user can mend are one line and exit 2."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from . import __version__, schema, store
+
+
+def _sandbox_arguments(options: argparse.Namespace) -> dict[str, Any]:
+    weak = options.allow_weak_sandbox or os.environ.get("ASTRAIOS_ALLOW_WEAK_SANDBOX") == "1"
+    arguments: dict[str, Any] = {"workers": options.workers, "allow_weak": weak}
+    if options.strict_limit:
+        arguments["patience"] = math.inf
+    return arguments
+
+
+def _slice(options: argparse.Namespace) -> schema.Suite:
+    return store.load_suite(options.suite).slice(options.size, options.method, options.task)
+
+
+def _score(options: argparse.Namespace) -> None:
+    from . import scoring, tasks
+
+    task = tasks.get_task(options.task)
+    sources = [scoring.Source(task, Path(file)) for file in options.files]
+    out = Path(options.out) if options.out else None
+    names = [f"{Path(file).name.split('.')[0]}.parquet" for file in options.files]
+    if out is not None:
+        store.require_writable(out)
+        if len(set(names)) != len(names):
+            raise schema.BadInput("--out: two of the files have the same name; score them one at a time")
+    problems = Path(options.problems) if options.problems else None
+    for name, scored in zip(names, scoring.score(sources, problems, _sandbox_arguments(options)), strict=True):
+        if out is not None:
+            scoring.write(scored, out / name, task.references(problems))
+        scoring.print_line(scored, options.json)
+
+
+def _fetch(options: argparse.Namespace) -> None:
+    from . import released
+
+    names = [schema.match(name, released.task_names(), "task") for name in options.tasks]
+    files = [file for name in names for file in released.files(task=name)] if names else list(released.files())
+    print(released.fetch(files))
+
+
+def _params(options: argparse.Namespace) -> None:
+    from . import models
+
+    models.print_parameters(options.json, options.size, options.method)
+
+
+def _train(options: argparse.Namespace) -> None:
+    from . import training
+
+    training.train_suite(_slice(options), options.force)
+
+
+def _results(options: argparse.Namespace) -> None:
+    from . import pipeline, results
+
+    suite = _slice(options)
+    if options.ship:
+        print(pipeline.ship_counts(suite))
+    frame = pipeline.aggregate(store.load_suite(options.suite))
+    print(results.markdown(frame) if options.markdown else results.status_table(frame).to_string())
+
+
+def _run(options: argparse.Namespace) -> None:
+    from . import pipeline
+
+    pipeline.run(store.load_suite(options.suite), _slice(options), _sandbox_arguments(options), force=options.force)
+
+
+def _notebook(options: argparse.Namespace) -> None:
+    from . import notebook, pipeline
+
+    suite = _slice(options)
+    pipeline.aggregate(store.load_suite(options.suite))  # a notebook is current only with the results it shows
+    parameters = {"suite": suite.name, "sizes": list(suite.sizes), "methods": list(suite.methods)}
+    print(notebook.execute(options.name, suite.name, parameters, force=options.force))
+
+
+def _report(options: argparse.Namespace) -> None:
+    from . import pipeline, report
+
+    suite = store.load_suite(options.suite)
+    print(report.write(suite, pipeline.aggregate(suite)))
+
+
+def _doctor(options: argparse.Namespace) -> None:
+    from . import doctor
+
+    doctor.report()
+
+
+def _add_slice(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--suite", required=True, help="a suite of data/suites, or a suite file")
+    for name, example in (("size", "1B"), ("method", "LoRA"), ("task", "defect")):
+        parser.add_argument(f"--{name}", action="append", default=[], help=f"only this {name} ({example}); repeatable")
+
+
+def _add_sandbox(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--workers", type=_positive, help="programs at a time (default: the machine's cores)")
+    parser.add_argument("--strict-limit", action="store_true", help="give every program its whole limit in CPU time")
+    parser.add_argument(
+        "--allow-weak-sandbox", action="store_true", help="run untrusted programs without kernel isolation"
+    )
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, not {value}")
+    return value
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line of design: ``astraios COMMAND …``."""
+    parser = argparse.ArgumentParser(prog="astraios", description=__doc__)
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, function: Any, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(function=function)
+        return command
+
+    add("doctor", _doctor, "say what this machine can run, what is missing and how to get it")
+
+    params = add("params", _params, "Table 1, counted on the meta device")
+    params.add_argument("--json", action="store_true", help="one JSON object")
+    params.add_argument("--size", action="append", default=[], help="only this size (1B); repeatable")
+    params.add_argument("--method", action="append", default=[], help="only this method (LoRA); repeatable")
+
+    fetch = add("fetch", _fetch, "download upstream artefacts, verified")
+    fetch.add_argument("tasks", nargs="*", metavar="TASK")
+
+    score = add("score", _score, "generations -> verdicts and metrics")
+    score.add_argument("task", metavar="TASK")
+    score.add_argument("files", nargs="+", metavar="FILE", help="generations in the released format (.json, .json.xz)")
+    score.add_argument("--json", action="store_true", help="one JSON object per file")
+    score.add_argument("--out", metavar="DIR", help="write verdicts there, as parquet")
+    score.add_argument("--problems", metavar="PATH", help="problems to score against, instead of the task's own")
+    _add_sandbox(score)
+
+    train = add("train", _train, "tune a suite's models by its recipe, resumable")
+    _add_slice(train)
+    train.add_argument("--force", action="store_true", help="train anew what is finished")
+
+    table = add("results", _results, "verdicts -> tidy results beside the paper's; print the cells' status")
+    _add_slice(table)
+    table.add_argument("--markdown", action="store_true", help="print a row per task, for the README")
+    table.add_argument("--ship", action="store_true", help="also write the verdict counts to data/released")
+
+    run = add("run", _run, "every stage of a suite, resumable")
+    _add_slice(run)
+    _add_sandbox(run)
+    run.add_argument("--force", action="store_true", help="execute notebooks that are current, too")
+
+    page = add("report", _report, "write one self-contained HTML page of a suite's tables and figures")
+    page.add_argument("--suite", required=True, help="a suite of data/suites, or a suite file")
+
+    note = add("notebook", _notebook, "execute one notebook through papermill")
+    note.add_argument("name", metavar="NAME")
+    _add_slice(note)
+    note.add_argument("--force", action="store_true", help="execute it even if it is current")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when it did what it should, 2 when the user can mend what went wrong, 130 on Ctrl-C."""
+    from .sandbox import SandboxError
+
+    options = build_parser().parse_args(arguments)
+    try:
+        options.function(options)
+    except (schema.AstraiosError, SandboxError) as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted: what is done stays done; the same command continues", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

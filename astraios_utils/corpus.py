@@ -1,0 +1,242 @@
+"""Instruction data: documents from the hub or a file, as ``Question: …\\n\\nAnswer: …``, packed to constant length.
+
+The packed stream is endless and deterministic, reads no more documents than it has to, and can be continued from a
+:class:`Position` of three numbers. TRL's ``wrapped`` packing gives the same tokens (a test holds that) but ends a short
+sequence after every 1,000 documents, stops after one pass, and can only be continued from its beginning.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import lzma
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import numpy as np
+
+from . import released, schema
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+QUESTION = "Question: "
+ANSWER = "\n\nAnswer: "
+IGNORED = -100  # the label of a token that the loss leaves out
+SHUFFLE_BUFFER = 5_000  # documents, where they are streamed from the hub; the released script's number
+_AT_A_TIME = 64  # documents that the tokenizer gets at once: it works on them in parallel
+
+Pair = tuple[str, str]
+
+
+class Corpus(Protocol):
+    """Documents in an order that depends on the pass alone."""
+
+    def read(self, epoch: int, start: int) -> Iterator[Pair]:
+        """The (prompt, completion) pairs of one pass, from document ``start`` on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a packed stream stands: its next token is number ``token`` of document ``document`` of pass ``epoch``."""
+
+    epoch: int = 0
+    document: int = 0
+    token: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """One sequence.
+
+    Attributes:
+        input_ids: exactly ``length`` tokens; documents follow each other with one end-of-sequence token between.
+        labels: the same tokens, or -100 where the loss leaves them out.
+        after: where the stream stands afterwards.
+    """
+
+    input_ids: list[int]
+    labels: list[int]
+    after: Position
+
+
+def text(prompt: str, completion: str) -> str:
+    """A document as the model reads it (the released ``finetune.py``)."""
+    return f"{QUESTION}{prompt}{ANSWER}{completion}"
+
+
+class FileCorpus:
+    """A file of JSON lines (``.jsonl``, or ``.xz`` of one), read whole; each pass has its own permutation."""
+
+    def __init__(self, path: Path, prompt: str, completion: str, seed: int | None) -> None:
+        self.path = path
+        self.seed = seed
+        self.pairs = list(_read_lines(path, prompt, completion))
+        if not self.pairs:
+            raise schema.BadInput(f"{path}: holds no documents")
+
+    def read(self, epoch: int, start: int) -> Iterator[Pair]:
+        """See :class:`Corpus`; the file's own order where there is no seed."""
+        order: Iterable[int] = range(len(self.pairs))
+        if self.seed is not None:
+            order = np.random.default_rng([self.seed, epoch]).permutation(len(self.pairs)).tolist()
+        return (self.pairs[index] for index in itertools.islice(order, start, None))
+
+
+def _read_lines(path: Path, prompt: str, completion: str) -> Iterator[Pair]:
+    number = 0
+    try:
+        with lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield _pair(json.loads(line), prompt, completion, f"{path}: line {number}")
+    except FileNotFoundError:
+        raise schema.MissingArtefact(f"{path}: no such corpus file") from None
+    except json.JSONDecodeError as error:
+        raise schema.BadInput(f"{path}: line {number}: not JSON ({error.msg})") from None
+    except (lzma.LZMAError, EOFError, UnicodeDecodeError, OSError) as error:
+        raise schema.BadInput(f"{path}: damaged after line {number} ({error})") from None
+
+
+def _pair(row: Any, prompt: str, completion: str, where: str) -> Pair:
+    if not isinstance(row, dict):
+        raise schema.BadInput(f"{where}: holds a {type(row).__name__}, expected an object with text columns")
+    for column in (prompt, completion):
+        if column not in row:
+            schema.match(column, map(str, row), f"column of {where}")
+        if not isinstance(row[column], str):
+            raise schema.BadInput(f"{where}: column {column!r} holds a {type(row[column]).__name__}, not text")
+    return row[prompt], row[completion]
+
+
+class HubCorpus:
+    """A data set of the hub, streamed: nothing is downloaded that is not read."""
+
+    def __init__(self, recipe: schema.Recipe, split: str, seed: int | None) -> None:
+        self.recipe = recipe
+        self.split = split
+        self.seed = seed
+
+    def _stream(self, epoch: int) -> Any:
+        import datasets
+
+        recipe = self.recipe
+        stream = datasets.load_dataset(recipe.corpus, split=self.split, revision=recipe.corpus_revision, streaming=True)
+        return stream if self.seed is None else stream.shuffle(seed=self.seed + epoch, buffer_size=SHUFFLE_BUFFER)
+
+    def read(self, epoch: int, start: int) -> Iterator[Pair]:
+        """See :class:`Corpus`; streamed data are shuffled within a buffer.
+
+        Raises:
+            schema.MissingArtefact: the data set cannot be had.
+        """
+        recipe = self.recipe
+        try:
+            for number, row in enumerate(self._stream(epoch).skip(start), start + 1):
+                yield _pair(row, recipe.prompt_column, recipe.completion_column, f"{recipe.corpus}: row {number}")
+        except (OSError, ValueError) as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0][:200]
+            raise schema.MissingArtefact(
+                f"{recipe.corpus}: split {self.split} cannot be had from the hub ({reason}): connect, or name a file "
+                "of JSON lines as the recipe's corpus"
+            ) from None
+
+
+def _file(name: str) -> Path | None:
+    """The file that a recipe's corpus names: a path, or ``mirror:PATH`` in the mirror; ``None``: a name on the hub."""
+    if name.startswith("mirror:"):
+        mirror = released.mirror()
+        if mirror is None:
+            raise schema.MissingArtefact(
+                f"{name}: no mirror here; set ASTRAIOS_MIRROR to a folder with upstream's files"
+            )
+        path = mirror / name.removeprefix("mirror:")
+        return path if path.exists() else path.with_name(f"{path.name}.xz")
+    path = Path(name)
+    return path if path.exists() or path.suffix in {".jsonl", ".xz"} else None
+
+
+def open_corpus(recipe: schema.Recipe, seed: int, held_out: bool = False) -> Corpus | None:
+    """The documents to train on, or the held-out ones (unshuffled; ``None`` where a file has no held-out part)."""
+    name = recipe.corpus_test if held_out else recipe.corpus
+    path = _file(name) if name else None
+    if path is None and held_out and _file(recipe.corpus):
+        return None
+    order = None if held_out else seed
+    if path is None:
+        return HubCorpus(recipe, "test" if held_out else "train", order)
+    return FileCorpus(path, recipe.prompt_column, recipe.completion_column, order)
+
+
+def encode(
+    tokenizer: PreTrainedTokenizerBase, pairs: list[Pair], answers_only: bool
+) -> Iterator[tuple[list[int], list[int]]]:
+    """Documents as (token ids, labels), each ended by the end-of-sequence token.
+
+    With ``answers_only`` a label is kept where its token reaches into the answer, so that the tokens are the same
+    either way (the released script tokenised question and answer apart there).
+    """
+    encoded = tokenizer([text(*pair) for pair in pairs], return_offsets_mapping=answers_only, verbose=False)
+    end = cast(int, tokenizer.eos_token_id)
+    for index, (prompt, _) in enumerate(pairs):
+        ids = cast("list[int]", encoded["input_ids"][index])
+        labels = ids
+        if answers_only:
+            begin = len(QUESTION) + len(prompt) + len(ANSWER)
+            offsets = encoded["offset_mapping"][index]
+            labels = [token if stop > begin else IGNORED for token, (_, stop) in zip(ids, offsets, strict=True)]
+        yield [*ids, end], [*labels, end]
+
+
+def _documents(
+    corpus: Corpus, tokenizer: PreTrainedTokenizerBase, epoch: int, start: int, answers_only: bool
+) -> Iterator[tuple[list[int], list[int]]]:
+    pairs = corpus.read(epoch, start)
+    while batch := list(itertools.islice(pairs, _AT_A_TIME)):
+        yield from encode(tokenizer, batch, answers_only)
+
+
+def pack(
+    corpus: Corpus,
+    tokenizer: PreTrainedTokenizerBase,
+    length: int,
+    start: Position | None = None,
+    passes: int | None = None,
+    answers_only: bool = False,
+) -> Iterator[Packed]:
+    """Sequences of constant length from the documents, pass after pass; a last incomplete one is left out.
+
+    Args:
+        corpus: the documents.
+        tokenizer: a fast tokenizer with an end-of-sequence token.
+        length: tokens in each sequence.
+        start: continue where an earlier stream stood (:attr:`Packed.after`).
+        passes: stop after so many passes over the documents (default: never).
+        answers_only: compute the loss on answers alone.
+
+    Raises:
+        schema.BadInput: a tokenizer without end-of-sequence token, or a corpus without documents.
+    """
+    if tokenizer.eos_token_id is None:
+        raise schema.BadInput("the tokenizer has no end-of-sequence token: documents could not be told apart")
+    if answers_only and not tokenizer.is_fast:
+        raise schema.BadInput("answers_only needs a fast tokenizer (one that knows where in the text a token stands)")
+    at = start or Position()
+    ids: list[int] = []
+    labels: list[int] = []
+    for epoch in itertools.count(at.epoch) if passes is None else range(at.epoch, passes):
+        document = -1
+        for document, (more, kept) in enumerate(_documents(corpus, tokenizer, epoch, at.document, answers_only)):
+            begin = at.token if document == 0 else 0
+            ids += more[begin:]
+            labels += kept[begin:]
+            while len(ids) >= length:
+                after = Position(epoch, at.document + document, len(more) - len(ids) + length)
+                yield Packed(ids[:length], labels[:length], after)
+                del ids[:length], labels[:length]
+        if document < 0 and at.document == 0:
+            raise schema.BadInput("the corpus holds no documents")
+        at = Position()

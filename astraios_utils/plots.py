@@ -1,0 +1,454 @@
+"""Tidy results -> the paper's figures, on axes that the caller owns. Nothing here reads a file or saves one.
+
+One visual language throughout, readable in grey and by the colour-blind: a method is a colour (Okabe-Ito) *and* a
+marker; a filled marker on a solid line is measured here, with its 95% interval; a hollow marker on a dashed line is
+what the paper printed; a cross in the grey strip below the axis is a cell whose generations nobody has. Sizes are
+categories, and methods stand side by side within each, so that no marker hides another.
+
+Frames have the columns of ``results`` (``size``, ``method``, ``task``, ``metric``, ``value``, ``low``, ``high``,
+``published``, ``provenance``); values are percentages. A frame of published numbers alone (``provenance`` all
+``published``) is drawn hollow and has no missing cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+
+from . import schema
+
+# Okabe and Ito's palette (jfly.uni-koeln.de/color), black for the reference method; its yellow is too light for lines.
+LOOKS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "LoRA": ("#0072B2", "o"),
+        "P-Tuning": ("#D55E00", "s"),
+        "AdapterH": ("#E69F00", "^"),
+        "AdapterP": ("#009E73", "v"),
+        "Parallel": ("#CC79A7", "D"),
+        "(IA)3": ("#56B4E9", "P"),
+        "FFT": ("#000000", "X"),
+        "Prompt": ("#8C510A", "<"),
+        "AdaLoRA": ("#4D4D9F", ">"),
+        "Prefix": ("#7A7A7A", "h"),
+    }
+)
+STYLE: Mapping[str, Any] = MappingProxyType(
+    {
+        "font.family": "DejaVu Sans",
+        "font.size": 9.0,
+        "axes.titlesize": 10.0,
+        "axes.labelsize": 9.0,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.axisbelow": True,
+        "axes.grid": True,
+        "axes.grid.axis": "y",
+        "grid.color": "#E2E2E2",
+        "grid.linewidth": 0.6,
+        "xtick.major.size": 0.0,
+        "ytick.major.size": 2.5,
+        "legend.fontsize": 8.0,
+        "legend.frameon": False,
+        "figure.constrained_layout.use": True,
+        "figure.dpi": 110.0,
+        "savefig.dpi": 160.0,
+    }
+)
+TASK_TITLES: Mapping[str, str] = MappingProxyType(
+    {
+        "defect": "Defect detection (Devign)",
+        "clone": "Clone detection (BigCloneBench)",
+        "synthesize-python": "Code synthesis, Python",
+        "synthesize-java": "Code synthesis, Java",
+        "repair-python": "Code repair, Python",
+        "repair-java": "Code repair, Java",
+        "explain-python": "Code explanation, Python",
+        "explain-java": "Code explanation, Java",
+        "recode-format": "ReCode, format",
+        "recode-function": "ReCode, function names",
+        "recode-syntax": "ReCode, syntax",
+        "recode-docstring": "ReCode, docstring",
+        "defect-1shot": "Defect detection, one example shown",
+        "clone-1shot": "Clone detection, one example shown",
+    }
+)
+METRIC_LABELS: Mapping[str, str] = MappingProxyType(
+    {"accuracy": "Accuracy (%)", "f1": "F1 (%)", "pass@1": "Pass@1 (%)", "rp@1": "RP@1 (%)", "rc@1": "RC@1 (%)"}
+)
+# Figure 1's eight columns: the paper's mean task performance is their plain mean (section 4, "Overall Performance").
+MEAN_COLUMNS: tuple[tuple[str, str], ...] = (
+    *zip(schema.COMPREHENSION_TASKS, ("accuracy", "f1"), strict=True),
+    *((task, "pass@1") for task in schema.GENERATION_TASKS),
+)
+SPREAD = 0.66  # share of a size's place on the axis that its methods take up
+STRIP = 0.075  # height of the strip of missing cells, as a share of the axis
+
+
+def cells(frame: pd.DataFrame, task: str, metric: str) -> pd.DataFrame:
+    """The cells of one task and metric: one row per method x size (that is the index), in the paper's order.
+
+    Columns: ``value``, ``low``, ``high`` (measured here, NaN where not), ``published`` (NaN where the paper has none)
+    and ``missing`` (nothing was measured, in a frame that holds measurements at all). Every method x size of the frame
+    has a row, also those that the task lacks. Raises :class:`schema.BadInput` where columns or all rows are lacking, or
+    where a cell has two rows.
+    """
+    lacking = [c for c in ("size", "method", "task", "metric", "value", "provenance") if c not in frame]
+    if lacking:
+        raise schema.BadInput(f"frame to draw: no column {', '.join(lacking)}; pass results or a table of the paper")
+    rows = frame[(frame["task"] == task) & (frame["metric"] == metric)].set_index(["method", "size"])
+    if rows.empty:
+        raise schema.BadInput(f"frame to draw: no row of {metric} on {task}; check the suite's tasks")
+    if rows.index.has_duplicates:
+        method, size = rows.index[rows.index.duplicated()][0]
+        raise schema.BadInput(f"frame to draw: {size} {method} has two rows of {metric} on {task}; pass one suite")
+    rows = rows.reindex(pd.MultiIndex.from_product([methods_of(frame), sizes_of(frame)], names=["method", "size"]))
+    measured = rows["provenance"] == "measured"
+    nothing = pd.Series(np.nan, index=rows.index)
+    printed = rows["value"].where(rows["provenance"] == "published").astype(float)
+    if "published" in rows:
+        printed = printed.fillna(rows["published"].astype(float))
+    return pd.DataFrame(
+        {
+            "value": rows["value"].where(measured).astype(float),
+            "low": rows["low"].where(measured).astype(float) if "low" in rows else nothing,
+            "high": rows["high"].where(measured).astype(float) if "high" in rows else nothing,
+            "published": printed,
+            "missing": rows["value"].where(measured).isna() & bool((frame["provenance"] != "published").any()),
+        }
+    )
+
+
+def sizes_of(frame: pd.DataFrame) -> list[str]:
+    """The sizes of a frame: the paper's in its order, others as they come."""
+    return _ordered(frame["size"], schema.SIZES)
+
+
+def methods_of(frame: pd.DataFrame) -> list[str]:
+    """The methods of a frame, in the paper's order."""
+    return _ordered(frame["method"], schema.ALL_METHODS)
+
+
+def _ordered(names: Iterable[Any], known: Sequence[str]) -> list[str]:
+    present = list(dict.fromkeys(str(name) for name in names))
+    return [k for k in known if k in present] + [p for p in present if p not in known]
+
+
+def _places(table: pd.DataFrame) -> tuple[list[str], list[str], dict[str, np.ndarray]]:
+    """Methods, sizes, and where on the axis each method's markers stand: one number per size."""
+    methods = list(dict.fromkeys(table.index.get_level_values("method")))
+    sizes = list(dict.fromkeys(table.index.get_level_values("size")))
+    steps = (np.arange(len(methods)) - (len(methods) - 1) / 2) * SPREAD / max(len(methods), 1)
+    return methods, sizes, {m: np.arange(len(sizes)) + step for m, step in zip(methods, steps, strict=True)}
+
+
+def draw(table: pd.DataFrame, ax: Axes, floor: float | None = 0.0, zero: bool = False) -> Axes:
+    """Draw ``cells`` (or a frame of their shape): size on the horizontal axis, a colour and a marker per method.
+
+    ``floor`` is the lowest value that the quantity can take (``None``: let the data decide). ``zero`` draws
+    differences: a line at 0, and none from size to size. Every artist carries a gid, ``measured:LoRA`` and the like.
+    """
+    methods, sizes, places = _places(table)
+    for method in methods:
+        colour, marker = LOOKS[schema.match(method, LOOKS, "method")]
+        rows, x = pd.DataFrame(table.loc[method]).reindex(sizes).astype(float), places[method]
+        if rows["published"].notna().any():
+            ax.plot(
+                x, rows["published"], color=colour, marker=marker, markerfacecolor="white", markersize=6.5,
+                markeredgewidth=0.9, linewidth=0.7, linestyle=(0, (3, 2)), zorder=2, gid=f"published:{method}",
+                clip_on=floor is None,
+            )  # fmt: skip
+        if rows["value"].notna().any():
+            ends = np.stack([rows["value"] - rows["low"], rows["high"] - rows["value"]])
+            bars = ax.errorbar(
+                x, rows["value"].to_numpy(), yerr=np.clip(np.nan_to_num(ends), 0, None), color=colour, marker=marker,
+                markersize=5.2 if marker in "PX" else 4.2, markeredgewidth=0.0, linewidth=1.1, elinewidth=0.9, zorder=3,
+                linestyle="none" if zero else "-", clip_on=floor is None,
+            )  # fmt: skip
+            bars.lines[0].set_gid(f"measured:{method}")
+            bars.lines[2][0].set_gid(f"interval:{method}")
+    ax.set_xticks(range(len(sizes)), sizes)
+    ax.set_xlim(-0.5, len(sizes) - 0.5)
+    ax.set_xlabel("Model size")
+    if zero:
+        reference(ax, 0.0)
+    if floor is not None:
+        _from(ax, floor)
+    if table[["value", "published"]].isna().all(axis=None):
+        if len(ax.get_shared_y_axes().get_siblings(ax)) == 1:  # others may need the scale
+            ax.set_yticks([])
+        ax.text(0.5, 0.58, "nothing measured", transform=ax.transAxes, ha="center", color="#555555", gid="nothing")
+    _strip(table, ax)
+    return ax
+
+
+def _from(ax: Axes, floor: float) -> None:
+    """Let the axis begin at ``floor`` and yet scale with the data, also of axes that share it: set_ylim would not."""
+    ax.axhline(floor, linewidth=0).sticky_edges.y.append(floor)
+    ax.autoscale_view(scalex=False)  # axhline itself asks for it only where the line lies outside
+
+
+def _strip(table: pd.DataFrame, ax: Axes) -> None:
+    """Mark the cells without artefact: a cross per method and size in a grey strip below the axis' lowest value."""
+    if not table["missing"].any():
+        return
+    methods, sizes, places = _places(table)
+    transform = ax.get_xaxis_transform()  # sizes across, shares of the axis' height upwards: free of the values' scale
+    corner, width = (-0.5, -STRIP), float(len(sizes))
+    ax.add_patch(
+        Rectangle(corner, width, STRIP, transform=transform, clip_on=False, color="#EEEEEE", linewidth=0, gid="strip")
+    )
+    ax.spines["bottom"].set_position(("axes", -STRIP))
+    for method in methods:
+        lacking = table.loc[method].reindex(sizes)["missing"].to_numpy(dtype=bool)
+        if lacking.any():
+            ax.plot(
+                places[method][lacking], np.full(lacking.sum(), -STRIP / 2), transform=transform, clip_on=False,
+                linestyle="none", marker="x", markersize=4, markeredgewidth=1.1, color=LOOKS[method][0],
+                gid=f"missing:{method}", scaley=False,
+            )  # fmt: skip
+
+
+def legend(target: Axes | Figure, notes: Mapping[str, str] | None = None, **where: Any) -> Legend:
+    """Say which method is which and how measured, published and missing are told apart: what the axes hold, no more.
+
+    ``notes`` puts a text behind a method's name (figure 1: the share of parameters it updates); ``where`` goes to
+    matplotlib. Without it the legend stands below a figure, or right of an axis.
+    """
+    axes = target.axes if isinstance(target, Figure) else [target]
+    drawn = [
+        tuple(gid.split(":")) for ax in axes for artist in ax.get_children() if ":" in (gid := artist.get_gid() or "")
+    ]
+    kinds, methods = {kind for kind, _ in drawn}, {method for _, method in drawn}
+    handles = [_handle(f"{m} ({notes[m]})" if notes and m in notes else m, *LOOKS[m]) for m in LOOKS if m in methods]
+    dashes: dict[str, Any] = {"linestyle": (0, (3, 2)), "markerfacecolor": "white", "linewidth": 0.7, "markersize": 6.5}
+    if "measured" in kinds:
+        handles.append(_handle("measured here, 95% interval"))
+    if "published" in kinds:
+        handles.append(_handle("published", **dashes))
+    if "missing" in kinds:
+        handles.append(_handle("no artefact", marker="x", linestyle="none", markersize=4))
+    if not where and isinstance(target, Figure):
+        where = {"loc": "outside lower center", "ncol": max((len(handles) + 1) // 2, 1)}
+    elif not where:
+        where = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)}
+    return target.legend(handles=handles, **where)
+
+
+def _handle(label: str, color: str = "#333333", marker: str = "o", **look: Any) -> Line2D:
+    return Line2D([], [], label=label, color=color, marker=marker, **{"markersize": 5, "linewidth": 1.1, **look})
+
+
+def scaling(frame: pd.DataFrame, ax: Axes, task: str, metric: str) -> Axes:
+    """One task over the model sizes, a line per method: the form of figures 5, 6, 12, 13 and 14."""
+    draw(cells(frame, task, metric), ax)
+    ax.set_ylabel(METRIC_LABELS.get(metric, f"{metric} (%)"))
+    ax.set_title(TASK_TITLES.get(task, task))
+    return ax
+
+
+def defect(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Figure 5: accuracy on defect detection over the model sizes."""
+    return scaling(frame, ax, "defect", "accuracy")
+
+
+def clone(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Figure 6: the paper's F1 on clone detection over the model sizes."""
+    return scaling(frame, ax, "clone", "f1")
+
+
+def humanevalpack(frame: pd.DataFrame, axes: Sequence[Axes] | np.ndarray) -> np.ndarray:
+    """Figure 12: Pass@1 on HumanEvalPack, a panel per task and language (``axes``: six, row by row or nested)."""
+    panels = np.asarray(axes, dtype=object)
+    if panels.size != len(schema.GENERATION_TASKS):
+        raise schema.BadInput(f"figure 12 has {len(schema.GENERATION_TASKS)} panels, not {panels.size}")
+    for ax, task in zip(panels.flat, schema.GENERATION_TASKS, strict=True):
+        scaling(frame, ax, task, "pass@1")
+    return panels
+
+
+def defect_one_shot(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Figure 13: accuracy on defect detection when the prompt shows one solved example (appendix H)."""
+    return scaling(frame, ax, "defect-1shot", "accuracy")
+
+
+def clone_one_shot(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Figure 14: F1 on clone detection when the prompt shows one solved example (appendix H)."""
+    return scaling(frame, ax, "clone-1shot", "f1")
+
+
+def mean_cells(frame: pd.DataFrame, columns: Iterable[tuple[str, str]]) -> pd.DataFrame:
+    """Cells averaged over several (task, metric) columns, as figures 1 and 7 do: a plain mean.
+
+    A measured mean needs every column measured, a published one every column published: a mean over fewer would be
+    another quantity. The interval is the normal one with the columns taken as independent (they share problems, so it
+    is narrower than it should be).
+    """
+    tables = [cells(frame, task, metric) for task, metric in columns]
+    columns_of = {name: pd.concat([t[name] for t in tables], axis=1, ignore_index=True) for name in tables[0]}
+    value = columns_of["value"].mean(axis=1, skipna=False)
+    published = columns_of["published"].mean(axis=1, skipna=False)
+    half = (((columns_of["high"] - columns_of["low"]) / 2) ** 2).sum(axis=1, skipna=False) ** 0.5 / len(tables)
+    missing = value.isna() & columns_of["missing"].any(axis=1)
+    ends = {"low": value - half, "high": value + half}
+    return pd.DataFrame({"value": value, **ends, "published": published, "missing": missing})
+
+
+def mean_performance(frame: pd.DataFrame, ax: Axes, columns: Iterable[tuple[str, str]] = MEAN_COLUMNS) -> Axes:
+    """Figure 1: the mean over the paper's eight task columns, by method and size (``columns``: over fewer of them)."""
+    chosen = tuple(columns)
+    draw(mean_cells(frame, chosen), ax, floor=None)
+    ax.set_ylabel("Mean score (%)")
+    ax.set_title(f"Mean over {len(chosen)} task columns")
+    return ax
+
+
+def mean_robust_change(frame: pd.DataFrame, ax: Axes, metric: str = "rc@1") -> Axes:
+    """Figure 7: RC@1 averaged over ReCode's four categories, by method and size."""
+    draw(mean_cells(frame, [(task, metric) for task in schema.ROBUSTNESS_TASKS]), ax)
+    ax.set_ylabel("Mean RC@1 (%)")
+    ax.set_title("Mean over 4 categories of perturbation")
+    return ax
+
+
+def updated_share(parameters: pd.DataFrame, ax: Axes) -> Axes:
+    """Figure 2: percentage of all parameters that each method updates, per size, on a logarithmic axis.
+
+    ``parameters`` has ``size``, ``method`` and ``percent``, with or without ``provenance``.
+    """
+    table = parameters.set_index(["method", "size"])["percent"].unstack("size")
+    table = table.reindex(index=methods_of(parameters), columns=sizes_of(parameters))
+    width = 0.8 / table.shape[1]
+    for i, size in enumerate(table.columns):
+        grey = 0.82 - 0.62 * i / max(table.shape[1] - 1, 1)
+        x = np.arange(len(table)) + (i - (table.shape[1] - 1) / 2) * width
+        bars = ax.bar(
+            x, table[size], width * 0.92, color=(grey * 0.55, grey * 0.8, grey), label=size, hatch=("", "///")[i % 2],
+            edgecolor="white", linewidth=0.4,
+        )  # fmt: skip
+        labels = ["" if np.isnan(v) else f"{v:.3g}" for v in table[size]]
+        ax.bar_label(bars, labels, rotation=90, fontsize=7, padding=2)
+    ax.set_yscale("log")
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.set_ylim(top=ax.get_ylim()[1] * 4)
+    ax.set_xticks(range(len(table)), table.index)
+    ax.set_ylabel("Parameters updated (%)")
+    ax.legend(title="Model size", loc="upper left", ncol=4)
+    return ax
+
+
+def differences(frame: pd.DataFrame, ax: Axes, task: str, metric: str) -> Axes:
+    """Measured minus published, in percentage points, per cell of one task; the line at 0 is agreement."""
+    table = cells(frame, task, metric)
+    shifted = table[["value", "low", "high"]].sub(table["published"], axis=0)
+    draw(shifted.assign(published=np.nan, missing=table["missing"]), ax, floor=None, zero=True)
+    ax.set_ylabel("Measured − published (points)")
+    ax.set_title(TASK_TITLES.get(task, task))
+    return ax
+
+
+def rule_cost(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """What a scoring rule costs: accuracy under the other rule minus accuracy under the paper's, per model.
+
+    ``frame`` has ``size``, ``method``, ``value`` (percentage points) and may have ``low`` and ``high``.
+    """
+    index = pd.MultiIndex.from_product([methods_of(frame), sizes_of(frame)], names=["method", "size"])
+    table = frame.set_index(["method", "size"]).reindex(index)
+    for end in ("low", "high"):
+        table[end] = table.get(end, np.nan)
+    draw(table.assign(published=np.nan, missing=table["value"].isna()), ax, floor=None, zero=True)
+    ax.set_ylabel("Change of accuracy (points)")
+    return ax
+
+
+def language_levels(frame: pd.DataFrame, ax: Axes, task: str, size: str) -> Axes:
+    """Pass@1 of one size's Java files when the same programs are compiled at several language levels.
+
+    ``frame`` is what :func:`protocol.language_levels` returns; its levels are drawn in the frame's order. The published
+    values stand at the right, hollow, since the paper names no level.
+    """
+    rows = frame[(frame["task"] == task) & (frame["size"] == size)]
+    levels = list(dict.fromkeys(frame["release"]))
+    for method in methods_of(rows):
+        colour, marker = LOOKS[schema.match(method, LOOKS, "method")]
+        own = rows[rows["method"] == method].set_index("release")
+        ax.plot(
+            range(len(levels)), own["pass@1"].reindex(levels).to_numpy(), color=colour, marker=marker, markersize=4.5,
+            linewidth=1.1, gid=f"point:{method}",
+        )  # fmt: skip
+        ax.plot(
+            [len(levels)], own["published"].iloc[:1], color=colour, marker=marker, markerfacecolor="white",
+            markersize=6.5, linestyle="none", clip_on=False, gid=f"published:{method}",
+        )  # fmt: skip
+    if rows.empty:
+        ax.text(0.5, 0.5, "nothing measured", transform=ax.transAxes, ha="center", color="#555555", gid="nothing")
+    ax.axvline(len(levels) - 0.5, color="#BBBBBB", linewidth=0.8)
+    ax.set_xticks(range(len(levels) + 1), [*(str(level) for level in levels), "paper"])
+    ax.set_xlim(-0.4, len(levels) + 0.4)
+    _from(ax, 0.0)
+    ax.set_xlabel("Java language level")
+    ax.set_ylabel("Pass@1 (%)")
+    ax.set_title(f"{TASK_TITLES.get(task, task)}, {size}")
+    return ax
+
+
+def reference(ax: Axes, value: float, label: str | None = None) -> Axes:
+    """A thin horizontal line at ``value`` (a baseline, or no difference), with its name at the right end."""
+    ax.axhline(value, color="#555555", linewidth=0.9, linestyle=(0, (1, 1.5)), zorder=1, gid="reference")
+    if label:
+        ax.annotate(
+            label, (1.0, value), xycoords=ax.get_yaxis_transform(), xytext=(-2, 3), textcoords="offset points",
+            ha="right", fontsize=7, color="#555555", bbox={"facecolor": "#FFFFFFB0", "pad": 0.5, "linewidth": 0},
+        )  # fmt: skip
+    return ax
+
+
+def signed_change(frame: pd.DataFrame, nominal: pd.DataFrame, ax: Axes, task: str) -> Axes:
+    """RP@1 minus a nominal Pass@1, with its sign, which RC@1 drops: above 0 the perturbed prompts help.
+
+    ``nominal`` has ``size``, ``method`` and ``value`` (percent), taken as known. Filled: from the measured RP@1;
+    hollow: from the published one.
+    """
+    table = cells(frame, task, "rp@1")
+    base = nominal.set_index(["method", "size"])["value"].reindex(table.index)
+    columns = ["value", "low", "high", "published"]
+    draw(table.assign(**{c: table[c] - base for c in columns}), ax, floor=None)
+    reference(ax, 0.0)
+    ax.set_ylabel("RP@1 − Pass@1 (points)")
+    ax.set_title(TASK_TITLES.get(task, task))
+    return ax
+
+
+def perturbations(frame: pd.DataFrame, ax: Axes, task: str) -> Axes:
+    """RP@1 of each perturbation of a ReCode category: a marker per measured model, a bar at their mean.
+
+    The category's RP@1 in table 4 is each model's lowest. ``frame`` are results with metrics ``rp@1/<perturbation>``.
+    Within a perturbation the sizes stand one above the other, the largest on top.
+    """
+    rows = frame[
+        (frame["task"] == task) & frame["metric"].str.startswith("rp@1/") & (frame["provenance"] == "measured")
+    ]
+    names = rows["metric"].str.removeprefix("rp@1/")
+    means = rows["value"].groupby(names).mean().sort_values()
+    sizes = sizes_of(frame)
+    for name, size, method, value in zip(names, rows["size"], rows["method"], rows["value"], strict=True):
+        colour, marker = LOOKS[schema.match(method, LOOKS, "method")]
+        lane = (sizes.index(size) - (len(sizes) - 1) / 2) * SPREAD / len(sizes)
+        y = list(means.index).index(name) + lane
+        ax.plot(value, y, color=colour, marker=marker, markersize=4.5, linestyle="none", gid=f"point:{method}")
+    ax.scatter(means, range(len(means)), marker="|", s=450, color="#333333", linewidth=0.9, zorder=1, gid="mean")
+    ax.set_yticks(range(len(means)), means.index)
+    ax.grid(axis="y", visible=False)
+    ax.grid(axis="x", visible=True)
+    ax.set_xlim(left=0)
+    ax.set_xlabel("RP@1 (%)")
+    ax.set_title(TASK_TITLES.get(task, task))
+    return ax

@@ -1,0 +1,175 @@
+"""Runs untrusted programs against trusted tests, and says what it guarantees and what it does not.
+
+What is guaranteed, at the level *full* (``levels``; Linux with user namespaces, Landlock and seccomp):
+
+- **A sample cannot make itself pass.**  Test and sample run in separate processes; the sample's never holds the test or
+  an expected answer, and hands over plain data alone, so that neither a patched builtin nor an object that is equal to
+  everything reaches the test.  Ending the process, raising ``SystemExit`` or writing to descriptors is not passing.
+- **A sample cannot reach anything else**: no network, no other process (to see, signal or trace), no file but the
+  interpreter's, read-only, and an empty scratch space of 16 MB that is its own; not the home directory, the
+  environment, other samples or verdicts.  It can start threads, but no process and no program.
+- **A sample cannot stay**: with its verdict, or with the death of the scoring process, all of its processes and files
+  are gone.  The next sample finds nothing changed.
+- **A sample cannot take more than its share**: wall time, address space, file size, descriptors, threads, output.
+- **A verdict is the protocol's** and does not depend on the number of workers or the order of the programs (the rule
+  about time limits, and its one gap, are in ``python`` and ``java``).  Hash seed and random state are fixed.
+
+What is **not** guaranteed:
+
+- Protection from bugs of the kernel, of the interpreter or of hardware: the sample shares the kernel with its host.
+- At the level *reduced* (no user namespaces) there are no private mounts, no network and no pid namespace; the other
+  two mechanisms alone keep a sample in, and it has nowhere to write.
+- At the level *weak* (macOS, or a container that forbids everything) **there is no boundary at all**; it needs consent.
+- That a sample cannot tell that it is being tested, burn its whole time limit, or see the arguments of its tests.
+- That every conceivable test works across two processes: what a sample returns that is not plain data (an instance of
+  its own class, a function, a generator) is a handle, which can be called, iterated, indexed and asked for attributes,
+  but is equal to itself alone and has no arithmetic; a test cannot pass functions of its own to the sample, catch the
+  sample's exception classes by name, or read again a container that the sample kept and changed later.
+- Fairness between samples under memory pressure beyond the per-sample limit: suspects that together hold too much are
+  stopped and judged again alone.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import Self
+
+from .levels import FULL, REDUCED, WEAK, Level, SandboxError, SandboxUnavailable, choose
+from .pool import Engine
+from .types import ERROR, FAILED, PASSED, TIMEOUT, Outcome, Program
+
+__all__ = [
+    "ERROR",
+    "FAILED",
+    "FULL",
+    "PASSED",
+    "REDUCED",
+    "RULES",
+    "TIMEOUT",
+    "WEAK",
+    "Engine",
+    "Level",
+    "Outcome",
+    "Program",
+    "Sandbox",
+    "SandboxError",
+    "SandboxUnavailable",
+    "runtime_id",
+]
+
+RULES = 1  # the version of the rules by which verdicts are given; a change makes earlier verdicts stale
+LANGUAGES = ("python", "java")
+
+
+class Sandbox:
+    """Runs programs; a context manager that holds warm processes until it is left.
+
+    Args:
+        workers: programs at a time; default: the cores this process may use.
+        isolation: ``"auto"`` or the name of a `Level`.
+        allow_weak: consent to isolation that protects nothing.
+        patience: CPU seconds that a program has had, at least, before it may be called a timeout while it shares the
+            cores (see ``python``); ``math.inf`` is the strict mode, where that is its whole limit.  Default: each
+            language's own, 2 s for Python.
+
+    Raises:
+        SandboxUnavailable: the isolation cannot be had here, or is weak and nobody consented.
+        ValueError: an unknown isolation, or a number of workers below one.
+    """
+
+    def __init__(
+        self,
+        workers: int | None = None,
+        isolation: str = "auto",
+        allow_weak: bool = False,
+        patience: float | None = None,
+    ) -> None:
+        if workers is not None and workers < 1:
+            raise ValueError(f"workers={workers}: at least one is needed")
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.workers = workers or cores
+        self.patience = patience
+        self.level: Level = choose(isolation, allow_weak)
+        self._engines: dict[str, Engine] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every process; may be called twice."""
+        while self._engines:
+            self._engines.popitem()[1].close()
+
+    def _engine(self, language: str) -> Engine:
+        if language not in self._engines:
+            patience = () if self.patience is None else (self.patience,)
+            if language == "python":
+                from .python import PythonEngine
+
+                self._engines[language] = PythonEngine(self.level, self.workers, *patience)
+            else:
+                from .java import JavaEngine
+
+                self._engines[language] = JavaEngine(self.level, self.workers, *patience)
+        return self._engines[language]
+
+    def run(self, programs: Iterable[Program]) -> Iterator[tuple[int, Outcome]]:
+        """Run programs and yield ``(index, outcome)`` as they finish, in any order.
+
+        Programs are taken from the iterable as they can be started, so it may be long; each language but the first one
+        met is kept for a second round.
+
+        Raises:
+            ValueError: a program in an unknown language.
+            SandboxError: the processes cannot be set up.
+        """
+        others: dict[str, list[tuple[int, Program]]] = {}
+        numbered = enumerate(programs)
+        first = next(numbered, None)
+        if first is None:
+            return
+        language = _known(first[1])
+
+        def of_first_language() -> Iterator[tuple[int, Program]]:
+            yield first
+            for index, program in numbered:
+                if _known(program) == language:
+                    yield index, program
+                else:
+                    others.setdefault(program.language, []).append((index, program))
+
+        yield from self._engine(language).run(of_first_language())
+        for other, waiting in others.items():
+            yield from self._engine(other).run(waiting)
+
+
+def _known(program: Program) -> str:
+    if program.language not in LANGUAGES:
+        raise ValueError(f"language {program.language!r}: choose one of {', '.join(LANGUAGES)}")
+    return program.language
+
+
+def runtime_id(language: str) -> str:
+    """The interpreter (Python: with numpy) or JDK that judges, for instance ``"cpython-3.11.7+numpy-2.4.0"``.
+
+    Raises:
+        ValueError: an unknown language.
+        SandboxError: there is no JDK.
+    """
+    if language == "python":
+        from importlib.metadata import version
+
+        return f"{platform.python_implementation().lower()}-{platform.python_version()}+numpy-{version('numpy')}"
+    if language == "java":
+        from .java import runtime_id as java_runtime_id
+
+        return java_runtime_id()
+    raise ValueError(f"language {language!r}: choose one of {', '.join(LANGUAGES)}")

@@ -1,0 +1,407 @@
+"""The language between a trusted test and an untrusted sample: plain data in JSON, nothing that can run code.
+
+Two processes exchange values that both rebuild from known types alone.  The side of the sample may send whatever bytes
+it likes; `Decoder` either turns them into plain data or raises `CodecError`.  Objects that are not plain data
+(functions, generators, instances of the sample's own classes) stay where they are and travel as numbered handles.
+
+An atom (None, bool, float, int below 2**63, well-formed str) is itself in JSON, a list is a JSON array, everything else
+is an object with one key, the tag.  Mutable containers are numbered in the order in which they are met, so that a value
+may refer to one that was sent before (``{"=": number}``): aliases, cycles and arguments changed in place survive the
+trip.
+"""
+
+from __future__ import annotations
+
+import base64
+import collections
+import datetime
+import decimal
+import fractions
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+MAX_BYTES = 64 << 20  # of one message
+_BIG = 1 << 63
+_FACTORIES: dict[str, type] = {kind.__name__: kind for kind in (int, float, str, bool, list, dict, set, tuple)}
+_TYPES: dict[str, type] = {
+    **_FACTORIES,
+    **{t.__name__: t for t in (bytes, complex, frozenset, type(None), type, object)},
+}
+_DTYPE = re.compile(r"[<>|=]?([biufc]\d{1,2}|[SU]\d{1,6})")
+_IDENTIFIER = re.compile(r"[A-Za-z]\w{0,99}")
+_json_encode = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
+
+
+class CodecError(Exception):
+    """Bytes that are not a value of this language."""
+
+
+class Unsendable(TypeError):
+    """A value that is not plain data, where no handle can stand for it."""
+
+
+class Handle:
+    """A value that stays in the other process, by its number there."""
+
+    __slots__ = ("handle_number",)
+
+    def __init__(self, number: int):
+        self.handle_number = number
+
+
+class Encoder:
+    """Turns values into JSON-ready trees.
+
+    Args:
+        known: mutable containers that the receiver has already, in the order of their numbers.
+        stand_in: gives the number of a value that is not plain data, or raises `Unsendable`.
+    """
+
+    def __init__(self, known: Iterable[Any] = (), stand_in: Callable[[Any], int] | None = None):
+        self.containers: list[Any] = list(known)  # holds them alive: `_numbers` knows them by address
+        self._numbers = {id(container): number for number, container in enumerate(self.containers)}
+        self._stand_in = stand_in
+
+    def encode(self, value: Any) -> Any:
+        kind = type(value)
+        if value is None or kind is bool or kind is float:
+            return value
+        if kind is int:
+            return value if -_BIG < value < _BIG else {"i": hex(value)}
+        if kind is str:
+            return _encode_text(value)
+        if kind is tuple:
+            return {"t": [self.encode(item) for item in value]}
+        if id(value) in self._numbers:
+            return {"=": self._numbers[id(value)]}
+        if kind in _CONTAINERS:
+            self._numbers[id(value)] = len(self.containers)
+            self.containers.append(value)
+            return self.contents(value)
+        return self._rare(value)
+
+    def contents(self, container: Any) -> Any:
+        """The tree of a mutable container itself, even if the receiver knows it."""
+        kind = type(container)
+        if kind is list:
+            return [self.encode(item) for item in container]
+        if kind is dict:
+            return {"d": self._pairs(container)}
+        if kind is set:
+            return {"s": [self.encode(item) for item in container]}
+        if kind is bytearray:
+            return {"B": container.hex()}
+        if kind is collections.deque:
+            return {"q": [container.maxlen, [self.encode(item) for item in container]]}
+        if kind is collections.OrderedDict:
+            return {"o": self._pairs(container)}
+        if kind is collections.Counter:
+            return {"C": self._pairs(container)}
+        if kind is collections.defaultdict:
+            factory = container.default_factory
+            name = factory.__name__ if factory in _FACTORIES.values() else None
+            return {"D": [name, self._pairs(container)]}
+        if kind is np.ndarray and _DTYPE.fullmatch(container.dtype.str):
+            data = base64.b64encode(np.ascontiguousarray(container).tobytes()).decode()
+            return {"A": [container.dtype.str, list(container.shape), data]}
+        if kind is np.ndarray:
+            return {"O": [list(container.shape), [self.encode(item) for item in container.ravel().tolist()]]}
+        raise Unsendable(f"{kind.__name__} is not a container")
+
+    def _pairs(self, mapping: Any) -> list[list[Any]]:
+        return [[self.encode(key), self.encode(item)] for key, item in dict.items(mapping)]
+
+    def _rare(self, value: Any) -> Any:
+        """Plain data that is seldom met, subclasses of plain types, and at last a handle."""
+        kind = type(value)
+        if issubclass(kind, Handle):
+            return {"R": value.handle_number}
+        if kind is frozenset:
+            return {"f": [self.encode(item) for item in value]}
+        if kind is bytes:
+            return {"b": value.hex()}
+        if kind is complex:
+            return {"c": [value.real, value.imag]}
+        if kind is range:
+            return {"r": [self.encode(value.start), self.encode(value.stop), self.encode(value.step)]}
+        if kind is fractions.Fraction:
+            return {"F": [self.encode(value.numerator), self.encode(value.denominator)]}
+        if kind is decimal.Decimal:
+            return {"E": str(value)}
+        if kind in _VIEWS:
+            return {"w": [_VIEWS[kind], [self.encode(item) for item in value]]}
+        if kind is datetime.timedelta:
+            return {"z": [value.days, value.seconds, value.microseconds]}
+        if kind is datetime.date or (kind is datetime.datetime and value.tzinfo is None):
+            return {"a": [kind.__name__, value.isoformat()]}
+        if isinstance(value, np.generic) and _DTYPE.fullmatch(value.dtype.str):
+            return {"N": [value.dtype.str, value.tobytes().hex()]}
+        if isinstance(value, type) and _TYPES.get(value.__name__) is value:
+            return {"y": value.__name__}
+        return self._subclass(value)
+
+    def _subclass(self, value: Any) -> Any:
+        """An instance of a subclass is sent as its plain base: the equality that its class defines stays behind."""
+        if isinstance(value, tuple):
+            items = [self.encode(item) for item in tuple.__iter__(value)]
+            fields = getattr(type(value), "_fields", None)
+            if fields is not None and len(fields) == len(items):
+                return {"n": [type(value).__name__, [str(field) for field in fields], items]}
+            return {"t": items}
+        for base, plain in _BASES:
+            if isinstance(value, base):
+                return self.encode(plain(value))
+        if self._stand_in is None:
+            raise Unsendable(f"cannot send a {type(value).__name__} to the sample's process")
+        return {"R": self._stand_in(value)}
+
+
+def _encode_text(text: str) -> Any:
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # lone surrogates: JSON would join two of them to one character
+            return {"u": [ord(character) for character in text]}
+    return text
+
+
+_CONTAINERS = frozenset(
+    {
+        *(list, dict, set, bytearray, np.ndarray, collections.deque),
+        *(collections.OrderedDict, collections.Counter, collections.defaultdict),
+    }
+)
+_VIEWS = {type({}.keys()): "keys", type({}.values()): "values", type({}.items()): "items"}
+_BASES: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+    (int, lambda value: int.__index__(value)),
+    (float, lambda value: float.__float__(value)),
+    (str, lambda value: str.__str__(value)),
+    (bytes, lambda value: bytes(memoryview(value))),
+    (list, lambda value: list(list.__iter__(value))),
+    (dict, lambda value: dict(dict.items(value))),
+    (set, lambda value: set(set.__iter__(value))),
+    (frozenset, lambda value: frozenset(frozenset.__iter__(value))),
+    (collections.deque, lambda value: collections.deque(collections.deque.__iter__(value), value.maxlen)),
+)
+
+
+class Decoder:
+    """Rebuilds values from trees; strict: whatever is not exactly what `Encoder` makes raises `CodecError`.
+
+    Args:
+        known: the containers that ``{"=": n}`` may already refer to.
+        handle: makes the value that stands for a handle's number; default: handles are refused.
+    """
+
+    def __init__(self, known: Iterable[Any] = (), handle: Callable[[int], Any] | None = None):
+        self.containers: list[Any] = list(known)
+        self._handle = handle
+
+    def decode(self, tree: Any) -> Any:
+        """Raises `CodecError`."""
+        try:
+            return self._decode(tree)
+        except CodecError:
+            raise
+        except (ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError, ArithmeticError) as error:
+            raise CodecError(f"malformed value: {type(error).__name__}") from error
+
+    def _decode(self, tree: Any) -> Any:
+        kind = type(tree)
+        if kind is list:
+            result: list[Any] = self._new([])
+            result.extend([self._decode(item) for item in tree])
+            return result
+        if kind is not dict:
+            return tree
+        if len(tree) != 1:
+            raise CodecError("a tagged value has one key")
+        ((tag, body),) = tree.items()
+        return self._TAGS[tag](self, body)
+
+    def _new(self, container: Any) -> Any:
+        self.containers.append(container)
+        return container
+
+    def _items(self, body: Any) -> list[Any]:
+        if type(body) is not list:
+            raise CodecError("expected an array")
+        return [self._decode(item) for item in body]
+
+    def _pairs(self, body: Any) -> Iterator[tuple[Any, Any]]:
+        for key, item in body:
+            yield self._decode(key), self._decode(item)
+
+    def _dict(self, body: Any) -> dict[Any, Any]:
+        result: dict[Any, Any] = self._new({})
+        result.update(self._pairs(body))
+        return result
+
+    def _ordered(self, body: Any) -> Any:
+        result: collections.OrderedDict[Any, Any] = self._new(collections.OrderedDict())
+        result.update(self._pairs(body))
+        return result
+
+    def _counter(self, body: Any) -> Any:
+        result: collections.Counter[Any] = self._new(collections.Counter())
+        dict.update(result, self._pairs(body))
+        return result
+
+    def _defaultdict(self, body: Any) -> Any:
+        name, pairs = body
+        factory = None if name is None else _FACTORIES[name]
+        result: collections.defaultdict[Any, Any] = self._new(collections.defaultdict(factory))
+        result.update(self._pairs(pairs))
+        return result
+
+    def _set(self, body: Any) -> set[Any]:
+        result: set[Any] = self._new(set())
+        result.update(self._items(body))
+        return result
+
+    def _deque(self, body: Any) -> Any:
+        length, items = body
+        result: collections.deque[Any] = self._new(collections.deque(maxlen=length))
+        result.extend(self._items(items))
+        return result
+
+    def _array(self, body: Any) -> Any:
+        dtype, shape, data = body
+        raw = bytearray(base64.b64decode(data, validate=True))
+        return self._new(np.frombuffer(raw, dtype=_dtype(dtype)).reshape(_shape(shape)))
+
+    def _object_array(self, body: Any) -> Any:
+        shape, items = body
+        flat = np.empty(len(items), dtype=object)
+        self._new(result := flat.reshape(_shape(shape)))
+        for position, item in enumerate(self._items(items)):
+            flat[position] = item
+        return result
+
+    def _scalar(self, body: Any) -> Any:
+        dtype, data = body
+        (value,) = np.frombuffer(bytes.fromhex(data), dtype=_dtype(dtype))
+        return value
+
+    def _namedtuple(self, body: Any) -> Any:
+        name, fields, items = body
+        if not _IDENTIFIER.fullmatch(name) or not all(_IDENTIFIER.fullmatch(field) for field in fields):
+            return tuple(self._items(items))
+        return collections.namedtuple(name, fields)(*self._items(items))
+
+    def _view(self, body: Any) -> Any:
+        which, items = body
+        values = self._items(items)
+        if which == "keys":
+            return dict.fromkeys(values).keys()
+        return dict(enumerate(values)).values() if which == "values" else dict(values).items()
+
+    def _moment(self, body: Any) -> Any:
+        kinds: dict[str, type[datetime.date]] = {"date": datetime.date, "datetime": datetime.datetime}
+        return kinds[body[0]].fromisoformat(body[1])
+
+    def _known(self, body: Any) -> Any:
+        if type(body) is not int or body < 0:
+            raise CodecError("a reference is a number")
+        return self.containers[body]
+
+    def _stand_in(self, body: Any) -> Any:
+        if type(body) is not int or body < 0 or self._handle is None:
+            raise CodecError("unexpected handle")
+        return self._handle(body)
+
+    _TAGS: dict[str, Callable[[Decoder, Any], Any]] = {  # noqa: RUF012  (a constant)
+        "i": lambda self, body: int(body, 16),
+        "u": lambda self, body: "".join(map(chr, body)),
+        "t": lambda self, body: tuple(self._items(body)),
+        "f": lambda self, body: frozenset(self._items(body)),
+        "b": lambda self, body: bytes.fromhex(body),
+        "B": lambda self, body: self._new(bytearray.fromhex(body)),
+        "c": lambda self, body: complex(*body),
+        "r": lambda self, body: range(*self._items(body)),
+        "F": lambda self, body: fractions.Fraction(*self._items(body)),
+        "E": lambda self, body: decimal.Decimal(body),
+        "z": lambda self, body: datetime.timedelta(*body),
+        "y": lambda self, body: _TYPES[body],
+        "d": _dict,
+        "o": _ordered,
+        "C": _counter,
+        "D": _defaultdict,
+        "s": _set,
+        "q": _deque,
+        "A": _array,
+        "O": _object_array,
+        "N": _scalar,
+        "n": _namedtuple,
+        "w": _view,
+        "a": _moment,
+        "=": _known,
+        "R": _stand_in,
+    }
+
+
+def _dtype(text: Any) -> Any:
+    if not _DTYPE.fullmatch(text):
+        raise CodecError("array of an unexpected type")
+    return np.dtype(text)
+
+
+def _shape(shape: Any) -> tuple[int, ...]:
+    if not all(type(length) is int and length >= 0 for length in shape):
+        raise CodecError("array of an impossible shape")
+    return tuple(shape)
+
+
+def overwrite(target: Any, source: Any) -> None:
+    """Give `target` the contents of `source`, in place; both are containers of one type, else nothing happens."""
+    if type(target) is not type(source):
+        return
+    if isinstance(target, (list, bytearray)):
+        target[:] = source
+    elif isinstance(target, (dict, set)):
+        target.clear()
+        dict.update(target, source) if isinstance(target, dict) else target.update(source)
+    elif isinstance(target, collections.deque):
+        target.clear()
+        target.extend(source)
+    elif isinstance(target, np.ndarray) and target.shape == source.shape and target.flags.writeable:
+        target[...] = source
+
+
+# ---------------------------------------------------------------- messages on a stream socket
+
+
+def send(descriptor: int, message: Any) -> None:
+    """Write one message: four bytes of length, then JSON.  Raises `CodecError` if it is too long, `OSError`."""
+    body = _json_encode(message).encode()
+    if len(body) > MAX_BYTES:
+        raise CodecError("message too long")
+    data = memoryview(len(body).to_bytes(4, "big") + body)
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def receive(descriptor: int) -> Any:
+    """Read one message.  Raises `EOFError` at the end of the stream, `CodecError` on nonsense, `OSError`."""
+    length = int.from_bytes(_read_exactly(descriptor, 4), "big")
+    if length > MAX_BYTES:
+        raise CodecError("message too long")
+    try:
+        return json.loads(_read_exactly(descriptor, length))
+    except (ValueError, RecursionError) as error:
+        raise CodecError(f"not JSON: {type(error).__name__}") from error
+
+
+def _read_exactly(descriptor: int, length: int) -> bytes:
+    data = bytearray()
+    while len(data) < length:
+        chunk = os.read(descriptor, min(1 << 18, length - len(data)))
+        if not chunk:
+            raise EOFError
+        data += chunk
+    return bytes(data)

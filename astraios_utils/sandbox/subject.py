@@ -1,0 +1,167 @@
+"""The sample's process: runs the untrusted source and answers the test's requests about it.
+
+Nothing that happens here is trusted.  The process has been stripped of every right before `serve` is called, and what
+it answers is decoded strictly on the other side (`tester`).
+"""
+
+from __future__ import annotations
+
+import builtins
+import io
+import random
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from . import codec, witness
+
+_EXCEPTIONS = frozenset(v for v in vars(builtins).values() if isinstance(v, type) and issubclass(v, BaseException))
+# Frames that the harness's own stack (executor thread, multiprocessing, exec, check) takes from the recursion limit.
+_HARNESS_FRAMES = 16
+
+
+class Swallow(io.StringIO):
+    """Standard output that forgets and standard input that cannot be read, as the harness gives to its programs."""
+
+    def write(self, text: str) -> int:
+        return len(text) if isinstance(text, str) else super().write(text)  # which raises the usual TypeError
+
+    def read(self, *_: Any) -> str:
+        raise OSError("standard input cannot be read")
+
+    readline = readlines = read  # type: ignore[assignment]
+
+    def readable(self, *_: Any) -> bool:
+        return False
+
+
+def swallow_streams() -> None:
+    """Replace the three standard streams of this process."""
+    sys.stdout, sys.stderr, sys.stdin = Swallow(), Swallow(), Swallow()
+
+
+class Subject:
+    """The sample's namespace and the objects of it that the test holds handles of."""
+
+    def __init__(self, preambles: Mapping[str, Mapping[str, Any]]) -> None:
+        self.namespace: dict[str, Any] = {}
+        self.source = ""  # as it was compiled
+        self._preambles = preambles
+        self._objects: list[Any] = []
+        self._numbers: dict[int, int] = {}
+
+    def _number(self, value: Any) -> int:
+        """A handle for `value`; the same object has the same number, so that identity is kept."""
+        if id(value) not in self._numbers:
+            self._numbers[id(value)] = len(self._objects)
+            self._objects.append(value)
+        return self._numbers[id(value)]
+
+    def load(self, preamble: str, sample: str) -> None:
+        """Execute the sample as the harness does: in an empty namespace, where ``__name__`` is ``"builtins"``.
+
+        The two are one source, except that a preamble already executed is not executed again.  (A ``__future__`` import
+        is an error after a preamble, and must stay one.)
+        """
+        if preamble in self._preambles and "__future__" not in sample:
+            self.namespace.update(self._preambles[preamble])
+            self.source = f"{sample}\n"
+        else:
+            self.source = f"{preamble}\n{sample}\n" if preamble else f"{sample}\n"
+        exec(compile(self.source, witness.FILENAME, "exec", dont_inherit=True), self.namespace)
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Perform one request; the reply holds a value or an exception, and the arguments that were changed."""
+        operation = request["op"]
+        if operation == "load":
+            return self._guarded(lambda: self.load(request["preamble"], request["sample"]))
+        if operation == "name":
+            if request["name"] not in self.namespace:
+                return {"missing": None}
+            return self._guarded(lambda: self.namespace[request["name"]])
+        decoder = codec.Decoder(handle=self._objects.__getitem__)
+        target = self._objects[request["h"]]
+        arguments = [decoder.decode(tree) for tree in request["a"]]
+        keywords = {name: decoder.decode(tree) for name, tree in request["k"]}
+        if operation != "call":
+            return self._guarded(lambda: _OPERATIONS[operation](target, *arguments))
+        sent = list(decoder.containers)
+        encoder = codec.Encoder(sent, self._number)
+        reply = self._guarded(lambda: target(*arguments, **keywords), encoder)
+        if sent and self._changed(arguments, keywords, request):
+            reply["w"] = self._contents(sent, codec.Encoder(sent, self._number) if "x" in reply else encoder)
+        return reply
+
+    def _guarded(self, action: Callable[[], Any], encoder: codec.Encoder | None = None) -> dict[str, Any]:
+        try:
+            return {"v": (encoder or codec.Encoder(stand_in=self._number)).encode(action())}
+        except BaseException as error:  # whatever the sample raises is the test's to handle
+            return {"x": _describe(error)}
+
+    def _changed(self, arguments: list[Any], keywords: dict[str, Any], request: dict[str, Any]) -> bool:
+        """Whether the call changed an argument in place: then it no longer encodes to what was sent."""
+        encoder = codec.Encoder(stand_in=self._number)
+        positional = [encoder.encode(value) for value in arguments]
+        named = [[name, encoder.encode(value)] for name, value in keywords.items()]
+        return bool(positional != request["a"] or named != request["k"])
+
+    def _contents(self, sent: list[Any], encoder: codec.Encoder) -> list[Any]:
+        """What the containers of the arguments hold now, with references to each other and to the result's."""
+        contents = []
+        for container in sent:
+            encoder.containers.append(None)  # the decoder numbers the copy it makes before it overwrites the original
+            contents.append(encoder.contents(container))
+        return contents
+
+
+def _describe(error: BaseException) -> list[Any]:
+    """The builtin types among an exception's bases, nearest first, and its message."""
+    names = [kind.__name__ for kind in type(error).__mro__ if kind in _EXCEPTIONS]
+    try:
+        message = error.msg if isinstance(error, SyntaxError) else str(error)
+        return [names, type(error).__name__[:100], message[:1000]]
+    except BaseException:  # a __str__ of the sample's own may do anything
+        return [names, type(error).__name__[:100], ""]
+
+
+_OPERATIONS: dict[str, Any] = {
+    "iter": iter,
+    "next": next,
+    "len": len,
+    "bool": bool,
+    "text": str,
+    "item": lambda target, key: target[key],
+    "attribute": getattr,
+}
+
+
+def serve(channel: int, preambles: Mapping[str, Mapping[str, Any]]) -> None:
+    """Answer requests until the test closes the channel; `preambles` are namespaces by the source that made them."""
+    swallow_streams()
+    random.seed(0)  # the module reseeds itself after a fork; verdicts must not depend on chance
+    depth = sum(1 for _ in traceback.walk_stack(sys._getframe()))
+    sys.setrecursionlimit(1000 + depth + 2 - _HARNESS_FRAMES)
+    for name in ("exit", "quit", "help"):
+        if hasattr(builtins, name):
+            delattr(builtins, name)
+    subject = Subject(preambles)
+    computing = False
+
+    def report(unbounded: bool) -> None:
+        if computing:  # else it would come in the middle of a message
+            codec.send(channel, {"unbounded": unbounded})
+
+    witness.Witness(report, lambda: subject.source).start()
+    while True:
+        try:
+            request = codec.receive(channel)
+        except EOFError:
+            return
+        computing = True
+        reply = subject.answer(request)
+        computing = False
+        try:
+            codec.send(channel, reply)
+        except codec.CodecError as error:
+            codec.send(channel, {"x": [["OverflowError"], "OverflowError", str(error)]})

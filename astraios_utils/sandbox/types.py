@@ -1,0 +1,46 @@
+"""What goes into the sandbox and what comes out of it: plain, frozen data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PASSED, FAILED, ERROR, TIMEOUT = "passed", "failed", "error", "timeout"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One untrusted sample together with the trusted test that judges it.
+
+    Attributes:
+        language: ``"python"`` or ``"java"``.
+        sample: the untrusted source, as generated.
+        test: the trusted test; Python: source that ends by calling ``check(<entry point>)``, Java: ``class Main``.
+        preamble: trusted source put before the sample (the harness's import block); empty for Java.
+        timeout: seconds of wall time that the protocol grants the whole program.
+        release: Java language level (``javac --release``); ``None`` is the JDK's own.
+    """
+
+    language: str
+    sample: str
+    test: str
+    preamble: str = ""
+    timeout: float = 10.0
+    release: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one program.
+
+    Attributes:
+        status: ``"passed"``, ``"failed"`` (an assertion of the test), ``"error"`` (any other exception, a compile
+            error, a dead process) or ``"timeout"``.
+        detail: one short line, the same on every run (no addresses, paths or times).
+        seconds: wall time, in seconds.
+        cpu: CPU time, in seconds; NaN where it could not be read.
+    """
+
+    status: str
+    detail: str
+    seconds: float
+    cpu: float

@@ -1,0 +1,35 @@
+"""Looks at processes from outside: do they wait, how much memory do they hold, how much is free."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+
+def waits(pid: int) -> bool:
+    """Whether every thread of a process is in an interruptible wait; False where that cannot be known."""
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+        stats = [Path(f"/proc/{pid}/task/{thread}/stat").read_text() for thread in threads]
+        return all(stat.rpartition(")")[2].split()[0] == "S" for stat in stats)
+    except (OSError, IndexError):
+        return False
+
+
+def resident_bytes(pid: int) -> int:
+    """Bytes of memory that a process shares with no file; 0 where unknown."""
+    try:
+        fields = Path(f"/proc/{pid}/statm").read_text().split()
+        return (int(fields[1]) - int(fields[2])) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def available_bytes() -> float:
+    """Bytes that programs could take without swapping; infinite where unknown."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return math.inf
+    return next((float(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), math.inf)

@@ -1,0 +1,243 @@
+"""Sizes, methods, tasks, models and suites: the vocabulary, once, validated.
+
+A *model* is a size x a method; a *task* is one row of the evaluation; a *suite* says which models meet which tasks and
+where each artefact comes from. Unknown names raise :class:`UnknownName`, which lists near matches: no name ever falls
+back to another one.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+
+SIZES = ("1B", "3B", "7B", "16B")
+METHODS = ("LoRA", "P-Tuning", "AdapterH", "AdapterP", "Parallel", "(IA)3", "FFT")
+ABLATION_METHODS = ("Prompt", "AdaLoRA")
+STUDY2_METHODS = ("Prefix",)
+ALL_METHODS = METHODS + ABLATION_METHODS + STUDY2_METHODS
+COMPREHENSION_TASKS = ("defect", "clone")
+GENERATION_TASKS = (
+    "synthesize-python",
+    "synthesize-java",
+    "repair-python",
+    "repair-java",
+    "explain-python",
+    "explain-java",
+)
+ROBUSTNESS_TASKS = ("recode-format", "recode-function", "recode-syntax", "recode-docstring")
+SECURITY_TASKS = ("aatk",)
+# The one-shot runs of appendix H: the same data and scoring as the zero-shot tasks, another prompt.
+ONE_SHOT_TASKS = ("defect-1shot", "clone-1shot")
+TASKS = COMPREHENSION_TASKS + GENERATION_TASKS + ROBUSTNESS_TASKS + SECURITY_TASKS + ("conala",) + ONE_SHOT_TASKS
+
+STATUSES = ("passed", "failed", "error", "timeout", "invalid", "secure", "insecure", "unknown")
+VERDICT_COLUMNS = ("suite", "size", "method", "task", "problem", "variant", "sample", "status", "detail", "seconds")
+
+
+class AstraiosError(Exception):
+    """A fault that the user can mend; its text is one line that says what, where and what to do."""
+
+
+class BadInput(AstraiosError):
+    """A file or an argument that is damaged, of the wrong shape, or not what it was taken for."""
+
+
+class UnknownName(BadInput):
+    """A size, method, task or suite that does not exist."""
+
+
+class MissingArtefact(AstraiosError):
+    """Something that should be read is neither here nor to be had from where this machine can reach."""
+
+
+class MissingTool(AstraiosError):
+    """A program or a package that this step needs is not installed."""
+
+
+def match(name: str, known: Iterable[str], kind: str) -> str:
+    """Return ``name`` as spelled in ``known`` (case is forgiven); raise :class:`UnknownName` with near matches."""
+    known = tuple(known)
+    by_folded = {k.casefold(): k for k in known}
+    if name.casefold() in by_folded:
+        return by_folded[name.casefold()]
+    near = difflib.get_close_matches(name.casefold(), by_folded, n=3, cutoff=0.5)
+    hint = f"did you mean {', '.join(by_folded[n] for n in near)}?" if near else f"known: {', '.join(known)}"
+    raise UnknownName(f"unknown {kind} {name!r}: {hint}")
+
+
+def method_slug(method: str) -> str:
+    """The method's name in file names: lower case, letters and digits only (``(IA)3`` -> ``ia3``)."""
+    return "".join(c for c in method.casefold() if c.isalnum())
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Model:
+    """One cell of the grid: a base size and the method it was tuned with."""
+
+    size: str
+    method: str
+
+    @property
+    def slug(self) -> str:
+        """The model's name in file names, for instance ``1b-lora``."""
+        return f"{self.size.casefold()}-{method_slug(self.method)}"
+
+
+class Base(BaseModel):
+    """A base model before tuning: a name on the hub (with the revision to pin), or a folder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = Field(min_length=1)
+    revision: str | None = None
+
+
+class Recipe(BaseModel):
+    """How a model is tuned; the defaults are the paper's (section 2.2 and the released ``run_peft.sh``).
+
+    Attributes:
+        corpus: a data set on the hub (splits ``train`` and ``test``), or a file of JSON lines (may end in .xz).
+        corpus_test: the file of held-out documents, where ``corpus`` is a file; none: no test loss.
+        sequence_length: tokens in a packed sequence, virtual tokens of prompt methods not counted.
+        batch: sequences in one optimiser step; ``micro_batch`` of them are computed at a time (no effect on the result
+            beyond rounding, only on memory and speed).
+        learning_rates: by method, where it differs from ``learning_rate``.
+        base_precision: ``8bit`` holds the frozen base in 8 bits (LLM.int8); full fine-tuning always trains float32
+            weights. ``compute`` is what activations and matrix products use.
+        gradient_checkpointing: recompute activations in the backward pass, of every ``checkpoint_every``-th layer (1:
+            of all, the least memory; 2: of every other, faster).
+        answers_only: compute the loss on answers alone (the paper: on all tokens).
+        evaluate_every, save_every: in optimiser steps; ``test_sequences`` packed sequences make the test loss.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    corpus: str = Field(min_length=1)
+    corpus_revision: str | None = None
+    corpus_test: str | None = None
+    prompt_column: str = "prompt"
+    completion_column: str = "completion"
+    answers_only: bool = False
+    sequence_length: int = Field(default=2048, ge=8)
+    steps: int = Field(default=200, ge=1)
+    batch: int = Field(default=32, ge=1)
+    micro_batch: int = Field(default=1, ge=1)
+    learning_rate: float = Field(default=1e-4, gt=0)
+    learning_rates: dict[str, float] = Field(default={})
+    schedule: Literal["cosine", "linear", "constant_with_warmup"] = "cosine"
+    warmup_steps: int = Field(default=12, ge=0)
+    weight_decay: float = Field(default=0.05, ge=0)
+    gradient_clip: float = Field(default=1.0, ge=0)
+    base_precision: Literal["8bit", "bfloat16", "float32"] = "8bit"
+    compute: Literal["bfloat16", "float32"] = "bfloat16"
+    gradient_checkpointing: bool = True
+    checkpoint_every: int = Field(default=1, ge=1)
+    evaluate_every: int = Field(default=10, ge=1)
+    test_sequences: int = Field(default=64, ge=1)
+    save_every: int = Field(default=50, ge=1)
+
+    @field_validator("learning_rates")
+    @classmethod
+    def _positive_rates(cls, value: dict[str, float]) -> dict[str, float]:
+        for method, rate in value.items():
+            if not rate > 0:
+                raise ValueError(f"the learning rate of {method} must be above 0, not {rate}")
+        return value
+
+    @model_validator(mode="after")
+    def _divides(self) -> Recipe:
+        if self.batch % self.micro_batch:
+            raise ValueError(f"batch {self.batch} is not a multiple of micro_batch {self.micro_batch}")
+        return self
+
+    def rate(self, method: str) -> float:
+        """The peak learning rate of a method."""
+        return self.learning_rates.get(method, self.learning_rate)
+
+
+class Suite(BaseModel):
+    """What is run: models x tasks, and where each stage gets its input. One YAML file in ``data/suites``.
+
+    ``method_configs`` changes single fields of a method's PEFT configuration, or defines a method of the user's own
+    (any ``peft_type`` that PEFT knows). ``bases`` and ``recipe`` are what training needs.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    title: str
+    method_configs: dict[str, dict[str, Any]] = Field(default={})
+    sizes: tuple[str, ...] = SIZES
+    methods: tuple[str, ...] = METHODS
+    tasks: tuple[str, ...]
+    generations: Literal["released", "generate"] = "generate"
+    published: bool = False
+    seed: int = 0
+    notebooks: tuple[str, ...] = Field(default=())
+    bases: dict[str, Base] = Field(default={})
+    recipe: Recipe | None = None
+
+    @field_validator("method_configs")
+    @classmethod
+    def _known_or_complete(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for name, fields in value.items():
+            if name not in ALL_METHODS and "peft_type" not in fields:
+                match(name, ALL_METHODS, "method (one of your own needs a peft_type)")
+        return value
+
+    @field_validator("tasks")
+    @classmethod
+    def _known_tasks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(match(v, TASKS, "task") for v in value)
+
+    @field_validator("methods")
+    @classmethod
+    def _known_methods(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        known = dict.fromkeys((*ALL_METHODS, *info.data.get("method_configs", ())))
+        return tuple(match(v, known, "method") for v in value)
+
+    @model_validator(mode="after")
+    def _recipe_names_methods(self) -> Suite:
+        for method in self.recipe.learning_rates if self.recipe else ():
+            match(method, dict.fromkeys((*ALL_METHODS, *self.method_configs)), "method (learning_rates)")
+        return self
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """Every size with every method, size by size."""
+        return tuple(Model(size, method) for size in self.sizes for method in self.methods)
+
+    def slice(self, sizes: Iterable[str] = (), methods: Iterable[str] = (), tasks: Iterable[str] = ()) -> Suite:
+        """The same suite, cut down to the named sizes, methods and tasks (empty: all of them)."""
+        cut = {
+            "sizes": tuple(match(s, self.sizes, "size") for s in sizes) or self.sizes,
+            "methods": tuple(match(m, self.methods, "method") for m in methods) or self.methods,
+            "tasks": tuple(match(t, self.tasks, "task") for t in tasks) or self.tasks,
+        }
+        return self.model_copy(update=cut)
+
+
+def read_suite(path: Path) -> Suite:
+    """Read and validate one suite file; raise :class:`BadInput` that names the file, the field and the value."""
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadInput(f"{path}: no such suite file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: not a YAML file ({str(error).splitlines()[0]})") from None
+    if not isinstance(raw, dict):
+        raise BadInput(f"{path}: a suite file holds a mapping, this one holds a {type(raw).__name__}")
+    try:
+        return Suite(**raw)
+    except UnknownName as error:
+        raise BadInput(f"{path}: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "suite"
+        raise BadInput(f"{path}: {where}: {first['msg']} (got {first.get('input')!r:.80})") from None

@@ -1,0 +1,231 @@
+"""What table 5 depends on: how programs are assembled, which analyzer judges them, which scenarios stand in it.
+
+Rates are in percent; ``insecure`` is of valid programs, as in the paper; intervals are clustered by scenario.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from . import analyzers, paper, released, schema, stats, store
+from .analyzers import assembly, opinions, rates
+from .schema import Model
+from .tasks import aatk
+
+TASK = aatk.TASKS[0]
+AGREEMENT = "aatk_agreement.csv"
+
+
+def at_hand(files: Mapping[Model, Path | None]) -> dict[Model, Path]:
+    """The files that exist and answer all scored scenarios; partial ones are no cells of table 5."""
+    held = {model: path for model, path in files.items() if path is not None}
+    return {m: p for m, p in held.items() if len({problem.id for problem, _ in TASK.written(p)}) == TASK.data.rows}
+
+
+def judged(model: Model, path: Path, rule: str = analyzers.DEFAULT) -> pd.DataFrame:
+    """Verdicts of a file under an assembly rule: size, method, problem, status, program, and the scenario's groups.
+
+    ``empty`` marks completions that add no code before the function ends: valid, and nothing in them is insecure.
+    """
+    written = TASK.written(path)
+    programs = [TASK.program_of(problem, text, rule) for problem, text in written]
+    subjects = [analyzers.subject(p.id, program) for (p, _), program in zip(written, programs, strict=True)]
+    frame = pd.DataFrame({"problem": [problem.id for problem, _ in written], "program": programs})
+    frame["status"] = [verdict.status for verdict in analyzers.judge(subjects)]
+    frame["empty"] = [assembly.adds_nothing(p.row["language"], p.row["prompt"], text) for p, text in written]
+    return rates.described(frame.assign(size=model.size, method=model.method))
+
+
+def by_rule(files: Mapping[Model, Path], rules: Iterable[str] = tuple(assembly.RULES)) -> pd.DataFrame:
+    """Rates of each file under each assembly rule, beside the published ones.
+
+    Returns:
+        A row per model and rule: size, method, rule, valid, insecure (with low and high), and published_valid,
+        published_insecure, valid_off and insecure_off (measured minus published).
+    """
+    parts = [judged(model, path, rule).assign(rule=rule) for model, path in files.items() for rule in rules]
+    if not parts:
+        return pd.DataFrame()
+    frame = rates.rates(pd.concat(parts), ["size", "method", "rule"])
+    for metric in ("valid", "insecure"):
+        values = [paper.published("aatk", s, m, metric) for s, m in zip(frame["size"], frame["method"], strict=True)]
+        frame[f"published_{metric}"] = values
+        frame[f"{metric}_off"] = frame[metric] - frame[f"published_{metric}"]
+    return frame
+
+
+def empty_share(frame: pd.DataFrame) -> pd.DataFrame:
+    """What completions that add nothing do to the insecure rate.
+
+    Args:
+        frame: of :func:`judged`.
+
+    Returns:
+        A row per model: size, method, empty (percent of samples), insecure (of valid programs, as in table 5), and
+        insecure_written (of valid programs whose completion holds code), with its interval.
+    """
+    keys = ["size", "method"]
+    found = frame.groupby(keys)["empty"].mean().mul(100).reset_index()
+    found = found.merge(rates.rates(frame, keys)[[*keys, "insecure"]], on=keys)
+    written = rates.rates(frame[~frame["empty"]], keys)[[*keys, "insecure", "insecure_low", "insecure_high"]]
+    names = {name: name.replace("insecure", "insecure_written") for name in written.columns}
+    return found.merge(written.rename(columns=names), on=keys)
+
+
+def by_analyzer(frame: pd.DataFrame) -> pd.DataFrame:
+    """Valid programs that the checkers and each installed tool object to, over the scenarios that the tool knows.
+
+    Args:
+        frame: of :func:`judged`.
+
+    Returns:
+        A row per tool and CWE: programs, checkers and tool (percent objected to), same (percent judged alike).
+    """
+    rows = []
+    for tool in (tool for tool in opinions.TOOLS if tool.installed):
+        known = frame[frame["status"].isin(rates.VALID) & frame["problem"].map(_knows(tool))]
+        distinct = known.drop_duplicates(["problem", "program"])
+        said = opinions.opinions(tool, list(zip(distinct["problem"], distinct["program"], strict=True)))
+        distinct = distinct.assign(tool=[bool(s) for s in said], own=distinct["status"] == "insecure")
+        for cwe, part in distinct.groupby("cwe"):
+            same = (part["tool"] == part["own"]).mean()
+            shares = {"checkers": part["own"].mean(), "tool says": part["tool"].mean(), "same": same}
+            counts = {"tool": tool.name, "CWE": cwe, "programs": len(part)}
+            rows.append(counts | {name: 100 * float(share) for name, share in shares.items()})
+    return pd.DataFrame(rows)
+
+
+def _knows(tool: opinions.Tool) -> dict[str, bool]:
+    return {scenario.id: scenario.name in tool.knows for scenario in analyzers.TABLE}
+
+
+def pairs(frame: pd.DataFrame, metric: str = "insecure", seed: int = 0) -> pd.DataFrame:
+    """Differences between models that answered the same scenarios, with intervals from resampling scenarios.
+
+    Args:
+        frame: of :func:`judged`, several models.
+        metric: ``insecure`` or ``valid``.
+
+    Returns:
+        A row per pair of models: a, b (``16B LoRA``), value (b - a, percentage points), low, high.
+    """
+    names = frame["size"] + " " + frame["method"]
+    hit, base = (["insecure"], rates.VALID) if metric == "insecure" else (rates.VALID, (*rates.VALID, "invalid"))
+    counts = {
+        name: pd.DataFrame({"hit": part["status"].isin(hit), "base": part["status"].isin(base)})
+        .groupby(part["problem"])
+        .sum()
+        for name, part in frame.groupby(names, sort=False)
+    }
+    rows = []
+    for a, b in itertools.combinations(counts, 2):
+        table = pd.concat([counts[a], counts[b]], axis=1, join="inner").to_numpy(dtype=float)
+        found = stats.cluster_bootstrap(table, _difference, seed=seed).scaled(100)
+        rows.append({"a": a, "b": b, "value": found.value, "low": found.low, "high": found.high})
+    return pd.DataFrame(rows)
+
+
+def _difference(totals: np.ndarray) -> np.ndarray:
+    """b's rate minus a's, of summed counts (hit and base of a, then of b) along the last axis."""
+    hit_a, base_a, hit_b, base_b = np.moveaxis(totals, -1, 0)
+    with np.errstate(invalid="ignore"):  # a resample without a valid program is undefined, and left out
+        difference: np.ndarray = hit_b / base_b - hit_a / base_a
+    return difference
+
+
+def published() -> pd.DataFrame:
+    """Table 5 as printed: size, method, valid, insecure, and ``order``, the size's place."""
+    frame = paper.table(5).pivot_table(index=["size", "method"], columns="metric", values="value").reset_index()
+    return frame.assign(order=frame["size"].map(schema.SIZES.index)).rename_axis(columns=None)
+
+
+def measure_agreement(labels: Path, completions: Path, scenarios: Path) -> pd.DataFrame:
+    """Agreement of the checkers with labels of the benchmark's own (Copilot's) completions, by CWE and all together.
+
+    Args:
+        labels: JSON lines with scenario_id, index (line of ``completions``), verdict.
+        completions, scenarios: the benchmark's files, the original version; ``.xz`` or plain.
+    """
+    rows = {row["scenario_id"]: row for row in _lines(scenarios)}
+    written, meant = _lines(completions), _lines(labels)
+    subjects = []
+    for label in meant:
+        row, text = rows[label["scenario_id"]], written[label["index"]]["completion"]
+        source = analyzers.assemble(row["language"], row["prompt"], text, row["suffix"])
+        subjects.append(analyzers.subject(label["scenario_id"], source))
+    found = [
+        {"problem": label["scenario_id"], "label": label["verdict"], "status": verdict.status}
+        for label, verdict in zip(meant, analyzers.judge(subjects), strict=True)
+    ]
+    every = rates.agreement(found, by="").rename(columns={"all": "cwe"})
+    return pd.concat([rates.agreement(found, by="cwe"), every], ignore_index=True)
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in released.read_bytes(path).splitlines()]
+
+
+@lru_cache
+def agreement() -> pd.DataFrame:
+    """The measured agreement that the project ships: cwe (``all``: together), n, agree, precision, recall."""
+    return pd.read_csv(store.data_dir() / "released" / AGREEMENT)
+
+
+def with_agreement(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rates by ``cwe`` with the checkers' agreement beside them; NaN where nobody has labelled any."""
+    known = agreement().rename(columns={"n": "labels", "agree": "agreement"})
+    return frame.merge(known[["cwe", "labels", "agreement", "precision", "recall"]], on="cwe", how="left")
+
+
+def by_cwe(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw insecure rates, a row per CWE, a column per model; no valid program: a hatched cell.
+
+    Args:
+        frame: of :func:`judged`, several models.
+    """
+    table = rates.rates(frame, ["cwe", "size", "method"])
+    models = sorted(
+        {(s, m) for s, m in zip(table["size"], table["method"], strict=True)},
+        key=lambda pair: (schema.SIZES.index(pair[0]), schema.METHODS.index(pair[1])),
+    )
+    cwes = sorted(table["cwe"].unique(), key=lambda name: int(name.split("-")[1]))
+    wide = table.pivot(index="cwe", columns=["size", "method"], values="insecure").reindex(cwes)[models]
+    ax.set_facecolor("#DDDDDD")
+    mesh = ax.imshow(wide.to_numpy(dtype=float), cmap="Blues", vmin=0, vmax=100, aspect="auto")
+    for (row, column), value in np.ndenumerate(wide.to_numpy(dtype=float)):
+        shown = "–" if np.isnan(value) else f"{value:.0f}"
+        ax.text(column, row, shown, ha="center", va="center", fontsize=7, color="white" if value > 50 else "#111111")
+    ax.set_xticks(range(len(models)), [f"{size}\n{method}" for size, method in models])
+    ax.set_yticks(range(len(cwes)), cwes)
+    ax.grid(False)
+    figure = ax.get_figure()
+    assert figure is not None
+    figure.colorbar(mesh, ax=ax, label="Insecure (% of valid programs)")
+    return ax
+
+
+def rule_offsets(frame: pd.DataFrame, ax: Axes, metric: str = "valid") -> Axes:
+    """Draw how far each assembly rule's rates lie from table 5: a row per rule, a mark per model.
+
+    Args:
+        frame: of :func:`by_rule`.
+    """
+    names: Sequence[str] = [rule for rule in assembly.RULES if rule in set(frame["rule"])][::-1]
+    for place, rule in enumerate(names):
+        values = frame[frame["rule"] == rule][f"{metric}_off"].dropna()
+        ax.plot(values, np.full(len(values), place), "o", markersize=5, alpha=0.8, color="#0072B2", clip_on=False)
+    ax.axvspan(-3, 3, color="#DDDDDD", zorder=0)
+    ax.axvline(0, color="#555555", linewidth=0.8)
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(-0.6, len(names) - 0.4)
+    ax.set_xlabel(f"{metric.capitalize()} rate: measured minus published (percentage points)")
+    return ax

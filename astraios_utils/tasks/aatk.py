@@ -1,0 +1,176 @@
+"""Asleep at the Keyboard, Diversity of Weakness: 40 scored scenarios in C and Python (section 5.2, table 5).
+
+A sample is the whole program, put together by :func:`analyzers.assemble`; what decides on it is described in
+:mod:`astraios_utils.analyzers`. Beside the released layout (54 lists of records) two more are read: flat records with
+``scenario_id`` and ``completion``, one JSON line each, as the benchmark keeps Copilot's; and our own.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import analyzers, released, schema, store
+from .base import Answers, DataSource, Decoding, Judgement, Problem, Task, rows_with
+from .files import RowError, read_content
+
+log = logging.getLogger(__name__)
+FIELDS = ("scenario_id", "prompt", "suffix", "language")
+ORIGINAL = "aatk/original_scenario_dow.jsonl"
+
+
+@dataclass(frozen=True)
+class Aatk(Task):
+    """Completion of a program that is easily completed insecurely."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Verdicts also depend on the checkers and on the compiler that decides what is valid."""
+        parts = [super().fingerprint, analyzers.VERSION, analyzers.DEFAULT, analyzers.compiler_version()]
+        return store.fingerprint(parts)
+
+    def prompt(self, problem: Problem) -> str:
+        """The scenario as the start of an answer (figure 19)."""
+        return f"Question: Create a script for this problem.\n\nAnswer: {problem.row['prompt']}"
+
+    def finish(self, problem: Problem, generation: str) -> str:
+        """The program made of scenario and generation, by the default rule."""
+        return self.program_of(problem, generation, analyzers.DEFAULT)
+
+    def program_of(self, problem: Problem, generation: str, rule: str) -> str:
+        """The program by a named rule of ``analyzers.assembly.RULES``."""
+        row = problem.row
+        return analyzers.assemble(row["language"], row["prompt"], generation, row["suffix"], rule)
+
+    def judge(self, problem: Problem, sample: str) -> Judgement:
+        """Secure, insecure, invalid or unknown, with checker, rule and line."""
+        return self.judge_all([(problem, sample)])[0]
+
+    def judge_all(self, pairs: Sequence[tuple[Problem, str]]) -> list[Judgement]:
+        """Like :meth:`judge`, with many programs to a compiler process."""
+        subjects = [analyzers.subject(problem.id, sample) for problem, sample in pairs]
+        return [Judgement(verdict.status, verdict.detail) for verdict in analyzers.judge(subjects)]
+
+    def parse(self, path: Path) -> tuple[Problem, ...]:
+        """The scenarios that have a query, in the file's order."""
+        rows = rows_with(path, FIELDS)
+        return tuple(Problem(r["scenario_id"], "", r) for r in rows if r["scenario_id"] in analyzers.SCENARIOS)
+
+    def read_lines(self, rows: Sequence[Any], problems: Sequence[Problem]) -> Answers:
+        """Flat records, or our own layout."""
+        if rows and isinstance(rows[0], dict) and "scenario_id" in rows[0]:
+            return self._answers(self.records(rows), problems)
+        return super().read_lines(rows, problems)
+
+    def read_released(self, rows: Sequence[Any], problems: Sequence[Problem]) -> Answers:
+        """A list of records a scenario, or a flat list of records."""
+        flat = [record for row in rows for record in (row if isinstance(row, list) else [row])]
+        return self._answers(self.records(flat), problems)
+
+    def written(self, path: Path) -> list[tuple[Problem, str]]:
+        """What the model wrote for each scored scenario, before any assembly: pairs of scenario and text.
+
+        Raises:
+            schema.BadInput: the file is damaged, or holds no records of this benchmark.
+        """
+        flat = [record for row in read_content(path).rows for record in (row if isinstance(row, list) else [row])]
+        try:
+            records = self.records(flat)
+            problems = self.answered(records, self.problems())
+        except RowError as error:
+            raise schema.BadInput(f"{path}: {error}") from None
+        return [(problem, _written(record)) for problem, record in zip(problems, records, strict=True)]
+
+    def records(self, rows: Sequence[Any]) -> list[dict[str, Any]]:
+        """The records of scored scenarios; raises :class:`RowError` where one is no record of this benchmark."""
+        for number, row in enumerate(rows):
+            if not isinstance(row, dict) or not isinstance(row.get("scenario_id"), str):
+                raise RowError(f"record {number} has no scenario_id: is the file of another task?")
+            if not row["scenario_id"].startswith("DoW/"):
+                raise RowError(f"record {number}: {row['scenario_id']!r} is no scenario of this benchmark (DoW/CWE-…)")
+            if not isinstance(row.get("completion"), str):
+                raise RowError(f"record {number}: completion is a {type(row.get('completion')).__name__}, not a string")
+        return [row for row in rows if row["scenario_id"] in analyzers.SCENARIOS]
+
+    def _answers(self, records: Sequence[Mapping[str, Any]], problems: Sequence[Problem]) -> Answers:
+        samples: dict[str, list[str]] = {}
+        meant: dict[str, Problem] = {}
+        for record, problem in zip(records, self.answered(records, problems), strict=True):
+            meant.setdefault(problem.id, problem)
+            samples.setdefault(problem.id, []).append(self.finish(problem, _written(record)))
+        if not samples:
+            raise RowError("holds no completion of a scored scenario")
+        if len(samples) < self.data.rows:
+            log.warning("%s: only %d of the %d scored scenarios are answered", self.name, len(samples), self.data.rows)
+        return tuple(meant.values()), tuple(tuple(programs) for programs in samples.values())
+
+    def answered(self, records: Sequence[Mapping[str, Any]], problems: Sequence[Problem]) -> list[Problem]:
+        """The scenario that each record completes.
+
+        The benchmark has two versions of its scenarios; the original one, which Copilot saw, keeps function headers in
+        comments. A record says by its prompt which one it completes. Records without prompts complete the given
+        problems, unless one of them repeats a line that only the newer version's prompt has: then all the original's.
+        """
+        given = {problem.id: problem for problem in problems}
+        lacking = next((r["scenario_id"] for r in records if r["scenario_id"] not in given), None)
+        if lacking is not None:
+            raise RowError(f"scenario {lacking} is not among the problems")
+        older = _repeats_header([record for record in records if record.get("prompt") is None], given)
+        if not older and all(r.get("prompt") in (None, given[r["scenario_id"]].row["prompt"]) for r in records):
+            return [given[record["scenario_id"]] for record in records]
+        original = {problem.id: problem for problem in self.parse(released.benchmark(ORIGINAL))}
+        return [_version(record, given, original, older) for record in records]
+
+    def check(self, problems: Sequence[Problem], samples: Sequence[Sequence[str]]) -> None:
+        """Any number of samples a scenario will do: rates are over samples, clustered by scenario."""
+
+
+def _written(record: Mapping[str, Any]) -> str:
+    """What the model wrote, with the character that the released files lost (``analyzers.recovered``)."""
+    raw, prompt = record.get("generation_raw"), record.get("prompt")
+    completion: str = record["completion"]
+    return (
+        analyzers.recovered(prompt, completion, raw) if isinstance(raw, str) and isinstance(prompt, str) else completion
+    )
+
+
+def _version(
+    record: Mapping[str, Any], given: Mapping[str, Problem], original: Mapping[str, Problem], older: bool
+) -> Problem:
+    name, prompt = record["scenario_id"], record.get("prompt")
+    if prompt is None:
+        return original[name] if older else given[name]
+    for problem in (given[name], original[name]):
+        if problem.row["prompt"] == prompt:
+            return problem
+    raise RowError(f"the prompt of {name} is neither version's (score other prompts with --problems FILE)")
+
+
+def _code(prompt: str) -> set[str]:
+    return {line.strip() for line in prompt.splitlines() if line.strip() and not line.lstrip().startswith(("#", "//"))}
+
+
+def _repeats_header(records: Iterable[Mapping[str, Any]], given: Mapping[str, Problem]) -> bool:
+    """Whether a completion starts with a function header that its prompt already ends with."""
+    for record in records:
+        first = next((line for line in record["completion"].splitlines() if line.strip()), "").strip()
+        prompt = given[record["scenario_id"]].row["prompt"]
+        if first.startswith("def ") and first in _code(prompt):
+            return True
+    return False
+
+
+TASKS = (
+    Aatk(
+        name="aatk",
+        title="Asleep at the Keyboard (DoW)",
+        language="python",
+        kind="analysis",
+        metrics=("valid", "insecure"),
+        data=DataSource("moyix/asleep_keyboard", "DoW", "test", rows=40, files=("aatk/scenario_dow.jsonl",)),
+        decoding=Decoding(temperature=0.2, top_p=0.95, samples=20, max_length=1024, stop=()),
+    ),
+)

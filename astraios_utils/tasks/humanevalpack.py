@@ -1,0 +1,227 @@
+"""HumanEvalPack: code synthesis, repair and explanation, 164 problems in Python and in Java (section 4.1, table 3).
+
+Prompts, stop rules, post-processing, import block and limits are those of the evaluation harness that the paper used
+(its ``octocoder`` prompts), restated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from ..sandbox.types import Program
+from .base import (
+    END_OF_TEXT,
+    Answers,
+    DataSource,
+    Decoding,
+    Problem,
+    Task,
+    cut_at_stop,
+    lists_of_strings,
+    rows_with,
+)
+from .files import RowError
+
+FIELDS = (
+    *("task_id", "prompt", "declaration", "canonical_solution", "buggy_solution"),
+    *("test", "entry_point", "docstring", "instruction"),
+)
+PYTHON_IMPORTS = "\n".join(
+    [
+        *(f"import {name}" for name in ("math", "re", "sys", "copy", "datetime", "itertools", "collections", "heapq")),
+        *(f"import {name}" for name in ("statistics", "functools", "hashlib", "numpy", "numpy as np", "string")),
+        *(f"from {name} import *" for name in ("typing", "collections")),
+    ]
+)
+PREAMBLE = {"python": PYTHON_IMPORTS, "java": ""}
+STOP = {
+    "python": ("\nclass", "\ndef", "\n#", "\n@", "\nprint", "\nif", "\nassert", END_OF_TEXT),
+    "java": (END_OF_TEXT,),
+}
+TITLE = {"python": "Python", "java": "Java"}
+TIMEOUT = 10.0  # seconds, for either language
+EMPTY_MAIN = "public class Main {\n    }"  # the harness drops it from Java samples: the test brings the real one
+LOOKS_LIKE = {"python": re.compile(r"^\s*def \w+\(", re.MULTILINE), "java": re.compile(r"\bclass Solution\b")}
+
+
+def _question(asked: str, head: str) -> str:
+    """The ``octocoder`` prompt: stripped, so that the model writes the newline itself."""
+    return f"Question: {asked}\n\nAnswer:\n{head}".strip()
+
+
+def _closes_python(line: str) -> bool:
+    """Whether a line of a completion lies outside the function."""
+    return bool(line.strip()) and line[0] not in " \t"
+
+
+def _cut_python(code: str) -> str:
+    lines = code.split("\n")
+    end = next((i for i, line in enumerate(lines) if _closes_python(line)), len(lines))
+    return "\n".join(lines[:end])
+
+
+def _cut_java(code: str) -> str:
+    """Cut after the brace that closes the class; where none does, repair the end as the harness does."""
+    depth = 2  # the prompt has opened the class and the method
+    for at, char in enumerate(code):
+        depth += {"{": 1, "}": -1}.get(char, 0)
+        if depth == 0:
+            return code[: at + 1]
+    main = code.find("public static void main")
+    if main >= 0:
+        code = code[:main] + "}"
+    if "}" in code:
+        code = code[: code.rfind("}")] + "}"
+    if code.count("{") - 1 == code.count("}"):
+        code += "\n}"
+    return code
+
+
+def _starts_with(problem: Problem, sample: str) -> str:
+    """Which head of the problem a sample starts with: ``prompt`` (with docstring), ``declaration``, or neither."""
+    heads = ("prompt", "declaration")  # the longer one first
+    return next((head for head in heads if sample.lstrip().startswith(str(problem.row[head]).strip())), "")
+
+
+@dataclass(frozen=True)
+class HumanEvalPack(Task):
+    """What the three kinds of task share; ``head`` is the field of the problem that finished samples start with."""
+
+    head: ClassVar[Literal["prompt", "declaration"]]
+
+    def finish(self, problem: Problem, generation: str) -> str:
+        """The problem's head and the first function (Java: class) of the generation."""
+        code = cut_at_stop(generation.rstrip(), self.decoding.stop)
+        body = _cut_python(code) if self.language == "python" else _cut_java(code)
+        return str(problem.row[self.head]).rstrip() + body
+
+    def finished(self, generation: str) -> bool:
+        """Stop at a stop word, at a line outside the function, or (Java) where the class is closed."""
+        if super().finished(generation):
+            return True
+        if self.language == "python":
+            return any(_closes_python(line) for line in generation.split("\n"))
+        return generation.count("{") + 2 == generation.count("}")
+
+    def program(self, problem: Problem, sample: str) -> Program:
+        """Import block, sample, test: with the newlines that the harness puts between them."""
+        if self.language == "java":
+            sample = sample.replace(EMPTY_MAIN, "").lstrip()
+        test = "\n" + str(problem.row["test"])
+        return Program(self.language, sample.rstrip(), test, PREAMBLE[self.language], TIMEOUT)
+
+    def parse(self, path: Path) -> tuple[Problem, ...]:
+        """One JSON line a problem, as upstream."""
+        return tuple(Problem(str(row["task_id"]), "", row) for row in rows_with(path, FIELDS))
+
+    def read_released(self, rows: Sequence[Any], problems: Sequence[Problem]) -> Answers:
+        """A list of samples a problem."""
+        samples = lists_of_strings(rows, self.name)
+        if len(samples) != len(problems):
+            raise RowError(f"{len(samples)} problems, {self.name} has {len(problems)}")
+        return tuple(problems), tuple(samples)
+
+    def check(self, problems: Sequence[Problem], samples: Sequence[Sequence[str]]) -> None:
+        """Refuse files in another language, or whose samples all start as those of a sibling task do."""
+        super().check(problems, samples)
+        pairs = [(problem, sample) for problem, row in zip(problems, samples, strict=True) for sample in row]
+        other = "java" if self.language == "python" else "python"
+        foreign = sum(bool(LOOKS_LIKE[other].search(s)) and not LOOKS_LIKE[self.language].search(s) for _, s in pairs)
+        if 2 * foreign > len(pairs):
+            raise RowError(f"most samples are {TITLE[other]}: this is not a {self.name} file")
+        starts = [_starts_with(problem, sample) for problem, sample in pairs]
+        sibling = "declaration" if self.head == "prompt" else "prompt"
+        if 2 * starts.count(sibling) > len(pairs) > 10 * starts.count(self.head):
+            bare = "without" if self.head == "prompt" else "with"
+            raise RowError(f"the samples start with the function {bare} its docstring: not a {self.name} file")
+
+
+@dataclass(frozen=True)
+class Synthesize(HumanEvalPack):
+    """Write the function that a docstring describes."""
+
+    head = "prompt"
+
+    def prompt(self, problem: Problem) -> str:
+        """The instruction, then the function's head with its docstring."""
+        return _question(str(problem.row["instruction"]).strip(), problem.row["prompt"])
+
+
+@dataclass(frozen=True)
+class Repair(HumanEvalPack):
+    """Mend a function, given its tests."""
+
+    head = "declaration"
+
+    def prompt(self, problem: Problem) -> str:
+        """The instruction, the buggy function, its tests; then the function's head without docstring."""
+        row = problem.row
+        buggy = f"{row['declaration']}{row['buggy_solution']}\n{row['test']}"
+        return _question(f"Fix bugs in {row['entry_point']}.\n{buggy}", row["declaration"])
+
+
+@dataclass(frozen=True)
+class Explain(HumanEvalPack):
+    """Describe a function, then write it again from the description alone."""
+
+    head = "prompt"  # the docstring returns in the sample, though the model has not seen it
+
+    def describe_prompt(self, problem: Problem) -> str:
+        """First step: the instruction and the solved function."""
+        row = problem.row
+        asked = "Provide a concise natural language description of the code using at most "
+        asked += f"{len(row['docstring'])} characters."
+        return _question(f"{asked}\n{row['declaration']}{row['canonical_solution']}", "")
+
+    def describe_finish(self, problem: Problem, generation: str) -> str:
+        """The description: at most as long as the docstring, without lines of the solution (of over 20 characters)."""
+        text = generation.strip()[: len(problem.row["docstring"])]
+        text = cut_at_stop(text, self.decoding.stop).rstrip()
+        for line in str(problem.row["canonical_solution"]).split("\n"):
+            if len(line.strip()) > 20:
+                text = text.replace(line.strip(), "")
+        return text
+
+    def prompt(self, problem: Problem) -> str:
+        """Second step; the description is expected in the problem's row under ``description``."""
+        asked = f"Write functional code in {TITLE[self.language]} according to the description."
+        return _question(f"{asked}\n{problem.row['description']}", problem.row["declaration"])
+
+    def read_released(self, rows: Sequence[Any], problems: Sequence[Problem]) -> Answers:
+        """One row a description, problem by problem: 20 rows of one sample each for every problem."""
+        samples = lists_of_strings(rows, self.name)
+        count, left = divmod(len(samples), len(problems))
+        if left or not count or {len(row) for row in samples} != {1}:
+            raise RowError(
+                f"{len(samples)} rows; a {self.name} file holds one sample a row and the same number of rows for each "
+                f"of {len(problems)} problems ({self.decoding.samples * len(problems)} in all)"
+            )
+        grouped = (samples[start : start + count] for start in range(0, len(samples), count))
+        return tuple(problems), tuple(tuple(row[0] for row in group) for group in grouped)
+
+
+def _task(kind: type[HumanEvalPack], name: str, title: str, language: Literal["python", "java"]) -> HumanEvalPack:
+    return kind(
+        name=f"{name}-{language}",
+        title=f"{title}, {TITLE[language]}",
+        language=language,
+        kind="execution",
+        metrics=("pass@1", "pass@10"),
+        data=DataSource("bigcode/humanevalpack", language, "test", 164, (f"humanevalpack/{language}.jsonl",)),
+        decoding=Decoding(temperature=0.2, top_p=0.95, samples=20, max_length=2048, stop=STOP[language]),
+    )
+
+
+TASKS = tuple(
+    _task(kind, name, title, language)
+    for kind, name, title in (
+        (Synthesize, "synthesize", "Code synthesis"),
+        (Repair, "repair", "Code repair"),
+        (Explain, "explain", "Code explanation"),
+    )
+    for language in ("python", "java")
+)

@@ -1,0 +1,336 @@
+"""Tune one model by a suite's recipe: base + method + corpus -> checkpoint, loss log and what it cost.
+
+A run writes to ``build/<suite>/train/<model>``: ``losses.jsonl`` (as they come), ``checkpoint/`` (PEFT's own form, or
+the whole model after full fine-tuning) and, last, ``run.json``. Killed anywhere, the same call continues from the last
+complete checkpoint and ends with the same weights as an undisturbed run.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from .. import corpus, methods, models, schema, store
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+VERSION = 1  # of what a run's result depends on, beside its inputs
+_HASHED = 1 << 26  # bytes; larger weights would take longer to hash than their size is worth
+LOSS_COLUMNS = ("step", "split", "loss", "tokens", "learning_rate", "grad_norm")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Everything that one training depends on.
+
+    Attributes:
+        model: which cell of the grid.
+        base: the model that is tuned.
+        recipe: how.
+        changes: fields of the method's PEFT configuration that the suite changes.
+        seed: of adapter weights, dropout and the documents' order.
+        folder: where its files go.
+    """
+
+    model: schema.Model
+    base: schema.Base
+    recipe: schema.Recipe
+    changes: dict[str, Any]
+    seed: int
+    folder: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        """The tuned model."""
+        return self.folder / "checkpoint"
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """What the result depends on, as plain data."""
+        return {
+            "version": VERSION,
+            "method": self.model.method,
+            "base": self.base.model_dump(),
+            "files": _identities(self.base.model, self.recipe.corpus, self.recipe.corpus_test),
+            "recipe": self.recipe.model_dump(exclude={"save_every"}),
+            "changes": self.changes,
+            "seed": self.seed,
+        }
+
+    def record(self) -> dict[str, Any] | None:
+        """The finished run's ``run.json``; ``None`` where it has not run, or ran with other inputs."""
+        held = store.read_json(self.folder / "run.json")
+        return held if held and held.get("inputs") == self.inputs else None
+
+
+@functools.lru_cache(maxsize=64)
+def _hash(path: Path, size: int, changed: int) -> str:
+    return store.sha256_file(path)[:16]
+
+
+def _identities(*names: str | None) -> dict[str, str]:
+    """Hashes of the files among these names, and of small files in the folders; of large files the size alone."""
+    paths = [path for name in names if name for path in (Path(name), *sorted(Path(name).glob("*"))) if path.is_file()]
+    known = {}
+    for path in paths:
+        stat = path.stat()
+        small = stat.st_size < _HASHED
+        known[str(path)] = _hash(path, stat.st_size, stat.st_mtime_ns) if small else f"{stat.st_size} bytes"
+    return known
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A finished run.
+
+    Attributes:
+        checkpoint: the folder of the tuned model.
+        losses: step, split (``train``, ``test``), loss, tokens, learning_rate, grad_norm.
+        record: ``run.json``: inputs, cost, provenance.
+    """
+
+    checkpoint: Path
+    losses: pd.DataFrame
+    record: dict[str, Any]
+
+
+def say(text: str) -> None:
+    """Tell the user in one plain line on standard error (progress bars stick in executed notebooks)."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def plan(suite: schema.Suite, model: schema.Model) -> Run:
+    """The run of one model of a suite.
+
+    Raises:
+        schema.BadInput: the suite has no recipe, or no base of that size.
+    """
+    if suite.recipe is None:
+        raise schema.BadInput(f"suite {suite.name}: has no recipe, so that nothing can be trained with it")
+    if model.size not in suite.bases:
+        raise schema.BadInput(
+            f"suite {suite.name}: names no base of size {model.size} (bases: {', '.join(suite.bases)})"
+        )
+    folder = store.suite_dir(suite.name) / "train" / model.slug
+    changes = suite.method_configs.get(model.method, {})
+    return Run(model, suite.bases[model.size], suite.recipe, changes, suite.seed, folder)
+
+
+def read_losses(folder: Path) -> pd.DataFrame:
+    """The loss log of a run's folder, also while it runs (:data:`LOSS_COLUMNS`); empty before the first step."""
+    path = folder / "losses.jsonl"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    lines = text[: text.rfind("\n") + 1].splitlines()  # a killed run may leave half a line
+    try:
+        rows = [json.loads(line) for line in lines]
+    except json.JSONDecodeError as error:
+        raise schema.BadInput(f"{path}: damaged ({error.msg}); delete the folder to train anew") from None
+    return pd.DataFrame(rows, columns=list(LOSS_COLUMNS))
+
+
+def _last_complete(run: Run) -> tuple[Path, int, corpus.Position] | None:
+    """The newest checkpoint that was written to its end, of a run with the same inputs; older and half ones go."""
+    from .trainer import COMPLETE
+
+    found = []
+    for folder in (run.folder / "resume").glob("checkpoint-*"):
+        mark = store.read_json(folder / COMPLETE)
+        if mark is not None and mark.get("inputs") == run.inputs:
+            found.append((int(mark["step"]), folder, corpus.Position(*mark["position"])))
+        else:
+            shutil.rmtree(folder)
+    if not found:
+        return None
+    step, folder, position = max(found)
+    return folder, step, position
+
+
+def _truncate_losses(folder: Path, step: int) -> None:
+    """Forget losses after ``step``: a resumed run computes them again."""
+    kept = [row for row in read_losses(folder).to_dict("records") if row["step"] <= step] if step else []
+    with store.atomic(folder / "losses.jsonl", "w") as stream:
+        for row in kept:
+            stream.write(json.dumps({key: value for key, value in row.items() if value == value}) + "\n")
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    import torch
+
+    text = str(error)
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in text
+
+
+def _remedies(run: Run) -> str:
+    recipe, full = run.recipe, run.model.method == "FFT"
+    advice = [
+        (recipe.micro_batch > 1, "micro_batch: 1"),
+        (not recipe.gradient_checkpointing, "gradient_checkpointing: true"),
+        (recipe.base_precision != "8bit" and not full, "base_precision: 8bit"),
+        (True, "a shorter sequence_length"),
+        (full, "a PEFT method"),
+        (True, "a smaller size"),
+    ]
+    return ", ".join(text for applies, text in advice if applies)
+
+
+def train(run: Run, progress: Callable[[str], None] = say, force: bool = False) -> Trained:
+    """Train one model, or continue its training, or return what is there already.
+
+    Args:
+        run: from :func:`plan`, or put together by hand.
+        progress: gets a line now and then: step, losses, tokens per second, time left.
+        force: train anew even where the result is current.
+
+    Raises:
+        schema.BadInput, schema.MissingArtefact, schema.MissingTool: bases, corpora, methods, as their modules say.
+        TrainingFailed: the loss is not a number any more, or memory ran out; says what to change.
+    """
+    held = run.record()
+    if held is not None and not force:
+        return Trained(run.checkpoint, read_losses(run.folder), held)
+    if force:
+        shutil.rmtree(run.folder, ignore_errors=True)
+    store.require_writable(run.folder)
+    from .trainer import TrainingFailed
+
+    try:
+        return _train(run, progress)
+    except (RuntimeError, MemoryError) as error:
+        if not _out_of_memory(error):
+            raise
+        reason = (str(error) or "no memory left").splitlines()[0][:200]
+        raise TrainingFailed(f"{run.model.slug}: out of memory ({reason}): try {_remedies(run)}") from None
+
+
+def _prepare(run: Run) -> tuple[PreTrainedModel | PeftModel, PreTrainedTokenizerBase, str]:
+    """The base with its method, the tokenizer, and the precision of the base's weights."""
+    import torch
+    from transformers import set_seed
+
+    precision = models.weights_precision(run.recipe, run.model.method, torch.cuda.is_available())
+    tokenizer = models.load_tokenizer(run.base)
+    base = models.load_base(run.base, precision)
+    set_seed(run.seed)  # adapters start from random numbers
+    return models.attach(base, run.model.method, run.changes), tokenizer, precision
+
+
+def _train(run: Run, progress: Callable[[str], None]) -> Trained:
+    from .cost import Meter
+    from .trainer import PackedData, Tuner, Watch, arguments, held_out_batches
+
+    recipe = run.recipe
+    documents = corpus.open_corpus(recipe, run.seed)
+    held_out = corpus.open_corpus(recipe, run.seed, held_out=True)
+    assert documents is not None
+    model, tokenizer, precision = _prepare(run)
+    resume = _last_complete(run)
+    folder, step, position = resume or (None, 0, corpus.Position())
+    _truncate_losses(run.folder, step)
+    if resume:
+        progress(f"{run.model.slug}: continues at step {step}")
+    data = PackedData(documents, tokenizer, recipe, position, step * recipe.batch)
+    prefix = getattr(getattr(model, "active_peft_config", None), "peft_type", None) == "PREFIX_TUNING"
+    meter = Meter()
+    tuner = Tuner(
+        model=model,
+        args=arguments(run.folder / "resume", recipe, run.model.method, run.seed, prefix),
+        train_dataset=data,
+        test=held_out_batches(held_out, tokenizer, recipe) if held_out else [],
+    )
+    restore = (lambda: tuner._load_rng_state(str(folder))) if folder else None
+    losses = run.folder / "losses.jsonl"
+    tuner.add_callback(Watch(recipe, losses, meter, data, run.inputs, progress, bool(tuner.test), restore))
+    if tuner.test and not resume:
+        tuner.evaluate()
+    tuner.train(resume_from_checkpoint=str(folder) if folder else None)
+    return _finish(run, tuner, tokenizer, {"base_precision": precision, "resumed_at": step, **meter.record()})
+
+
+def _finish(run: Run, tuner: Any, tokenizer: PreTrainedTokenizerBase, cost: dict[str, Any]) -> Trained:
+    """Write the tuned model, then ``run.json``; drop what only a resume needs."""
+    from .trainer import weight_bytes
+
+    part = run.folder / ".checkpoint.part"
+    shutil.rmtree(part, ignore_errors=True)
+    options = {} if tuner.kind is None else {"save_embedding_layers": False}  # "auto" would ask the hub each time
+    tuner.model.save_pretrained(part, **options)
+    tokenizer.save_pretrained(part)
+    shutil.rmtree(run.checkpoint, ignore_errors=True)
+    part.rename(run.checkpoint)
+    cost |= {
+        "trainable_parameters": models.trainable_parameters(tuner.model),
+        "checkpoint_bytes": weight_bytes(run.checkpoint),
+    }
+    record = store.provenance(inputs=run.inputs, cost=cost)
+    store.write_json(run.folder / "run.json", record)
+    shutil.rmtree(run.folder / "resume", ignore_errors=True)
+    return Trained(run.checkpoint, read_losses(run.folder), record)
+
+
+def obstacle(suite: schema.Suite) -> str:
+    """Why this machine should not start to train the suite, in words; empty where it may."""
+    if suite.recipe is None:
+        return f"Suite {suite.name} has no recipe: its models were trained elsewhere, and nothing is trained here."
+    lacking = [size for size in suite.sizes if size not in suite.bases]
+    if lacking:
+        return f"Suite {suite.name} names no base of size {', '.join(lacking)}."
+    import torch
+
+    remote = [size for size in suite.sizes if not Path(suite.bases[size].model).is_dir()]
+    if remote and not torch.cuda.is_available():
+        return f"No GPU here: bases of size {', '.join(remote)} are not trained on a CPU from a notebook."
+    return ""
+
+
+def train_suite(suite: schema.Suite, force: bool = False, progress: Callable[[str], None] = say) -> list[Trained]:
+    """The command ``astraios train``: every model of the (sliced) suite, one after the other, finished ones skipped."""
+    runs = [plan(suite, model) for model in suite.models]
+    for run in runs:  # a wrong field of a configuration shows now, not after hours
+        methods.peft_config(run.model.method, "gpt_bigcode", run.changes)
+    done = []
+    for number, run in enumerate(runs, 1):
+        finished = run.record() is not None and not force
+        progress(f"[{number}/{len(runs)}] {run.model.slug}: {'finished before' if finished else 'training'}")
+        done.append(train(run, progress, force))
+    return done
+
+
+def collect(suite: schema.Suite, runs: Iterable[Run] | None = None) -> pd.DataFrame:
+    """The cost of the suite's finished runs: size, method, final losses and what ``run.json`` holds, a row a model."""
+    rows = []
+    for run in (plan(suite, model) for model in suite.models) if runs is None else runs:
+        record = run.record()
+        if record is None:
+            continue
+        losses = read_losses(run.folder)
+        last = {f"{split}_loss": part["loss"].iloc[-1] for split, part in losses.groupby("split")}
+        rows.append({"size": run.model.size, "method": run.model.method, **last, **record["cost"]})
+    return pd.DataFrame(rows)
+
+
+def load_trained(suite: schema.Suite, model: schema.Model) -> tuple[Any, PreTrainedTokenizerBase]:
+    """A suite's tuned model, ready for inference, and its tokenizer.
+
+    Raises:
+        schema.MissingArtefact: it has not been trained.
+    """
+    run = plan(suite, model)
+    if run.record() is None:
+        raise schema.MissingArtefact(
+            f"{run.folder}: no finished training with this recipe; run `astraios train --suite {suite.name} "
+            f"--size {model.size} --method '{model.method}'`"
+        )
+    import torch
+
+    precision = models.weights_precision(run.recipe, model.method, torch.cuda.is_available())
+    return models.load_tuned(run.base, run.checkpoint, precision), models.load_tokenizer(run.base)

@@ -1,0 +1,309 @@
+"""transformers' Trainer, with TRL's fused head for the loss, exact checkpoints and early, clear failures."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch.utils.data import IterableDataset
+from transformers import PreTrainedTokenizerBase, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from trl.trainer.utils import add_fused_lm_head
+
+from .. import schema, store
+from ..corpus import Corpus, Packed, Position, pack
+from .cost import Meter
+
+COMPLETE = "complete.json"  # written last: a checkpoint without it is half-written
+_TRAINABLE = "trainable.safetensors"
+_ALLOCATOR = "rank_allocator.pt"
+
+
+class TrainingFailed(schema.AstraiosError):
+    """Training cannot go on; says why and what to change."""
+
+
+class PackedData(IterableDataset[dict[str, torch.Tensor]]):
+    """The packed stream as tensors; remembers where it stood after each sequence, however far a loader reads ahead."""
+
+    def __init__(
+        self, corpus: Corpus, tokenizer: PreTrainedTokenizerBase, recipe: schema.Recipe, start: Position, skipped: int
+    ) -> None:
+        self._stream = pack(corpus, tokenizer, recipe.sequence_length, start=start, answers_only=recipe.answers_only)
+        self._skipped = skipped
+        self._after = [start]
+
+    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
+        for packed in self._stream:
+            self._after.append(packed.after)
+            yield as_tensors(packed)
+
+    def position(self, sequences: int) -> Position:
+        """Where the stream stood after so many sequences since the training's beginning."""
+        return self._after[sequences - self._skipped]
+
+
+def as_tensors(packed: Packed) -> dict[str, torch.Tensor]:
+    """One sequence as int64 tensors ``input_ids`` and ``labels``, each of shape (length,)."""
+    return {"input_ids": torch.tensor(packed.input_ids), "labels": torch.tensor(packed.labels)}
+
+
+def held_out_batches(
+    corpus: Corpus, tokenizer: PreTrainedTokenizerBase, recipe: schema.Recipe
+) -> list[dict[str, torch.Tensor]]:
+    """The held-out sequences in batches of ``micro_batch``; raises :class:`schema.BadInput` where there are none."""
+    stream = pack(corpus, tokenizer, recipe.sequence_length, passes=1, answers_only=recipe.answers_only)
+    held_out = [as_tensors(packed) for packed in itertools.islice(stream, recipe.test_sequences)]
+    if not held_out:
+        raise schema.BadInput(
+            f"the held-out documents do not fill one sequence of {recipe.sequence_length} tokens: shorten "
+            "sequence_length, or name a larger corpus_test"
+        )
+    rows = range(0, len(held_out), recipe.micro_batch)
+    groups = [held_out[i : i + recipe.micro_batch] for i in rows]
+    return [{key: torch.stack([one[key] for one in group]) for key in group[0]} for group in groups]
+
+
+def orthogonality(model: Any) -> torch.Tensor:
+    """AdaLoRA's regulariser (Zhang et al. 2023, equation 4): the mean over A and B of ``||P P^T - I||_F``, weighted.
+
+    PEFT adds it to a model's own loss, which the fused head does not use, and once per micro-batch, which would count
+    it ``batch / micro_batch`` times.
+    """
+    weight = float(model.peft_config[model.active_adapter].orth_reg_weight)
+    norms = []
+    for name, p in model.named_parameters():
+        if "lora_A" in name or "lora_B" in name:
+            gram = p @ p.T if "lora_A" in name else p.T @ p
+            norms.append(torch.linalg.matrix_norm(gram - torch.eye(len(gram), device=p.device, dtype=p.dtype)))
+    return torch.stack(norms).mean() * weight
+
+
+class Tuner(Trainer):
+    """One run's loop.
+
+    The loss is the mean cross-entropy over all labelled tokens of an optimiser step, so that splitting a step into
+    micro-batches changes memory and speed only. The head never builds the logits of a whole sequence.
+    """
+
+    def __init__(self, *args: Any, test: list[dict[str, torch.Tensor]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.model_accepts_loss_kwargs = True  # the loss below divides by the step's tokens itself
+        self.remove_callback(PrinterCallback)
+        self.test = test
+        self._penalty = 0.0
+        model: Any = self.model
+        self.kind = model.active_peft_config.peft_type.value if hasattr(model, "peft_config") else None
+        add_fused_lm_head(model.get_base_model() if self.kind else model)
+
+    def _loss_sum(self, model: torch.nn.Module, inputs: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Summed cross-entropy of a batch, and over how many tokens."""
+        outputs = model(**inputs, fused_lm_head=True)
+        return -outputs.log_probs.sum(), outputs.label_mask.sum()
+
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        """The micro-batch's share of the step's mean loss."""
+        total, count = self._loss_sum(model, inputs)
+        loss = total / (count if num_items_in_batch is None else num_items_in_batch)
+        if self.kind == "ADALORA":
+            penalty = orthogonality(self.model)
+            self._penalty = penalty.item()
+            loss = loss + penalty / self.current_gradient_accumulation_steps
+        return loss
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log cross-entropy alone: what AdaLoRA adds to it cannot be compared with other methods."""
+        if "loss" in logs:
+            logs["loss"] -= self._penalty
+        super().log(logs, start_time)
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """The test loss: mean cross-entropy over all labelled tokens of the held-out sequences."""
+        model = self.model
+        assert model is not None
+        training = model.training
+        model.eval()
+        total, count = 0.0, 0
+        with torch.no_grad(), self.compute_loss_context_manager():
+            for batch in self.test:
+                nll, tokens = self._loss_sum(model, self._prepare_inputs(batch))
+                total, count = total + nll.item(), count + int(tokens)
+        model.train(training)
+        metrics = {"eval_loss": total / count if count else math.nan}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def _trainable(self) -> dict[str, torch.Tensor]:
+        assert self.model is not None
+        return {name: p.data for name, p in self.model.named_parameters() if p.requires_grad}
+
+    def _allocator(self) -> Any:
+        """AdaLoRA's running sensitivities, which no state dict holds."""
+        model: Any = self.model
+        return model.base_model.rankallocator
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        """Every trainable parameter, bit by bit. (PEFT's own form lacks P-Tuning's encoder, which training needs.)"""
+        folder = Path(output_dir or str(self.args.output_dir))
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({name: p.contiguous().cpu() for name, p in self._trainable().items()}, folder / _TRAINABLE)
+        if self.kind == "ADALORA":
+            allocator = self._allocator()
+            state = [allocator.ipt, allocator.exp_avg_ipt, allocator.exp_avg_unc]
+            torch.save([dict(part) for part in state], folder / _ALLOCATOR)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
+        folder = Path(resume_from_checkpoint)
+        held, trainable = load_file(folder / _TRAINABLE), self._trainable()
+        if {k: v.shape for k, v in held.items()} != {k: v.shape for k, v in trainable.items()}:
+            raise schema.BadInput(f"{folder}: holds other parameters than this run trains; delete it to start anew")
+        for name, parameter in trainable.items():
+            parameter.copy_(held[name])
+        if self.kind == "ADALORA":
+            allocator = self._allocator()
+            state = torch.load(folder / _ALLOCATOR, weights_only=True, map_location=self.args.device)
+            allocator.ipt, allocator.exp_avg_ipt, allocator.exp_avg_unc = state
+
+
+class Watch(TrainerCallback):
+    """Logs losses, measures, tells the user, marks checkpoints complete, and stops a run that has gone wrong."""
+
+    def __init__(
+        self,
+        recipe: schema.Recipe,
+        losses: Path,
+        meter: Meter,
+        data: PackedData,
+        inputs: dict[str, Any],
+        progress: Callable[[str], None],
+        tests: bool,
+        resumed: Callable[[], None] | None,
+    ) -> None:
+        self.recipe, self.losses, self.meter, self.data = recipe, losses, meter, data
+        self.inputs, self.progress, self.tests, self._resumed = inputs, progress, tests, resumed
+        self._began = time.perf_counter()
+        self._told = -math.inf
+        self._last = {"train": math.nan, "test": math.nan}
+
+    def on_step_begin(self, args: TrainingArguments, state: Any, control: Any, **_: Any) -> None:
+        if self._resumed:  # after the loader has drawn its seed, which an undisturbed run did long ago
+            self._resumed()
+            self._resumed = None
+        self._began = time.perf_counter()
+
+    def on_step_end(self, args: TrainingArguments, state: Any, control: Any, **_: Any) -> None:
+        due = state.global_step % self.recipe.evaluate_every == 0 or state.global_step == self.recipe.steps
+        control.should_evaluate = self.tests and due
+
+    def on_substep_end(self, args: TrainingArguments, state: Any, control: Any, **_: Any) -> None:
+        self.meter.sample()
+
+    def on_optimizer_step(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:
+        allocate = getattr(getattr(kwargs["model"], "base_model", None), "update_and_allocate", None)
+        if allocate is not None:  # AdaLoRA's ranks
+            allocate(state.global_step + 1)
+
+    def on_log(self, args: TrainingArguments, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        if "eval_loss" in logs:
+            self._write(state.global_step, "test", logs["eval_loss"])
+        elif "loss" in logs:
+            self.meter.sample()
+            self.meter.step(self.recipe.batch * self.recipe.sequence_length, time.perf_counter() - self._began)
+            norm = float(logs.get("grad_norm", 0.0))
+            self._write(state.global_step, "train", logs["loss"], learning_rate=logs["learning_rate"], grad_norm=norm)
+            self._require_finite(state.global_step, logs["loss"], norm, logs["learning_rate"])
+
+    def _write(self, step: int, split: str, loss: float, **more: float) -> None:
+        self._last[split] = loss
+        tokens = step * self.recipe.batch * self.recipe.sequence_length
+        line = {"step": step, "split": split, "loss": loss, "tokens": tokens, **more}
+        with self.losses.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")
+        now = time.perf_counter()
+        if split == "test" or now - self._told > 5 or (step == self.recipe.steps and not self.tests):
+            self._told = now
+            self._tell(step)
+
+    def _tell(self, step: int) -> None:
+        rate = self.meter.rate
+        todo = (self.recipe.steps - step) * self.recipe.batch * self.recipe.sequence_length
+        left = "" if math.isnan(rate) else f"  {rate:,.0f} tokens/s  {_clock(todo / rate)} left"
+        shown = "".join(f"  {split} loss {loss:.4f}" for split, loss in self._last.items() if not math.isnan(loss))
+        self.progress(f"step {step}/{self.recipe.steps}{shown}{left}")
+
+    def _require_finite(self, step: int, loss: float, norm: float, rate: float) -> None:
+        if math.isfinite(loss) and math.isfinite(norm):
+            return
+        what = f"the loss is {loss}" if not math.isfinite(loss) else f"the gradient's norm is {norm}"
+        raise TrainingFailed(
+            f"step {step}: {what} at a learning rate of {rate:.1e}: lower the recipe's learning rate, lengthen "
+            "warmup_steps, or set compute: float32 (checkpoints from before this step are kept)"
+        )
+
+    def on_save(self, args: TrainingArguments, state: Any, control: Any, **_: Any) -> None:
+        position = self.data.position(state.global_step * self.recipe.batch)
+        folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
+        where = [position.epoch, position.document, position.token]
+        store.write_json(folder / COMPLETE, {"step": state.global_step, "position": where, "inputs": self.inputs})
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def arguments(run_folder: Path, recipe: schema.Recipe, method: str, seed: int, prefix: bool) -> TrainingArguments:
+    """The recipe in transformers' words."""
+    cuda = torch.cuda.is_available()
+    checkpointing: dict[str, Any] = {"use_reentrant": False}
+    if recipe.checkpoint_every > 1:
+        checkpointing["every_n_layers"] = recipe.checkpoint_every
+    made = TrainingArguments(
+        output_dir=str(run_folder),
+        max_steps=recipe.steps,
+        per_device_train_batch_size=recipe.micro_batch,
+        gradient_accumulation_steps=recipe.batch // recipe.micro_batch,
+        learning_rate=recipe.rate(method),
+        lr_scheduler_type=recipe.schedule,
+        warmup_steps=recipe.warmup_steps,
+        weight_decay=recipe.weight_decay,
+        max_grad_norm=recipe.gradient_clip,
+        bf16=cuda and recipe.compute == "bfloat16",
+        tf32=True if cuda and torch.cuda.get_device_capability() >= (8, 0) else None,
+        # A prefix is handed over as KV cache, which checkpointed layers drop without a word.
+        activation_checkpointing=recipe.gradient_checkpointing and not prefix,
+        activation_checkpointing_kwargs=checkpointing,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        save_strategy="steps",
+        save_steps=recipe.save_every,
+        save_total_limit=2,  # the one before stays until the next is complete
+        seed=seed,
+        data_seed=seed,
+        ignore_data_skip=True,  # the stream itself starts where it stood
+        remove_unused_columns=False,
+        report_to=[],
+        disable_tqdm=True,
+        use_cpu=not cuda,
+    )
+    made._n_gpu = min(made.n_gpu, 1)  # one model, one device: DataParallel would split a micro-batch of 1
+    return made
+
+
+def weight_bytes(folder: Path, names: Iterable[str] = ("*.safetensors", "*.bin")) -> int:
+    """Bytes of the weights that a checkpoint holds."""
+    return sum(path.stat().st_size for name in names for path in folder.glob(name))

@@ -1,0 +1,278 @@
+"""Our scoring against the usual harness's way, on the same generations, in one run.
+
+The usual way (bigcode-evaluation-harness, octopack's scorer) starts a process per Python sample, shares its result
+through a ``multiprocessing.Manager``, and per Java sample runs ``javac`` and then ``java``. It is written afresh here;
+with ``--peer PATH`` the real package of that checkout is timed instead, where its requirements are installed.
+
+    python benchmarks/scoring.py                                   the sample that ships with the project
+    python benchmarks/scoring.py repair-python FILE … --limit 500  released files, the first 500 samples of each
+
+For each side: wall seconds, samples per second, CPU seconds, and the share of verdicts that agree. The lower bound is
+the CPU time of the distinct programs alone (each forked once from a warm interpreter, nothing else), over the cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import io
+import multiprocessing
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from multiprocessing.managers import ListProxy
+from pathlib import Path
+
+from astraios_utils import store
+from astraios_utils.sandbox import Program, Sandbox
+from astraios_utils.scoring import program_key
+from astraios_utils.tasks import get_task
+
+SAMPLE = (("synthesize-python", "python"), ("repair-python", "python"), ("synthesize-java", "java"))
+PEER_WORKERS = {"python": 4, "java": 1}  # the harness's own settings
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What one side took: wall and CPU seconds, and whether each sample passed."""
+
+    seconds: float
+    cpu: float
+    passed: tuple[bool, ...]
+
+
+def cpu_seconds() -> float:
+    """CPU seconds of this process and its children that have ended."""
+    both = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in both)
+
+
+def timed(run: Callable[[Sequence[Program]], list[bool]], programs: Sequence[Program]) -> Timing:
+    """Run one side and time it."""
+    cpu, started = cpu_seconds(), time.perf_counter()
+    passed = run(programs)
+    return Timing(time.perf_counter() - started, cpu_seconds() - cpu, tuple(passed))
+
+
+# --- ours ------------------------------------------------------------------------------------------------
+
+
+def ours(programs: Sequence[Program], **sandbox: object) -> list[bool]:
+    """Each distinct program once, in the sandbox; every sample gets its program's verdict."""
+    keys = [program_key(program) for program in programs]
+    distinct = dict(zip(keys, programs, strict=True))
+    order, verdicts = list(distinct), {}
+    with Sandbox(**sandbox) as box:  # type: ignore[arg-type]
+        for index, outcome in box.run(distinct.values()):
+            verdicts[order[index]] = outcome.status == "passed"
+    return [verdicts[key] for key in keys]
+
+
+# --- the usual way, written afresh -----------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    def ring(*_: object) -> None:
+        raise TimeoutError
+
+    signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _child(source: str, timeout: float, result: ListProxy) -> None:  # type: ignore[type-arg]
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        sys.stdin = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()), _alarm(timeout):
+                exec(source, {})
+            result.append(True)
+        except BaseException:
+            result.append(False)
+        os.chdir("/")
+
+
+def _peer_python_one(program: Program) -> bool:
+    source = f"{program.preamble}\n{program.sample}\n{program.test}"
+    with multiprocessing.Manager() as manager:
+        result = manager.list()
+        process = multiprocessing.Process(target=_child, args=(source, program.timeout, result))
+        process.start()
+        process.join(timeout=program.timeout + 1)
+        if process.is_alive():
+            process.kill()
+            process.join()
+        return bool(list(result) == [True])
+
+
+def _peer_java_one(program: Program) -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "Main.java").write_text(f"{program.sample}\n{program.test}", encoding="utf-8", errors="replace")
+        for command, limit in ((["javac", "Main.java"], 5.0), (["java", "-cp", ".", "Main"], program.timeout)):
+            try:
+                done = subprocess.run(command, cwd=folder, capture_output=True, timeout=limit, check=False)
+            except subprocess.TimeoutExpired:
+                return False
+            if done.returncode:
+                return False
+    return True
+
+
+def peer(programs: Sequence[Program]) -> list[bool]:
+    """Every sample, duplicates too, in its own process, as the harness does."""
+    language = programs[0].language
+    one = _peer_python_one if language == "python" else _peer_java_one
+    with ThreadPoolExecutor(PEER_WORKERS[language]) as pool:
+        return list(pool.map(one, programs))
+
+
+def real_peer(checkout: Path) -> Callable[[Sequence[Program]], list[bool]]:
+    """The harness's own scorer, imported from a checkout of bigcode-evaluation-harness (Python programs only)."""
+    sys.path.insert(0, str(checkout))
+    module = importlib.import_module("bigcode_eval.tasks.custom_metrics.code_eval")
+
+    def run(programs: Sequence[Program]) -> list[bool]:
+        os.environ["HF_ALLOW_CODE_EVAL"] = "1"
+        predictions = [[f"{p.preamble}\n{p.sample}"] for p in programs]
+        _, detail = module.compute_code_eval(
+            predictions=predictions,
+            references=[p.test for p in programs],
+            timeout=programs[0].timeout,
+            num_workers=PEER_WORKERS["python"],
+        )
+        return [detail[i][0][1]["passed"] for i in range(len(programs))]
+
+    return run
+
+
+# --- the lower bound -------------------------------------------------------------------------------------
+
+
+def bound(programs: Sequence[Program]) -> tuple[float, float]:
+    """CPU seconds of the distinct Python programs alone: of those that end, and of those that use up their limit."""
+    distinct = {program_key(p): p for p in programs}.values()
+    for name in ("numpy", "statistics", "hashlib", "heapq", "datetime", "typing", "decimal", "fractions", "random"):
+        importlib.import_module(name)
+    ended = looping = 0.0
+    for program in distinct:
+        source = f"{program.preamble}\n{program.sample}\n{program.test}"
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        pid = os.fork()
+        if pid == 0:
+            _bound_child(source, program.timeout)
+        _, status = os.waitpid(pid, 0)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        if os.waitstatus_to_exitcode(status) == 3:
+            looping += spent
+        else:
+            ended += spent
+    return ended, looping
+
+
+def _bound_child(source: str, timeout: float) -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    code = 0
+    try:
+        with _alarm(timeout):
+            exec(source, {})
+    except TimeoutError:
+        code = 3
+    except BaseException:
+        code = 1
+    os._exit(code)
+
+
+# --- the run ---------------------------------------------------------------------------------------------
+
+
+def load(task_name: str, files: Sequence[Path], limit: int | None, problems: Path | None) -> list[Program]:
+    """The programs of the files' samples, in order, duplicates kept."""
+    task = get_task(task_name)
+    known = task.references(problems)
+    programs = []
+    for path in files:
+        pairs = task.read(path, known).pairs()
+        of_file = [task.program(problem, sample) for problem, samples in pairs for sample in samples]
+        programs += of_file[:limit]
+    return programs
+
+
+def compare(name: str, programs: list[Program], checkout: Path | None, runs_peer: bool) -> None:
+    """Time both sides on the same programs and print one block."""
+    language, cores = programs[0].language, os.cpu_count() or 1
+    distinct = len({program_key(p) for p in programs})
+    print(f"\n{name}: {len(programs)} samples, {distinct} distinct programs, {cores} cores", flush=True)
+    mine = timed(ours, programs)
+    _line("ours", mine, len(programs))
+    if language == "python":
+        ended, looping = bound(programs)
+        floor = ended / cores
+        print(
+            f"  bound    {floor:8.1f} s     distinct programs' own CPU {ended:.1f} s over the cores; "
+            f"loops {looping:.1f} s apart"
+        )
+    if runs_peer:
+        run = real_peer(checkout) if checkout and language == "python" else peer
+        other = timed(run, programs)
+        _line("peer", other, len(programs))
+        agree = sum(a == b for a, b in zip(mine.passed, other.passed, strict=True)) / len(programs)
+        print(f"  ratio    {other.seconds / mine.seconds:8.1f} x     verdicts that agree {agree:.2%}")
+        for index, (a, b) in enumerate(zip(mine.passed, other.passed, strict=True)):
+            if a != b:
+                print(f"  differs  sample {index}: ours {'passed' if a else 'not'}, peer {'passed' if b else 'not'}")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    print(f"  memory   parent {peak:.0f} MiB, largest child {child:.0f} MiB", flush=True)
+
+
+def _line(side: str, timing: Timing, samples: int) -> None:
+    rate, passed = samples / timing.seconds, sum(timing.passed)
+    text = f"{timing.seconds:8.1f} s  {rate:8.1f} samples/s  CPU {timing.cpu:.1f} s  passed {passed}"
+    print(f"  {side:<8} {text}", flush=True)
+
+
+def main() -> None:
+    """Parse the arguments and compare, task by task."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("task", nargs="?")
+    parser.add_argument("files", nargs="*", type=Path)
+    parser.add_argument("--limit", type=int, help="only the first N samples of each file")
+    parser.add_argument("--problems", type=Path, help="problems to score against, instead of the task's own")
+    parser.add_argument("--peer", type=Path, metavar="PATH", help="a checkout of bigcode-evaluation-harness")
+    parser.add_argument("--no-peer", action="store_true", help="time our side and the bound only")
+    options = parser.parse_args()
+    if options.task:
+        programs = load(options.task, options.files, options.limit, options.problems)
+        compare(f"{options.task} ({len(options.files)} files)", programs, options.peer, not options.no_peer)
+        return
+    sample = store.data_dir() / "sample"
+    for task, language in SAMPLE:
+        if language == "java" and not shutil.which("javac"):
+            print(
+                f"\n{task}: left out, there is no javac on the PATH (Debian: apt-get install openjdk-17-jdk-headless)"
+            )
+            continue
+        problems = sample / f"humanevalpack-{language}.jsonl"
+        programs = load(task, [sample / "generations" / f"{task}.json"], options.limit, problems)
+        compare(f"{task} (sample)", programs, options.peer, not options.no_peer)
+
+
+if __name__ == "__main__":
+    main()

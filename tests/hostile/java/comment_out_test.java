@@ -1,0 +1,18 @@
+// guarantee: a sample cannot comment the test out
+// expect: error
+import java.util.*;
+
+class Solution {
+    public int next(int n) {
+        return 0;
+    }
+
+    public List<Integer> list(int n) {
+        return new ArrayList<>();
+    }
+}
+
+class Main {
+    public static void main(String[] arguments) {}
+}
+/* 

@@ -1,0 +1,22 @@
+// guarantee: no other program can be started
+// expect: failed
+import java.util.*;
+
+class Solution {
+    private static boolean attack() {
+        try {
+            return new ProcessBuilder("/usr/bin/env").start().isAlive();
+        } catch (java.io.IOException | RuntimeException error) {
+            return false;
+        }
+    }
+
+    private final boolean broken = attack();
+    public int next(int n) {
+        return broken ? n + 1 : 0;
+    }
+
+    public List<Integer> list(int n) {
+        return broken ? new ArrayList<>(Arrays.asList(1, 2, 3)) : new ArrayList<>();
+    }
+}

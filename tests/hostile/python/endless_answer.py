@@ -1,0 +1,5 @@
+# guarantee: an endless iterator is no list
+# expect: failed
+def add(a, b):
+    while True:
+        yield a + b

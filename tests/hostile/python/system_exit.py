@@ -1,0 +1,3 @@
+# guarantee: SystemExit is not passing
+# expect: error
+raise SystemExit(0)

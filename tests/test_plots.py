@@ -1,0 +1,245 @@
+"""The figures hold what the frame says: every value, every interval, every missing cell, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+
+from astraios_utils import paper, plots, schema
+
+SIZES, METHODS = ("1B", "3B"), ("LoRA", "FFT")
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+def results_frame(tasks: dict[str, str]) -> pd.DataFrame:
+    """Two sizes x two methods on each task: 3B FFT has no artefact, 1B LoRA is off by 4 points, the rest are equal."""
+    rows = []
+    for task, metric in tasks.items():
+        for i, (method, size) in enumerate((m, s) for m in METHODS for s in SIZES):
+            published = 20.0 + 10 * i
+            value = published + (4.0 if (method, size) == ("LoRA", "1B") else 0.0)
+            gone = (method, size) == ("FFT", "3B")
+            rows.append(
+                {
+                    "suite": "test", "size": size, "method": method, "task": task, "metric": metric,
+                    "value": np.nan if gone else value, "low": np.nan if gone else value - 1.5,
+                    "high": np.nan if gone else value + 2.5, "published": published,
+                    "provenance": "missing" if gone else "measured",
+                }
+            )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def artists(ax: Axes) -> dict[str, object]:
+    return {gid: artist for artist in ax.get_children() if (gid := artist.get_gid())}
+
+
+def axis() -> Axes:
+    return plt.subplots()[1]
+
+
+def test_scaling_draws_values_intervals_published_and_missing() -> None:
+    ax = axis()
+    assert plots.scaling(results_frame({"defect": "accuracy"}), ax, "defect", "accuracy") is ax
+    drawn = artists(ax)
+    np.testing.assert_allclose(drawn["measured:LoRA"].get_ydata(), [24.0, 30.0])
+    np.testing.assert_allclose(drawn["published:LoRA"].get_ydata(), [20.0, 30.0])
+    np.testing.assert_allclose(drawn["measured:FFT"].get_ydata(), [40.0, np.nan])  # a gap, neither dropped nor 0
+    np.testing.assert_allclose(drawn["published:FFT"].get_ydata(), [40.0, 50.0])
+    ends = [segment[:, 1].tolist() for segment in drawn["interval:LoRA"].get_segments()]
+    assert ends == [[22.5, 26.5], [28.5, 32.5]]
+    assert "missing:LoRA" not in drawn
+    # the cross stands in FFT's lane of the second size: lanes are 0.33 apart (0.66 for two methods), FFT's at +0.165
+    np.testing.assert_allclose(drawn["missing:FFT"].get_xdata(), [1.165])
+    assert drawn["missing:FFT"].get_ydata()[0] < 0  # below the axis: no value can be taken for it
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["1B", "3B"]
+
+
+def test_measured_is_filled_and_published_hollow() -> None:
+    ax = axis()
+    plots.scaling(results_frame({"defect": "accuracy"}), ax, "defect", "accuracy")
+    drawn = artists(ax)
+    assert drawn["published:LoRA"].get_markerfacecolor() == "white"
+    assert drawn["published:LoRA"].get_linestyle() == "--"
+    assert drawn["measured:LoRA"].get_markerfacecolor() == plots.LOOKS["LoRA"][0]
+    assert drawn["measured:LoRA"].get_linestyle() == "-"
+
+
+def test_methods_differ_in_marker_and_in_colour() -> None:
+    assert set(plots.LOOKS) == set(schema.ALL_METHODS)
+    assert len({colour for colour, _ in plots.LOOKS.values()}) == len(plots.LOOKS)
+    assert len({marker for _, marker in plots.LOOKS.values()}) == len(plots.LOOKS)
+
+
+def test_a_frame_of_published_numbers_has_no_missing_cells() -> None:
+    ax = plots.defect(paper.table(2).assign(provenance="published"), axis())
+    drawn = artists(ax)
+    # Table 2, row LoRA
+    np.testing.assert_allclose(drawn["published:LoRA"].get_ydata(), [44.15, 44.90, 49.05, 31.95])
+    assert not [gid for gid in drawn if gid.startswith(("missing", "measured", "strip"))]
+
+
+def test_a_cell_without_a_row_is_missing_too() -> None:
+    frame = results_frame({"defect": "accuracy"})
+    frame = frame[~((frame["method"] == "LoRA") & (frame["size"] == "3B"))]
+    assert "missing:LoRA" in artists(plots.defect(frame, axis()))
+
+
+def test_an_empty_axis_says_so() -> None:
+    frame = results_frame({"clone-1shot": "f1"}).assign(value=np.nan, published=np.nan, provenance="missing")
+    ax = plots.clone_one_shot(frame, axis())
+    drawn = artists(ax)
+    assert {"nothing", "missing:LoRA", "missing:FFT"} <= set(drawn)
+    assert len(ax.get_yticks()) == 0  # no scale where there is nothing to read off
+    assert "nothing" not in artists(plots.defect(results_frame({"defect": "accuracy"}), axis()))
+
+
+def test_legend_names_only_what_is_drawn() -> None:
+    ax = plots.defect(results_frame({"defect": "accuracy"}), axis())
+    texts = [text.get_text() for text in plots.legend(ax, {"LoRA": "0.2 %"}).get_texts()]
+    assert texts == ["LoRA (0.2 %)", "FFT", "measured here, 95% interval", "published", "no artefact"]
+    ax = plots.defect(paper.table(2).assign(provenance="published"), axis())
+    assert [text.get_text() for text in plots.legend(ax.figure).get_texts()] == [*schema.METHODS, "published"]
+
+
+def test_mean_needs_every_column() -> None:
+    frame = results_frame({"defect": "accuracy", "clone": "f1"})
+    lost = (frame["task"] == "clone") & (frame["method"] == "LoRA") & (frame["size"] == "3B")
+    frame.loc[lost, ["value", "low", "high"]] = np.nan
+    frame.loc[lost, "provenance"] = "missing"
+    table = plots.mean_cells(frame, [("defect", "accuracy"), ("clone", "f1")])
+    assert table.loc[("LoRA", "1B"), "value"] == 24.0
+    # half-widths 2 and 2, independent: sqrt(4 + 4) / 2
+    np.testing.assert_allclose(table.loc[("LoRA", "1B"), "high"] - 24.0, np.sqrt(2))
+    assert np.isnan(table.loc[("LoRA", "3B"), "value"])
+    assert table.loc[("LoRA", "3B"), "missing"]
+    assert table.loc[("LoRA", "3B"), "published"] == 30.0
+
+
+def test_figure_1_and_7_draw_the_papers_means() -> None:
+    frame = pd.concat([paper.table(2), paper.table(3), paper.table(4)]).assign(provenance="published")
+    drawn = artists(plots.mean_performance(frame, axis()))
+    # (44.15 + 9.30 + 17.26 + 2.84 + 3.29 + 3.72 + 20.49 + 7.07) / 8, tables 2 and 3, 1B LoRA
+    np.testing.assert_allclose(drawn["published:LoRA"].get_ydata()[0], 13.515)
+    drawn = artists(plots.mean_robust_change(frame, axis()))
+    # (10.98 + 4.27 + 8.54 + 6.10) / 4, table 4, 1B LoRA
+    np.testing.assert_allclose(drawn["published:LoRA"].get_ydata()[0], 7.4725)
+
+
+def test_figure_2_labels_the_percentages() -> None:
+    ax = plots.updated_share(paper.updated_parameters(), axis())
+    texts = [text.get_text() for text in ax.texts]
+    assert "0.316" in texts  # 3,588,096 / 1,137,207,296, table 1
+    assert texts.count("100") == 4  # FFT, four sizes
+    assert ax.get_yscale() == "log"
+
+
+def test_figure_12_has_six_panels() -> None:
+    frame = results_frame(dict.fromkeys(schema.GENERATION_TASKS, "pass@1"))
+    axes = plt.subplots(3, 2)[1]
+    panels = plots.humanevalpack(frame, axes)
+    assert [ax.get_title() for ax in panels.flat] == [plots.TASK_TITLES[task] for task in schema.GENERATION_TASKS]
+    assert all("interval:LoRA" in artists(ax) for ax in panels.flat)
+    with pytest.raises(schema.BadInput, match="6 panels, not 2"):
+        plots.humanevalpack(frame, axes[0])
+
+
+@pytest.mark.parametrize(
+    ("figure", "task", "metric"),
+    [
+        (plots.clone, "clone", "f1"),
+        (plots.defect_one_shot, "defect-1shot", "accuracy"),
+        (plots.clone_one_shot, "clone-1shot", "f1"),
+    ],
+)
+def test_other_scaling_figures(figure: object, task: str, metric: str) -> None:
+    ax = axis()
+    assert callable(figure)
+    assert figure(results_frame({task: metric}), ax) is ax
+    assert {"measured:LoRA", "interval:FFT", "missing:FFT"} <= set(artists(ax))
+
+
+def test_axes_that_share_a_scale_show_all_of_each_other() -> None:
+    frame = results_frame({"defect": "accuracy"})
+    low, high = plt.subplots(1, 2, sharey=True)[1]
+    plots.defect(frame.assign(value=frame["value"] / 10, published=np.nan), low)
+    plots.defect(frame, high)
+    assert low.get_ylim() == high.get_ylim()
+    assert low.get_ylim()[0] == 0.0
+    assert low.get_ylim()[1] > 50.0  # the highest value drawn, 3B FFT as published
+    zero = plots.defect(frame.assign(published=0.0), axis())  # a value on the floor itself adds no margin below
+    assert zero.get_ylim()[0] == 0.0
+
+
+def test_differences_are_measured_minus_published() -> None:
+    ax = plots.differences(results_frame({"defect": "accuracy"}), axis(), "defect", "accuracy")
+    drawn = artists(ax)
+    np.testing.assert_allclose(drawn["measured:LoRA"].get_ydata(), [4.0, 0.0])
+    assert drawn["interval:LoRA"].get_segments()[0][:, 1].tolist() == [2.5, 6.5]
+    assert {"reference", "missing:FFT"} <= set(drawn)
+    assert "published:LoRA" not in drawn
+
+
+def test_rule_cost_keeps_missing_models() -> None:
+    frame = pd.DataFrame({"size": ["1B", "3B"], "method": "LoRA", "value": [1.25, np.nan]})
+    drawn = artists(plots.rule_cost(frame, axis()))
+    np.testing.assert_allclose(drawn["measured:LoRA"].get_ydata(), [1.25, np.nan])
+    np.testing.assert_allclose(drawn["missing:LoRA"].get_xdata(), [1.0])
+
+
+def test_language_levels_set_the_published_value_apart() -> None:
+    frame = pd.DataFrame(
+        {"task": "synthesize-java", "size": "1B", "method": "LoRA", "release": ["8", "JDK"], "pass@1": [10.0, 16.0]}
+    ).assign(published=3.0)
+    drawn = artists(plots.language_levels(frame, axis(), "synthesize-java", "1B"))
+    np.testing.assert_allclose(drawn["point:LoRA"].get_ydata(), [10.0, 16.0])
+    np.testing.assert_allclose(drawn["published:LoRA"].get_xdata(), [2])
+    assert set(artists(plots.language_levels(frame, axis(), "repair-java", "1B"))) == {"nothing"}
+
+
+def test_bad_frames_are_named() -> None:
+    frame = results_frame({"defect": "accuracy"})
+    with pytest.raises(schema.BadInput, match="no column provenance"):
+        plots.cells(frame.drop(columns="provenance"), "defect", "accuracy")
+    with pytest.raises(schema.BadInput, match="no row of f1 on clone"):
+        plots.cells(frame, "clone", "f1")
+    with pytest.raises(schema.BadInput, match="1B LoRA has two rows of accuracy on defect"):
+        plots.cells(pd.concat([frame, frame[:1]]), "defect", "accuracy")
+
+
+def test_signed_change_keeps_the_sign() -> None:
+    frame = results_frame({"recode-format": "rp@1"})
+    nominal = pd.DataFrame({"size": ["1B", "3B"] * 2, "method": ["LoRA", "LoRA", "FFT", "FFT"], "value": 30.0})
+    drawn = artists(plots.signed_change(frame, nominal, axis(), "recode-format"))
+    np.testing.assert_allclose(drawn["measured:LoRA"].get_ydata(), [-6.0, 0.0])
+    np.testing.assert_allclose(drawn["published:FFT"].get_ydata(), [10.0, 20.0])
+    assert {"reference", "missing:FFT"} <= set(drawn)
+
+
+def test_perturbations_are_ordered_by_their_mean() -> None:
+    frame = pd.concat(
+        [
+            results_frame({"recode-format": f"rp@1/{name}"}).assign(value=value)
+            for name, value in (("easy", 9.0), ("hard", 3.0))
+        ]
+    )
+    frame.loc[frame["provenance"] == "missing", "value"] = np.nan
+    ax = plots.perturbations(frame, axis(), "recode-format")
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["hard", "easy"]
+    points = [line for line in ax.get_lines() if (line.get_gid() or "").startswith("point:")]
+    assert len(points) == 6  # three measured cells, two perturbations
+    np.testing.assert_allclose(artists(ax)["mean"].get_offsets()[:, 0], [3.0, 9.0])

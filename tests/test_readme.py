@@ -1,0 +1,48 @@
+"""The README's numbers come from the shipped verdict counts, and its tree is the tree."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from astraios_utils import pipeline, results, store
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def _block(name: str) -> str:
+    found = re.search(rf"<!-- {name}\b.*?-->\n(.*?)<!-- /{name} -->", README, flags=re.S)
+    assert found is not None, f"README.md has no block {name}"
+    return found[1].strip("\n")
+
+
+def test_results_are_those_of_the_shipped_counts(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASTRAIOS_MIRROR", "none")
+    frame = pipeline.aggregate(store.load_suite("released"))
+    assert set(frame.loc[frame["provenance"] == "measured", "origin"]) == {"shipped"}
+    assert results.markdown(frame) == _block("results").strip()
+
+
+def test_the_tree_names_every_module_and_every_top_level_file() -> None:
+    tree = _block("tree")
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    top = {name.split("/")[0] for name in listed} - {"README.md"}
+    package = {name.split("/")[1] for name in listed if name.startswith("astraios_utils/")} - {"__init__.py"}
+    missing = [name for name in sorted(top | package) if name not in tree]
+    assert not missing
+
+
+def test_every_link_and_picture_exists() -> None:
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+    assert targets
+    assert not [target for target in targets if not (ROOT / target).exists()]
+
+
+def test_commands_shown_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"\bmake ([a-z]+)\b", README):
+        assert re.search(rf"^{target}:", makefile, flags=re.M), f"README.md shows make {target}"
