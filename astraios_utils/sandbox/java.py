@@ -211,8 +211,8 @@ class _Run:
 
     # ------------------------------------------------------------ JVMs
 
-    def _jvm(self, role: str) -> Jvm:
-        while self._idle.get(role):
+    def _jvm(self, role: str, fresh: bool = False) -> Jvm:
+        while self._idle.get(role) and not fresh:
             waiting = self._idle[role].pop()
             if waiting.alive():
                 return waiting
@@ -257,7 +257,8 @@ class _Run:
                 self._outcomes.append((task.index, Outcome(ERROR, "the sample is not valid Unicode", 0.0, 0.0)))
                 continue
             task.attempts += 1
-            self._hand_over(_Running.now(task, self._jvm(COMPILE)), request)
+            server = self._jvm(COMPILE, fresh=task.attempts > 1)  # several idle ones may have died at once
+            self._hand_over(_Running.now(task, server), request)
 
     def _next(self) -> _Task | None:
         if self._again:
