@@ -38,8 +38,12 @@ _LLAMA: dict[str, Any] = {
 CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {
     "gpt_bigcode": ("GPTBigCode", {**_GPT, "multi_query": True}),
     "gpt2": ("GPT2", _GPT),
+    "codegen": ("CodeGen", {**_GPT, "n_ctx": 256, "rotary_dim": 4, "initializer_range": 1.0}),
+    "gpt_neox": ("GPTNeoX", {k: v for k, v in _LLAMA.items() if k != "num_key_value_heads"}),
     "llama": ("Llama", _LLAMA),
+    "mistral": ("Mistral", _LLAMA),
     "qwen2": ("Qwen2", _LLAMA),
+    "qwen3": ("Qwen3", {**_LLAMA, "head_dim": 8}),
     "starcoder2": ("Starcoder2", _LLAMA),
 }
 
@@ -48,7 +52,7 @@ def tiny(model_type: str = "gpt_bigcode", seed: int = 0, **changes: Any) -> PreT
     """A random model in evaluation mode; the same seed gives the same weights."""
     name, fields = CONFIGS[model_type]
     config = getattr(transformers, f"{name}Config")(
-        **{**fields, **WIDE, "bos_token_id": None, "eos_token_id": None, "pad_token_id": 0, **changes}
+        **{**WIDE, **fields, "bos_token_id": None, "eos_token_id": None, "pad_token_id": 0, **changes}
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)

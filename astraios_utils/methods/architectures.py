@@ -53,6 +53,9 @@ ARCHITECTURES = {
     "gpt2": Architecture(("attn.c_attn",), ("attn.c_proj",), ("mlp.c_fc",), ("mlp.c_proj",), transposed=True),
     "starcoder2": Architecture(_LLAMA.attention_in, _LLAMA.attention_out, ("mlp.c_fc",), ("mlp.c_proj",)),
     "codegen": Architecture(("attn.qkv_proj",), ("attn.out_proj",), ("mlp.fc_in",), ("mlp.fc_out",)),
+    "gpt_neox": Architecture(
+        ("attention.query_key_value",), ("attention.dense",), ("mlp.dense_h_to_4h",), ("mlp.dense_4h_to_h",)
+    ),
     "llama": _LLAMA,
     "mistral": _LLAMA,
     "qwen2": _LLAMA,

@@ -52,6 +52,10 @@ def test_numbers_of_appendix_d(method: str, fields: dict[str, Any]) -> None:
     assert {name: getattr(config, name) for name in fields} == fields
 
 
+def test_every_described_architecture_is_tried() -> None:
+    assert set(methods.ARCHITECTURES) == set(CONFIGS)
+
+
 @pytest.mark.parametrize("model_type", sorted(CONFIGS))
 @pytest.mark.parametrize("method", schema.ALL_METHODS)
 def test_every_method_fits_every_described_architecture(method: str, model_type: str) -> None:
