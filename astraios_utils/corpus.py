@@ -69,12 +69,15 @@ def text(prompt: str, completion: str) -> str:
 
 
 class FileCorpus:
-    """A file of JSON lines (``.jsonl``, or ``.xz`` of one), read whole; each pass has its own permutation."""
+    """A file of JSON lines (``.jsonl``), or of one JSON list (``.json``), plain or ``.xz``: read whole.
+
+    Each pass has its own permutation.
+    """
 
     def __init__(self, path: Path, prompt: str, completion: str, seed: int | None) -> None:
         self.path = path
         self.seed = seed
-        self.pairs = list(_read_lines(path, prompt, completion))
+        self.pairs = [_pair(row, prompt, completion, where) for where, row in _read_rows(path)]
         if not self.pairs:
             raise schema.BadInput(f"{path}: holds no documents")
 
@@ -86,17 +89,24 @@ class FileCorpus:
         return (self.pairs[index] for index in itertools.islice(order, start, None))
 
 
-def _read_lines(path: Path, prompt: str, completion: str) -> Iterator[Pair]:
+def _read_rows(path: Path) -> Iterator[tuple[str, Any]]:
+    """The rows of a file, each with words that say where it stands."""
     number = 0
     try:
         with lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8") as lines:
+            if ".json" in path.suffixes:
+                rows = json.load(lines)
+                if not isinstance(rows, list):
+                    raise schema.BadInput(f"{path}: holds a {type(rows).__name__}, expected a list of objects")
+                yield from ((f"{path}: row {i}", row) for i, row in enumerate(rows, 1))
+                return
             for number, line in enumerate(lines, 1):
                 if line.strip():
-                    yield _pair(json.loads(line), prompt, completion, f"{path}: line {number}")
+                    yield f"{path}: line {number}", json.loads(line)
     except FileNotFoundError:
         raise schema.MissingArtefact(f"{path}: no such corpus file") from None
     except json.JSONDecodeError as error:
-        raise schema.BadInput(f"{path}: line {number}: not JSON ({error.msg})") from None
+        raise schema.BadInput(f"{path}: line {number or error.lineno}: not JSON ({error.msg})") from None
     except (lzma.LZMAError, EOFError, UnicodeDecodeError, OSError) as error:
         raise schema.BadInput(f"{path}: damaged after line {number} ({error})") from None
 
@@ -113,18 +123,19 @@ def _pair(row: Any, prompt: str, completion: str, where: str) -> Pair:
 
 
 class HubCorpus:
-    """A data set of the hub, streamed: nothing is downloaded that is not read."""
+    """A data set of the hub, or a folder of one, streamed: nothing is downloaded that is not read."""
 
-    def __init__(self, recipe: schema.Recipe, split: str, seed: int | None) -> None:
+    def __init__(self, recipe: schema.Recipe, name: str, split: str, seed: int | None) -> None:
         self.recipe = recipe
+        self.name = name
         self.split = split
         self.seed = seed
 
     def _stream(self, epoch: int) -> Any:
         import datasets
 
-        recipe = self.recipe
-        stream = datasets.load_dataset(recipe.corpus, split=self.split, revision=recipe.corpus_revision, streaming=True)
+        revision = self.recipe.corpus_revision if self.name == self.recipe.corpus else None
+        stream = datasets.load_dataset(self.name, split=self.split, revision=revision, streaming=True)
         return stream if self.seed is None else stream.shuffle(seed=self.seed + epoch, buffer_size=SHUFFLE_BUFFER)
 
     def read(self, epoch: int, start: int) -> Iterator[Pair]:
@@ -136,17 +147,21 @@ class HubCorpus:
         recipe = self.recipe
         try:
             for number, row in enumerate(self._stream(epoch).skip(start), start + 1):
-                yield _pair(row, recipe.prompt_column, recipe.completion_column, f"{recipe.corpus}: row {number}")
+                yield _pair(row, recipe.prompt_column, recipe.completion_column, f"{self.name}: row {number}")
         except (OSError, ValueError) as error:
             reason = (str(error) or type(error).__name__).splitlines()[0][:200]
             raise schema.MissingArtefact(
-                f"{recipe.corpus}: split {self.split} cannot be had from the hub ({reason}): connect, or name a file "
+                f"{self.name}: split {self.split} cannot be had from the hub ({reason}): connect, or name a file "
                 "of JSON lines as the recipe's corpus"
             ) from None
 
 
-def _file(name: str) -> Path | None:
-    """The file that a recipe's corpus names: a path, or ``mirror:PATH`` in the mirror; ``None``: a name on the hub."""
+def local(name: str) -> Path | None:
+    """The file that a corpus names: a path, or ``mirror:PATH`` in the mirror; ``None``: a data set of the hub.
+
+    Raises:
+        schema.MissingArtefact: it is in the mirror, and there is none.
+    """
     if name.startswith("mirror:"):
         mirror = released.mirror()
         if mirror is None:
@@ -156,18 +171,18 @@ def _file(name: str) -> Path | None:
         path = mirror / name.removeprefix("mirror:")
         return path if path.exists() else path.with_name(f"{path.name}.xz")
     path = Path(name)
-    return path if path.exists() or path.suffix in {".jsonl", ".xz"} else None
+    return path if path.is_file() or path.suffix in {".jsonl", ".json", ".xz"} else None
 
 
 def open_corpus(recipe: schema.Recipe, seed: int, held_out: bool = False) -> Corpus | None:
     """The documents to train on, or the held-out ones (unshuffled; ``None`` where a file has no held-out part)."""
-    name = recipe.corpus_test if held_out else recipe.corpus
-    path = _file(name) if name else None
-    if path is None and held_out and _file(recipe.corpus):
+    if held_out and not recipe.corpus_test and local(recipe.corpus):
         return None
+    name = (held_out and recipe.corpus_test) or recipe.corpus
     order = None if held_out else seed
+    path = local(name)
     if path is None:
-        return HubCorpus(recipe, "test" if held_out else "train", order)
+        return HubCorpus(recipe, name, "test" if held_out else "train", order)
     return FileCorpus(path, recipe.prompt_column, recipe.completion_column, order)
 
 

@@ -143,6 +143,34 @@ def test_compressed_files_are_read(tmp_path: Path) -> None:
     assert sorted(source.read(0, 0)) == sorted(PAIRS)
 
 
+def test_lists_of_objects_and_folders_of_files_are_read(tmp_path: Path) -> None:
+    rows = [{"intent": p, "snippet": c} for p, c in PAIRS]
+    (tmp_path / "rows.json.xz").write_bytes(lzma.compress(json.dumps(rows, indent=1).encode()))
+    columns = {"prompt_column": "intent", "completion_column": "snippet"}
+    source = corpus.open_corpus(recipe(tmp_path / "rows.json.xz", **columns), 0)
+    assert source is not None
+    assert sorted(source.read(0, 0)) == sorted(PAIRS)
+    (tmp_path / "set").mkdir()
+    for split, part in (("train", rows[:100]), ("test", rows[100:])):
+        (tmp_path / "set" / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in part))
+    for held_out, part in ((False, PAIRS[:100]), (True, PAIRS[100:])):
+        source = corpus.open_corpus(recipe(tmp_path / "set", **columns), 0, held_out)
+        assert source is not None
+        assert sorted(source.read(0, 0)) == sorted(part)
+    file_of_one = recipe(tmp_path / "rows.json.xz", corpus_test=str(tmp_path / "set"), **columns)
+    source = corpus.open_corpus(file_of_one, 0, held_out=True)
+    assert source is not None
+    assert list(source.read(0, 0)) == PAIRS[100:]  # held-out documents keep their order
+
+
+def test_a_json_file_without_a_list_is_one_clear_line(tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    for content, complaint in (('{"prompt": "a"}', "holds a dict, expected a list"), ("[\n{,", "line 2: not JSON")):
+        path.write_text(content)
+        with pytest.raises(schema.BadInput, match=complaint):
+            corpus.open_corpus(recipe(path), 0)
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [

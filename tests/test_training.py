@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+import pickle
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from safetensors.torch import load_file
 from tiny_models import stir, tiny, tokenizer, tokens
 
 from astraios_utils import models, schema, store, training
-from astraios_utils.training import trainer
+from astraios_utils.training import cost, trainer
 from astraios_utils.training.trainer import TrainingFailed
 
 PAIRS = [(f"What is {i} + {i}?", f"It is {2 * i}." + " Add them." * (i % 4)) for i in range(120)]
@@ -99,43 +100,60 @@ def assert_same(one: training.Run, other: training.Run) -> None:
     pd.testing.assert_frame_equal(training.read_losses(one.folder), training.read_losses(other.folder))
 
 
-@pytest.mark.parametrize("method", ["LoRA", "P-Tuning", "AdapterH", "FFT", "AdaLoRA", "Prefix"])
-def test_an_interrupted_run_ends_with_the_same_weights(make: Callable[..., training.Run], method: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "stop", "step"),
+    [
+        *((method, 6, 4) for method in ("LoRA", "P-Tuning", "AdapterH", "FFT", "AdaLoRA", "Prefix")),
+        ("AdaLoRA", 8, 6),  # its ranks are final at step 6
+    ],
+)
+def test_an_interrupted_run_ends_with_the_same_weights(
+    make: Callable[..., training.Run], method: str, stop: int, step: int
+) -> None:
     undisturbed, disturbed = make(method, "undisturbed"), make(method, "disturbed")
     training.train(undisturbed, quiet)
     with pytest.raises(Interrupted):
-        training.train(disturbed, stop_at(6))  # between the checkpoints of steps 4 and 6
+        training.train(disturbed, stop_at(stop))  # before the checkpoint of that step is written
     assert disturbed.record() is None
     assert not disturbed.checkpoint.exists()
     said: list[str] = []
     trained = training.train(disturbed, said.append)
-    assert said[0] == f"{disturbed.model.slug}: continues at step 4"
-    assert trained.record["cost"]["resumed_at"] == 4
+    assert said[0] == f"{disturbed.model.slug}: continues at step {step}"
+    spent = trained.record["cost"]
+    assert (spent["resumed_at"], spent["tokens"]) == (step, 8 * 4 * 16)  # the lost ones do not count
     assert_same(undisturbed, disturbed)
 
 
+# What a run that was killed at each moment of kill_training.py continues from.
+MOMENTS = {
+    "before the first checkpoint": 0,
+    "between two checkpoints": 4,
+    "in the middle of a line of the loss log": 4,
+    "in the middle of a checkpoint's weights": 4,
+    "between a checkpoint's weights and its optimiser": 4,
+    "before a checkpoint is marked complete": 4,
+    "while an old checkpoint is removed": 6,
+    "before the tuned model stands in its place": 8,
+    "before the record is written": 8,
+}
+
+
 @pytest.mark.slow
-def test_a_killed_run_ends_with_the_same_weights(make: Callable[..., training.Run], tmp_path: Path) -> None:
-    undisturbed, killed = make("LoRA", "undisturbed"), make("LoRA", "killed")
+def test_runs_killed_at_any_moment_end_with_the_same_weights(make: Callable[..., training.Run], tmp_path: Path) -> None:
+    undisturbed = make("LoRA", "undisturbed")
     training.train(undisturbed, quiet)
-    code = f"""
-import os, signal, torch
-from pathlib import Path
-from astraios_utils import schema, training
-torch.set_num_threads(1)
-def progress(line):
-    if line.startswith("step 6/"):
-        os.kill(os.getpid(), signal.SIGKILL)
-training.train(training.Run(
-    schema.Model("tiny", "LoRA"), schema.Base(model={killed.base.model!r}),
-    schema.Recipe(**{killed.recipe.model_dump()!r}), {{}}, 0, Path({str(killed.folder)!r})), progress)
-"""
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    said: list[str] = []
-    training.train(killed, said.append)
-    assert "continues at step 4" in said[0]
-    assert_same(undisturbed, killed)
+    runs = [(moment, make("LoRA", f"killed-{i}")) for i, moment in enumerate(MOMENTS)]
+    (tmp_path / "runs.pickle").write_bytes(pickle.dumps(runs))
+    killer = [sys.executable, "-W", "ignore", Path(__file__).with_name("kill_training.py"), tmp_path / "runs.pickle"]
+    done = subprocess.run(killer, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for moment, run in runs:
+        assert run.record() is None, moment
+        spent = training.train(run, quiet).record["cost"]
+        assert spent["resumed_at"] == MOMENTS[moment], moment
+        assert spent["tokens"] == 8 * 4 * 16, moment  # of both parts together
+        assert sorted(p.name for p in run.folder.iterdir()) == ["checkpoint", "losses.jsonl", "run.json"], moment
+        assert_same(undisturbed, run)
 
 
 def test_half_a_checkpoint_is_not_continued_from(make: Callable[..., training.Run]) -> None:
@@ -161,6 +179,9 @@ def test_a_finished_run_is_returned_and_a_changed_one_trained(make: Callable[...
     pd.testing.assert_frame_equal(again.losses, first.losses)
     changed = replace(run, recipe=run.recipe.model_copy(update={"learning_rate": 1e-3}))
     assert changed.record() is None
+    with pytest.raises(Interrupted):
+        training.train(changed, stop_at(2))
+    assert run.record() is None  # the losses beside it are of another recipe by now
     training.train(changed, quiet)
     assert run.record() is None
     assert changed.record() is not None
@@ -189,14 +210,14 @@ def test_what_a_run_leaves_behind(make: Callable[..., training.Run]) -> None:
     rates = losses.query("split == 'train'")["learning_rate"].to_numpy()
     assert rates[:3] == pytest.approx([0, 5e-3, 1e-2])
     assert rates[5] == pytest.approx(5e-3)  # half way down: (1 + cos(pi / 2)) / 2
-    cost = trained.record["cost"]
+    spent = trained.record["cost"]
     # Rank 8 on c_attn (32 -> 32 + 2 x 8), attn.c_proj (32 -> 32) and mlp.c_proj (128 -> 32) of one layer.
-    assert cost["trainable_parameters"] == 8 * ((32 + 48) + (32 + 32) + (128 + 32))
-    assert cost["checkpoint_bytes"] >= 4 * cost["trainable_parameters"]
-    assert cost["tokens"] == 8 * 4 * 16
-    assert cost["tokens_per_second"] > 0
-    assert cost["host_peak_mib"] > 0
-    assert cost["base_precision"] == "float32"
+    assert spent["trainable_parameters"] == 8 * ((32 + 48) + (32 + 32) + (128 + 32))
+    assert spent["checkpoint_bytes"] >= 4 * spent["trainable_parameters"]
+    assert spent["tokens"] == 8 * 4 * 16
+    assert spent["tokens_per_second"] > 0
+    assert spent["host_peak_mib"] > 0
+    assert (spent["base_precision"], spent["compute"]) == ("float32", "float32")
     assert trained.record["packages"]["peft"]
 
 
@@ -252,6 +273,45 @@ def test_the_loss_is_the_models_own_cross_entropy(make: Callable[..., training.R
     assert losses.query("split == 'test' and step == 0")["loss"].item() == pytest.approx(wanted.item(), rel=1e-5)
 
 
+@pytest.mark.parametrize("method", ["FFT", "P-Tuning", "Prefix"])
+def test_train_and_test_loss_are_over_the_same_tokens(make: Callable[..., training.Run], method: str) -> None:
+    # Behind virtual tokens a sequence's first token could be predicted, too: 16 instead of 15 of 16 tokens. The first
+    # step trains at a rate of 0 on the documents of the only pass, which are also the held-out ones.
+    run = make(method, steps=1, batch=2, micro_batch=1, test_sequences=2, evaluate_every=1)
+    one = Path(run.recipe.corpus).with_name("one.jsonl")
+    one.write_text(json.dumps({"prompt": "What is it?", "completion": "It is it." * 9}) + "\n")
+    run = replace(run, recipe=run.recipe.model_copy(update={"corpus": str(one), "corpus_test": str(one)}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.nn.Dropout, "forward", lambda _, x: x)
+        losses = training.train(run, quiet).losses
+    assert losses["loss"].to_list() == pytest.approx([losses["loss"].iloc[0]] * 3, rel=1e-5)
+
+
+def test_runs_of_one_process_do_not_show_each_others_memory() -> None:
+    held = torch.ones(1 << 26)  # 256 MiB
+    high = cost.host_peak_mib()
+    del held
+    meter = cost.Meter()
+    assert meter.record()["host_peak_mib"] < high - 200
+
+
+def test_processor_energy_adds_up_over_wraps(tmp_path: Path) -> None:
+    for zone, name, joules in ((0, "package-0", 999), (1, "psys", 5), (2, "package-1", 10)):
+        folder = tmp_path / f"intel-rapl:{zone}"
+        folder.mkdir()
+        (folder / "name").write_text(f"{name}\n")
+        (folder / "max_energy_range_uj").write_text(f"{1000 * 10**6 - 1}\n")
+        (folder / "energy_uj").write_text(f"{joules * 10**6}\n")
+    energy = cost.CpuEnergy(tmp_path)
+    (tmp_path / "intel-rapl:0" / "energy_uj").write_text(f"{4 * 10**6}\n")  # 999 -> 1000 = 0 -> 4: 5 J
+    (tmp_path / "intel-rapl:1" / "energy_uj").write_text("100000000\n")  # the whole platform: holds the packages
+    (tmp_path / "intel-rapl:2" / "energy_uj").write_text(f"{12 * 10**6}\n")  # 2 J
+    assert energy.read() == pytest.approx(7)
+    (tmp_path / "intel-rapl:0" / "energy_uj").unlink()
+    assert math.isnan(energy.read())
+    assert math.isnan(cost.CpuEnergy(tmp_path / "none").read())
+
+
 def test_adaloras_regulariser_is_pefts(make: Callable[..., training.Run]) -> None:
     model = models.attach(tiny(), "AdaLoRA")
     stir(model, std=0.1)
@@ -294,8 +354,17 @@ def test_a_loss_that_is_no_number_stops_the_run(make: Callable[..., training.Run
     broken.save_pretrained(tmp_path / "broken")
     tokenizer().save_pretrained(tmp_path / "broken")
     run = replace(make("LoRA"), base=schema.Base(model=str(tmp_path / "broken")))
-    with pytest.raises(TrainingFailed, match=r"step 1: the loss is nan at a learning rate of .*: lower the recipe's"):
+    with pytest.raises(TrainingFailed, match="step 0: the test loss is nan before any training .is the base damaged"):
         training.train(run, quiet)
+    run = replace(run, recipe=run.recipe.model_copy(update={"corpus_test": None, "answers_only": True}))
+    complaint = (
+        "step 1: the train loss is nan at a learning rate of 0.0e+00: lower the recipe's learning rate, lengthen "
+        "warmup_steps, set compute: float32, raise batch (a step may hold no answer); checkpoints from before this "
+        "step are kept"
+    )
+    with pytest.raises(TrainingFailed) as caught:
+        training.train(run, quiet)
+    assert str(caught.value) == complaint
     assert run.record() is None
 
 

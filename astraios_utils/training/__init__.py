@@ -7,12 +7,13 @@ complete checkpoint and ends with the same weights as an undisturbed run.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import shutil
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-VERSION = 1  # of what a run's result depends on, beside its inputs
+    from .cost import Meter
+
+VERSION = 2  # of what a run's result depends on, beside its inputs
 _HASHED = 1 << 26  # bytes; larger weights would take longer to hash than their size is worth
 LOSS_COLUMNS = ("step", "split", "loss", "tokens", "learning_rate", "grad_norm")
 
@@ -61,7 +64,7 @@ class Run:
             "version": VERSION,
             "method": self.model.method,
             "base": self.base.model_dump(),
-            "files": _identities(self.base.model, self.recipe.corpus, self.recipe.corpus_test),
+            "files": _identities(self.base.model, self.recipe.corpus, self.recipe.corpus_test or ""),
             "recipe": self.recipe.model_dump(exclude={"save_every"}),
             "changes": self.changes,
             "seed": self.seed,
@@ -78,14 +81,19 @@ def _hash(path: Path, size: int, changed: int) -> str:
     return store.sha256_file(path)[:16]
 
 
-def _identities(*names: str | None) -> dict[str, str]:
+def _identities(*names: str) -> dict[str, str]:
     """Hashes of the files among these names, and of small files in the folders; of large files the size alone."""
-    paths = [path for name in names if name for path in (Path(name), *sorted(Path(name).glob("*"))) if path.is_file()]
     known = {}
-    for path in paths:
-        stat = path.stat()
-        small = stat.st_size < _HASHED
-        known[str(path)] = _hash(path, stat.st_size, stat.st_mtime_ns) if small else f"{stat.st_size} bytes"
+    for name in filter(None, names):
+        at = Path(name)
+        with contextlib.suppress(schema.MissingArtefact):  # what is missing has no hash
+            at = corpus.local(name) or at
+        for path in (at, *sorted(at.glob("*"))):
+            if path.is_file():
+                stat = path.stat()
+                small = stat.st_size < _HASHED
+                identity = _hash(path, stat.st_size, stat.st_mtime_ns) if small else f"{stat.st_size} bytes"
+                known["/".join((name, *path.relative_to(at).parts))] = identity
     return known
 
 
@@ -138,21 +146,28 @@ def read_losses(folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(LOSS_COLUMNS))
 
 
-def _last_complete(run: Run) -> tuple[Path, int, corpus.Position] | None:
-    """The newest checkpoint that was written to its end, of a run with the same inputs; older and half ones go."""
+@dataclass(frozen=True, slots=True)
+class _Resume:
+    """Where a run continues: a complete checkpoint, its step, the stream's position, and what it had cost."""
+
+    folder: Path | None = None
+    step: int = 0
+    position: corpus.Position = field(default_factory=corpus.Position)
+    cost: dict[str, Any] | None = None
+
+
+def _last_complete(run: Run) -> _Resume:
+    """The newest checkpoint that was written to its end, of a run with the same inputs; all others go."""
     from .trainer import COMPLETE
 
-    found = []
+    found = [_Resume()]
     for folder in (run.folder / "resume").glob("checkpoint-*"):
         mark = store.read_json(folder / COMPLETE)
         if mark is not None and mark.get("inputs") == run.inputs:
-            found.append((int(mark["step"]), folder, corpus.Position(*mark["position"])))
+            found.append(_Resume(folder, int(mark["step"]), corpus.Position(*mark["position"]), mark["cost"]))
         else:
             shutil.rmtree(folder)
-    if not found:
-        return None
-    step, folder, position = max(found)
-    return folder, step, position
+    return max(found, key=lambda one: one.step)
 
 
 def _truncate_losses(folder: Path, step: int) -> None:
@@ -201,6 +216,7 @@ def train(run: Run, progress: Callable[[str], None] = say, force: bool = False) 
     if force:
         shutil.rmtree(run.folder, ignore_errors=True)
     store.require_writable(run.folder)
+    (run.folder / "run.json").unlink(missing_ok=True)  # of other inputs: it must not vouch for what comes now
     from .trainer import TrainingFailed
 
     try:
@@ -228,35 +244,39 @@ def _train(run: Run, progress: Callable[[str], None]) -> Trained:
     from .cost import Meter
     from .trainer import PackedData, Tuner, Watch, arguments, held_out_batches
 
-    recipe = run.recipe
+    recipe, resume = run.recipe, _last_complete(run)
+    meter = Meter(resume.cost)
     documents = corpus.open_corpus(recipe, run.seed)
     held_out = corpus.open_corpus(recipe, run.seed, held_out=True)
     assert documents is not None
     model, tokenizer, precision = _prepare(run)
-    resume = _last_complete(run)
-    folder, step, position = resume or (None, 0, corpus.Position())
-    _truncate_losses(run.folder, step)
-    if resume:
-        progress(f"{run.model.slug}: continues at step {step}")
-    data = PackedData(documents, tokenizer, recipe, position, step * recipe.batch)
+    _truncate_losses(run.folder, resume.step)
+    if resume.folder:
+        progress(f"{run.model.slug}: continues at step {resume.step}")
+    data = PackedData(documents, tokenizer, recipe, resume.position, resume.step * recipe.batch)
     prefix = getattr(getattr(model, "active_peft_config", None), "peft_type", None) == "PREFIX_TUNING"
-    meter = Meter()
     tuner = Tuner(
         model=model,
         args=arguments(run.folder / "resume", recipe, run.model.method, run.seed, prefix),
         train_dataset=data,
         test=held_out_batches(held_out, tokenizer, recipe) if held_out else [],
     )
-    restore = (lambda: tuner._load_rng_state(str(folder))) if folder else None
+    restore = (lambda: tuner._load_rng_state(str(resume.folder))) if resume.folder else None
     losses = run.folder / "losses.jsonl"
     tuner.add_callback(Watch(recipe, losses, meter, data, run.inputs, progress, bool(tuner.test), restore))
-    if tuner.test and not resume:
+    if tuner.test and not resume.folder:
         tuner.evaluate()
-    tuner.train(resume_from_checkpoint=str(folder) if folder else None)
-    return _finish(run, tuner, tokenizer, {"base_precision": precision, "resumed_at": step, **meter.record()})
+    if resume.folder and resume.step == recipe.steps:  # killed after its last step: transformers would do one more
+        tuner._load_from_checkpoint(str(resume.folder))
+    else:
+        tuner.train(resume_from_checkpoint=str(resume.folder) if resume.folder else None)
+    computed = "bfloat16" if tuner.args.bf16 else "float32"
+    return _finish(
+        run, tuner, tokenizer, meter, {"base_precision": precision, "compute": computed, "resumed_at": resume.step}
+    )
 
 
-def _finish(run: Run, tuner: Any, tokenizer: PreTrainedTokenizerBase, cost: dict[str, Any]) -> Trained:
+def _finish(run: Run, tuner: Any, tokenizer: PreTrainedTokenizerBase, meter: Meter, how: dict[str, Any]) -> Trained:
     """Write the tuned model, then ``run.json``; drop what only a resume needs."""
     from .trainer import weight_bytes
 
@@ -267,9 +287,11 @@ def _finish(run: Run, tuner: Any, tokenizer: PreTrainedTokenizerBase, cost: dict
     tokenizer.save_pretrained(part)
     shutil.rmtree(run.checkpoint, ignore_errors=True)
     part.rename(run.checkpoint)
-    cost |= {
+    cost = {
         "trainable_parameters": models.trainable_parameters(tuner.model),
         "checkpoint_bytes": weight_bytes(run.checkpoint),
+        **how,
+        **meter.record(),
     }
     record = store.provenance(inputs=run.inputs, cost=cost)
     store.write_json(run.folder / "run.json", record)

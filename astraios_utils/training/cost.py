@@ -1,4 +1,8 @@
-"""What a training run costs: time, memory of host and GPU, energy where the machine lets it be read."""
+"""What a training run costs: time, memory of host and GPU, energy where the machine lets it be read.
+
+A run that was killed and continued costs what its parts cost together, up to the checkpoint that it continued from: the
+work after it was lost, and is not counted.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,12 @@ import contextlib
 import math
 import resource
 import time
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 _RAPL = Path("/sys/class/powercap")
+_PROCESS = Path("/proc/self")
 _MIB = 1 << 20
 
 
@@ -32,33 +37,77 @@ def _gpu_joules() -> float:
         return math.nan
 
 
-def _cpu_joules() -> float:
-    """What the processor packages have used, in joules, by Intel's and AMD's counters; NaN where they are closed."""
-    total = math.nan
-    for path in sorted(_RAPL.glob("intel-rapl:[0-9]/energy_uj")):
+class CpuEnergy:
+    """Joules of the processor packages by Intel's and AMD's counters (RAPL), which wrap around within an hour or so.
+
+    Attributes:
+        joules: used between this object's making and its last :meth:`read`; NaN where the counters are closed.
+    """
+
+    def __init__(self, folder: Path = _RAPL) -> None:
+        self._zones: dict[Path, tuple[int, int]] = {}  # counter -> its range and its last value, in microjoules
         with contextlib.suppress(OSError, ValueError):
-            total = (0 if math.isnan(total) else total) + int(path.read_text()) / 1e6
-    return total
+            for zone in sorted(folder.glob("intel-rapl:[0-9]")):
+                if (zone / "name").read_text().startswith("package"):
+                    span, now = (int((zone / name).read_text()) for name in ("max_energy_range_uj", "energy_uj"))
+                    self._zones[zone / "energy_uj"] = (span, now)
+        self.joules = 0.0 if self._zones else math.nan
+
+    def read(self) -> float:
+        """Bring :attr:`joules` up to date; exact where it is called more often than the counters wrap around."""
+        for path, (span, before) in self._zones.items():
+            try:
+                now = int(path.read_text())
+            except (OSError, ValueError):
+                now, self.joules = before, math.nan
+            self.joules += ((now - before) % (span + 1)) / 1e6
+            self._zones[path] = (span, now)
+        return self.joules
 
 
-@dataclass
+def _reset_host_peak() -> None:
+    """Let the peak start from what is held now, so that one run of several does not show the largest one's."""
+    with contextlib.suppress(OSError):  # Linux alone can; elsewhere the peak is the process's
+        (_PROCESS / "clear_refs").write_text("5")
+
+
+def host_peak_mib() -> int:
+    """Most memory the process has held since :func:`_reset_host_peak`, in MiB."""
+    try:
+        lines = (_PROCESS / "status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) // 1024
+    except (OSError, StopIteration):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def _sum(*values: float | None) -> float | None:
+    return None if any(value is None or math.isnan(value) for value in values) else sum(v or 0.0 for v in values)
+
+
+def _most(*values: int | None) -> int | None:
+    return max((value for value in values if value is not None), default=None)
+
+
 class Meter:
-    """Counts tokens and seconds of optimiser steps, and samples memory.
+    """Counts tokens and seconds of optimiser steps, samples memory, and adds what the run's earlier part cost.
+
+    Args:
+        before: what :meth:`record` gave when the checkpoint that the run continues from was written.
 
     Attributes:
         tokens: seen in optimiser steps; ``seconds``: those steps' wall time, without tests, saving and loading.
     """
 
-    tokens: int = 0
-    seconds: float = 0.0
-    _samples: list[int] = field(default_factory=list)
-    _began: float = field(default_factory=time.perf_counter)
-    _energy: tuple[float, float] = field(default_factory=lambda: (_gpu_joules(), _cpu_joules()))
-
-    def __post_init__(self) -> None:
+    def __init__(self, before: Mapping[str, Any] | None = None) -> None:
         import torch
 
+        self._before = dict(before or {})
+        self.tokens, self.seconds = 0, 0.0
+        self._sampled, self._samples = 0, 0  # bytes, and how often
+        self._began = time.perf_counter()
+        self._gpu, self._cpu = _gpu_joules(), CpuEnergy()
         self._cuda = torch.cuda.is_available()
+        _reset_host_peak()
         if self._cuda:
             torch.cuda.reset_peak_memory_stats()
 
@@ -66,35 +115,53 @@ class Meter:
         """Count one optimiser step."""
         self.tokens += tokens
         self.seconds += seconds
+        self._cpu.read()
 
     def sample(self) -> None:
         """Look at the GPU's memory now (allocated by tensors; the caching allocator's reserve is not counted)."""
         if self._cuda:
             import torch
 
-            self._samples.append(torch.cuda.memory_allocated())
+            self._sampled += torch.cuda.memory_allocated()
+            self._samples += 1
 
     @property
     def rate(self) -> float:
-        """Tokens per second of optimiser steps; NaN before the first."""
+        """Tokens per second of optimiser steps since the run's start or continuation; NaN before the first."""
         return self.tokens / self.seconds if self.seconds else math.nan
+
+    def _gpu_memory(self) -> dict[str, int | None]:
+        if not self._cuda:
+            return {"gpu_average_mib": None, "gpu_peak_mib": None, "gpu_reserved_mib": None, "gpu_samples": 0}
+        import torch
+
+        before, samples = self._before.get("gpu_samples", 0), self._samples
+        sampled = self._sampled / _MIB + before * (self._before.get("gpu_average_mib") or 0)
+        return {
+            "gpu_average_mib": round(sampled / (before + samples)) if before + samples else None,
+            "gpu_peak_mib": _most(self._before.get("gpu_peak_mib"), torch.cuda.max_memory_allocated() // _MIB),
+            "gpu_reserved_mib": _most(self._before.get("gpu_reserved_mib"), torch.cuda.max_memory_reserved() // _MIB),
+            "gpu_samples": before + samples,
+        }
 
     def record(self) -> dict[str, Any]:
         """Plain numbers for the run's file; ``None`` where this machine cannot tell."""
         import torch
 
-        gpu, cpu = _gpu_joules() - self._energy[0], _cpu_joules() - self._energy[1]
-        average = sum(self._samples) / len(self._samples) / _MIB if self._samples else None
+        def whole(name: str, here: float, digits: int) -> float | None:
+            total = _sum(self._before.get(name, 0.0), here)
+            return None if total is None else round(total, digits)
+
+        tokens = self._before.get("tokens", 0) + self.tokens
+        seconds = self._before.get("step_seconds", 0.0) + self.seconds
         return {
-            "tokens": self.tokens,
-            "tokens_per_second": None if math.isnan(self.rate) else round(self.rate, 1),
-            "step_seconds": round(self.seconds, 3),
-            "wall_seconds": round(time.perf_counter() - self._began, 3),
-            "host_peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+            "tokens": tokens,
+            "tokens_per_second": round(tokens / seconds, 1) if seconds else None,
+            "step_seconds": round(seconds, 3),
+            "wall_seconds": whole("wall_seconds", time.perf_counter() - self._began, 3),
+            "host_peak_mib": _most(self._before.get("host_peak_mib"), host_peak_mib()),
             "gpu": torch.cuda.get_device_name() if self._cuda else None,
-            "gpu_average_mib": None if average is None else round(average),
-            "gpu_peak_mib": torch.cuda.max_memory_allocated() // _MIB if self._cuda else None,
-            "gpu_reserved_mib": torch.cuda.max_memory_reserved() // _MIB if self._cuda else None,
-            "gpu_joules": None if math.isnan(gpu) else round(gpu, 1),
-            "cpu_joules": None if math.isnan(cpu) else round(cpu, 1),
+            **self._gpu_memory(),
+            "gpu_joules": whole("gpu_joules", _gpu_joules() - self._gpu, 1),
+            "cpu_joules": whole("cpu_joules", self._cpu.read(), 1),
         }

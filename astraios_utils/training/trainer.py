@@ -17,12 +17,13 @@ from transformers import PreTrainedTokenizerBase, PrinterCallback, Trainer, Trai
 from trl.trainer.utils import add_fused_lm_head
 
 from .. import schema, store
-from ..corpus import Corpus, Packed, Position, pack
+from ..corpus import IGNORED, Corpus, Packed, Position, pack
 from .cost import Meter
 
 COMPLETE = "complete.json"  # written last: a checkpoint without it is half-written
 _TRAINABLE = "trainable.safetensors"
 _ALLOCATOR = "rank_allocator.pt"
+_SENSITIVITIES = ("ipt", "exp_avg_ipt", "exp_avg_unc")
 
 
 class TrainingFailed(schema.AstraiosError):
@@ -50,8 +51,12 @@ class PackedData(IterableDataset[dict[str, torch.Tensor]]):
 
 
 def as_tensors(packed: Packed) -> dict[str, torch.Tensor]:
-    """One sequence as int64 tensors ``input_ids`` and ``labels``, each of shape (length,)."""
-    return {"input_ids": torch.tensor(packed.input_ids), "labels": torch.tensor(packed.labels)}
+    """One sequence as int64 tensors ``input_ids`` and ``labels``, each of shape (length,).
+
+    Its first token has no label: only virtual tokens could predict it, and the loss of all methods is over the same
+    tokens.
+    """
+    return {"input_ids": torch.tensor(packed.input_ids), "labels": torch.tensor([IGNORED, *packed.labels[1:]])}
 
 
 def held_out_batches(
@@ -150,10 +155,18 @@ class Tuner(Trainer):
         assert self.model is not None
         return {name: p.data for name, p in self.model.named_parameters() if p.requires_grad}
 
-    def _allocator(self) -> Any:
-        """AdaLoRA's running sensitivities, which no state dict holds."""
+    def _allocation(self) -> dict[str, Any]:
+        """AdaLoRA's running sensitivities and its final ranks, which no state dict holds."""
         model: Any = self.model
-        return model.base_model.rankallocator
+        allocator = model.base_model.rankallocator
+        sensitivities = {name: dict(getattr(allocator, name)) for name in _SENSITIVITIES}
+        return {**sensitivities, "rank_pattern": model.active_peft_config.rank_pattern}
+
+    def _load_allocation(self, held: dict[str, Any]) -> None:
+        model: Any = self.model
+        model.active_peft_config.rank_pattern = held["rank_pattern"]
+        for name in _SENSITIVITIES:
+            setattr(model.base_model.rankallocator, name, held[name])
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
         """Every trainable parameter, bit by bit. (PEFT's own form lacks P-Tuning's encoder, which training needs.)"""
@@ -161,9 +174,7 @@ class Tuner(Trainer):
         folder.mkdir(parents=True, exist_ok=True)
         save_file({name: p.contiguous().cpu() for name, p in self._trainable().items()}, folder / _TRAINABLE)
         if self.kind == "ADALORA":
-            allocator = self._allocator()
-            state = [allocator.ipt, allocator.exp_avg_ipt, allocator.exp_avg_unc]
-            torch.save([dict(part) for part in state], folder / _ALLOCATOR)
+            torch.save(self._allocation(), folder / _ALLOCATOR)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
         folder = Path(resume_from_checkpoint)
@@ -173,9 +184,7 @@ class Tuner(Trainer):
         for name, parameter in trainable.items():
             parameter.copy_(held[name])
         if self.kind == "ADALORA":
-            allocator = self._allocator()
-            state = torch.load(folder / _ALLOCATOR, weights_only=True, map_location=self.args.device)
-            allocator.ipt, allocator.exp_avg_ipt, allocator.exp_avg_unc = state
+            self._load_allocation(torch.load(folder / _ALLOCATOR, weights_only=True, map_location=self.args.device))
 
 
 class Watch(TrainerCallback):
@@ -198,6 +207,9 @@ class Watch(TrainerCallback):
         self._told = -math.inf
         self._last = {"train": math.nan, "test": math.nan}
 
+    def on_train_begin(self, args: TrainingArguments, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        model.register_forward_hook(lambda *_: self.meter.sample())  # while activations are held
+
     def on_step_begin(self, args: TrainingArguments, state: Any, control: Any, **_: Any) -> None:
         if self._resumed:  # after the loader has drawn its seed, which an undisturbed run did long ago
             self._resumed()
@@ -219,12 +231,14 @@ class Watch(TrainerCallback):
     def on_log(self, args: TrainingArguments, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         if "eval_loss" in logs:
             self._write(state.global_step, "test", logs["eval_loss"])
+            self._require_finite(state.global_step, "test loss", logs["eval_loss"])
         elif "loss" in logs:
             self.meter.sample()
             self.meter.step(self.recipe.batch * self.recipe.sequence_length, time.perf_counter() - self._began)
             norm = float(logs.get("grad_norm", 0.0))
             self._write(state.global_step, "train", logs["loss"], learning_rate=logs["learning_rate"], grad_norm=norm)
-            self._require_finite(state.global_step, logs["loss"], norm, logs["learning_rate"])
+            self._require_finite(state.global_step, "train loss", logs["loss"], logs["learning_rate"])
+            self._require_finite(state.global_step, "gradient's norm", norm, logs["learning_rate"])
 
     def _write(self, step: int, split: str, loss: float, **more: float) -> None:
         self._last[split] = loss
@@ -244,20 +258,25 @@ class Watch(TrainerCallback):
         shown = "".join(f"  {split} loss {loss:.4f}" for split, loss in self._last.items() if not math.isnan(loss))
         self.progress(f"step {step}/{self.recipe.steps}{shown}{left}")
 
-    def _require_finite(self, step: int, loss: float, norm: float, rate: float) -> None:
-        if math.isfinite(loss) and math.isfinite(norm):
+    def _require_finite(self, step: int, what: str, value: float, rate: float = math.nan) -> None:
+        if math.isfinite(value):
             return
-        what = f"the loss is {loss}" if not math.isfinite(loss) else f"the gradient's norm is {norm}"
-        raise TrainingFailed(
-            f"step {step}: {what} at a learning rate of {rate:.1e}: lower the recipe's learning rate, lengthen "
-            "warmup_steps, or set compute: float32 (checkpoints from before this step are kept)"
-        )
+        remedies = ["set compute: float32"] if self.recipe.compute != "float32" else []
+        if step:
+            remedies = ["lower the recipe's learning rate", "lengthen warmup_steps", *remedies]
+        if self.recipe.answers_only:
+            remedies.append("raise batch (a step may hold no answer)")
+        at = "" if math.isnan(rate) else f" at a learning rate of {rate:.1e}"
+        before = " before any training (is the base damaged?)" if not step else ""
+        kept = "; checkpoints from before this step are kept" if step else ""
+        raise TrainingFailed(f"step {step}: the {what} is {value}{at}{before}: {', '.join(remedies)}{kept}")
 
     def on_save(self, args: TrainingArguments, state: Any, control: Any, **_: Any) -> None:
         position = self.data.position(state.global_step * self.recipe.batch)
         folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
         where = [position.epoch, position.document, position.token]
-        store.write_json(folder / COMPLETE, {"step": state.global_step, "position": where, "inputs": self.inputs})
+        mark = {"step": state.global_step, "position": where, "inputs": self.inputs, "cost": self.meter.record()}
+        store.write_json(folder / COMPLETE, mark)
 
 
 def _clock(seconds: float) -> str:
