@@ -195,6 +195,35 @@ def weights_precision(recipe: schema.Recipe, method: str, cuda: bool) -> str:
     return recipe.base_precision
 
 
+def load_config(base: schema.Base) -> PretrainedConfig:
+    """The base's configuration: its ``shape`` where the suite gives one, else from its folder or the hub.
+
+    Raises:
+        schema.UnknownName: the shape is of a ``model_type`` that transformers does not know.
+        schema.MissingArtefact: no shape is given, and the file can be had from nowhere that this machine can reach.
+    """
+    with _quiet():
+        from transformers import AutoConfig
+        from transformers.models.auto import configuration_auto as known
+
+    if base.shape is not None:
+        shape = dict(base.shape)
+        name = schema.match(str(shape.pop("model_type")), known.CONFIG_MAPPING_NAMES, "model_type")  # type: ignore[attr-defined]
+        return AutoConfig.for_model(name, **shape)
+    return stored_config(base)
+
+
+def stored_config(base: schema.Base) -> PretrainedConfig:
+    """The ``config.json`` of the base's folder, or the hub's; raises :class:`schema.MissingArtefact`."""
+    with _quiet():
+        from transformers import AutoConfig
+
+    try:
+        return cast("PretrainedConfig", AutoConfig.from_pretrained(base.model, revision=base.revision))
+    except (OSError, ValueError) as error:
+        raise _missing(base, error) from None
+
+
 def load_tokenizer(base: schema.Base) -> PreTrainedTokenizerBase:
     """The base's tokenizer (a fast one); raises :class:`schema.MissingArtefact` where it cannot be had."""
     with _quiet():

@@ -90,12 +90,24 @@ class Model:
 
 
 class Base(BaseModel):
-    """A base model before tuning: a name on the hub (with the revision to pin), or a folder."""
+    """A base model before tuning: a name on the hub (with the revision to pin), or a folder.
+
+    ``shape`` holds the entries of its ``config.json`` that say how large it is, ``model_type`` among them: parameters
+    and memory can then be counted where the hub cannot be reached. Training reads the base's own file.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = Field(min_length=1)
     revision: str | None = None
+    shape: dict[str, Any] | None = None
+
+    @field_validator("shape")
+    @classmethod
+    def _says_its_type(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        if value is not None and "model_type" not in value:
+            raise ValueError("the shape lacks model_type (llama, qwen2, starcoder2, …)")
+        return value
 
 
 class Recipe(BaseModel):
@@ -164,8 +176,9 @@ class Recipe(BaseModel):
 class Suite(BaseModel):
     """What is run: models x tasks, and where each stage gets its input. One YAML file in ``data/suites``.
 
-    ``method_configs`` changes single fields of a method's PEFT configuration, or defines a method of the user's own
-    (any ``peft_type`` that PEFT knows). ``bases`` and ``recipe`` are what training needs.
+    ``method_configs`` changes single fields of a method's PEFT configuration, or defines a method of the user's own:
+    ``like`` a method of the table but for these fields, or any ``peft_type`` (``LORA`` or ``LoraConfig``) that PEFT
+    knows, with its arguments. ``bases`` and ``recipe`` are what training needs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -187,8 +200,11 @@ class Suite(BaseModel):
     @classmethod
     def _known_or_complete(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         for name, fields in value.items():
-            if name not in ALL_METHODS and "peft_type" not in fields:
-                match(name, ALL_METHODS, "method (one of your own needs a peft_type)")
+            if name not in ALL_METHODS and not {"peft_type", "like"} & fields.keys():
+                match(name, ALL_METHODS, "method (one of your own needs a peft_type, or what it is like)")
+            if "like" in fields and name in ALL_METHODS:
+                raise ValueError(f"{name} is a method of the table and like no other: give yours another name")
+            match(str(fields.get("like", "FFT")), ALL_METHODS, "method (like)")
         return value
 
     @field_validator("tasks")
@@ -206,6 +222,14 @@ class Suite(BaseModel):
     def _recipe_names_methods(self) -> Suite:
         for method in self.recipe.learning_rates if self.recipe else ():
             match(method, dict.fromkeys((*ALL_METHODS, *self.method_configs)), "method (learning_rates)")
+        return self
+
+    @model_validator(mode="after")
+    def _one_file_name_each(self) -> Suite:
+        slugs = [model.slug for model in self.models]
+        twice = sorted({slug for slug in slugs if slugs.count(slug) > 1})
+        if twice:
+            raise ValueError(f"two models would share the file name {twice[0]}: rename a size or a method")
         return self
 
     @property

@@ -170,6 +170,21 @@ def test_a_base_that_cannot_be_had_is_one_line(tmp_path: Path, monkeypatch: pyte
         assert "\n" not in str(caught.value)
 
 
+def test_a_shape_stands_in_for_a_configuration_that_cannot_be_reached() -> None:
+    shape = {"model_type": "qwen2", "hidden_size": 64, "num_hidden_layers": 3, "vocab_size": 100}
+    config = models.load_config(schema.Base(model="nobody/nothing", shape=shape))
+    assert (config.model_type, config.hidden_size, config.num_hidden_layers) == ("qwen2", 64, 3)
+    with pytest.raises(schema.UnknownName, match="unknown model_type 'qwen22': did you mean qwen2"):
+        models.load_config(schema.Base(model="nobody/nothing", shape={**shape, "model_type": "qwen22"}))
+
+
+def test_a_folder_says_its_own_shape(tmp_path: Path) -> None:
+    tiny("llama").config.save_pretrained(tmp_path)
+    assert models.load_config(schema.Base(model=str(tmp_path))).model_type == "llama"
+    with pytest.raises(schema.MissingArtefact, match="nowhere: no such folder, and not to be had from the hub"):
+        models.load_config(schema.Base(model=str(tmp_path / "nowhere")))
+
+
 def test_precision_follows_the_recipe_and_says_where_it_does_not(capsys: pytest.CaptureFixture[str]) -> None:
     recipe = schema.Recipe(corpus="x")
     assert models.weights_precision(recipe, "LoRA", cuda=True) == "8bit"

@@ -127,17 +127,18 @@ def peft_config(name: str, model_type: str, changes: Mapping[str, Any] | None = 
     """A fresh PEFT configuration of a method for an architecture; ``None`` for full fine-tuning.
 
     Args:
-        name: a method of the table, or any name where ``changes`` give a ``peft_type``.
+        name: a method of the table, or any name where ``changes`` give a ``peft_type`` or what it is ``like``.
         model_type: ``config.model_type`` of the base.
-        changes: fields that replace the table's (a suite's ``method_configs``).
+        changes: fields that replace the table's (a suite's ``method_configs``). ``peft_type`` is PEFT's name of the
+            method or of its configuration class (``LORA``, ``LoraConfig``); ``like`` names the row to start from.
 
     Raises:
         schema.UnknownName: unknown method, architecture or ``peft_type``.
         schema.BadInput: a field that the method's configuration does not have, or a value that it refuses.
     """
     changes = dict(changes or {})
-    own = name not in TABLE and "peft_type" in changes
-    method = Method("own", changes.pop("peft_type")) if own else get_method(name)
+    own = name not in TABLE and "peft_type" in changes and "like" not in changes
+    method = Method("own", changes["peft_type"]) if own else get_method(changes.pop("like", name))
     if method.peft_type is None:
         if changes:
             raise schema.BadInput(f"{name}: full fine-tuning has no PEFT configuration ({', '.join(changes)})")
@@ -147,6 +148,7 @@ def peft_config(name: str, model_type: str, changes: Mapping[str, Any] | None = 
     from . import bottleneck  # noqa: F401  (registers itself)
 
     known = {kind.value: cls for kind, cls in PEFT_TYPE_TO_CONFIG_MAPPING.items()}
+    known |= {cls.__name__: cls for cls in PEFT_TYPE_TO_CONFIG_MAPPING.values()}
     cls = known[schema.match(changes.pop("peft_type", method.peft_type), known, "peft_type")]
     fields = {"task_type": "CAUSAL_LM", **method.fields, **_layers(method, model_type, changes), **changes}
     odd = sorted(set(fields) - set(cls.__dataclass_fields__))

@@ -63,7 +63,7 @@ class Run:
         return {
             "version": VERSION,
             "method": self.model.method,
-            "base": self.base.model_dump(),
+            "base": self.base.model_dump(exclude={"shape"}),
             "files": _identities(self.base.model, self.recipe.corpus, self.recipe.corpus_test or ""),
             "recipe": self.recipe.model_dump(exclude={"save_every"}),
             "changes": self.changes,

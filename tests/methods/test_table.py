@@ -74,6 +74,21 @@ def test_a_suite_may_change_fields_and_bring_its_own_method() -> None:
     assert models.trainable_parameters(models.attach(tiny("gpt2"), "DoRA", {**own_fields(), "r": 4})) > 0
 
 
+@pytest.mark.parametrize("model_type", ["gpt2", "llama"])
+def test_a_method_may_be_like_another_on_any_architecture(model_type: str) -> None:
+    dora = {"like": "LoRA", "use_dora": True}
+    own, lora = methods.peft_config("DoRA", model_type, dora), methods.peft_config("LoRA", model_type)
+    assert own.use_dora
+    assert (own.r, own.lora_alpha, own.target_modules) == (lora.r, lora.lora_alpha, lora.target_modules)
+    assert dora == {"like": "LoRA", "use_dora": True}  # what the suite holds is left alone
+
+
+def test_a_methods_class_is_as_good_a_name_as_its_type() -> None:
+    fields = {"r": 4, "target_modules": "all-linear"}
+    by_class = methods.peft_config("Mine", "llama", {"peft_type": "VeraConfig", **fields})
+    assert by_class == methods.peft_config("Mine", "llama", {"peft_type": "VERA", **fields})
+
+
 def own_fields() -> dict[str, Any]:
     return {"peft_type": "LORA", "use_dora": True, "target_modules": ["c_attn"], "fan_in_fan_out": True}
 
@@ -85,6 +100,7 @@ def own_fields() -> dict[str, Any]:
         ("LoRA", "mamba", {}, "unknown architecture 'mamba': described are gpt_bigcode"),
         ("LoRA", "gpt2", {"rr": 3}, "unknown field of LoraConfig 'rr'"),
         ("Mine", "gpt2", {"peft_type": "LORAA"}, "unknown peft_type 'LORAA': did you mean LORA"),
+        ("Mine", "gpt2", {"like": "LoRAA"}, "unknown method 'LoRAA': did you mean LoRA"),
         ("FFT", "gpt2", {"r": 3}, "full fine-tuning has no PEFT configuration"),
         ("AdaLoRA", "gpt2", {"total_step": 100}, "AdaLoRA: The supplied schedule values don't allow"),
     ],
