@@ -35,7 +35,7 @@ POSITIONS = 8_192
 
 def starcoder_config(size: str) -> PretrainedConfig:
     """The configuration of StarCoderBase of that size (multi-query attention, GPTBigCode)."""
-    with _quiet():
+    with quiet():
         from transformers import GPTBigCodeConfig
 
     hidden, layers, heads = STARCODER[schema.match(size, STARCODER, "size")]
@@ -57,7 +57,7 @@ def on_meta(config: PretrainedConfig) -> PreTrainedModel:
     """A model of that configuration without weights: it has shapes and names, and needs no memory."""
     import torch
 
-    with _quiet():
+    with quiet():
         from transformers import AutoModelForCausalLM
 
     with torch.device("meta"):
@@ -65,7 +65,7 @@ def on_meta(config: PretrainedConfig) -> PreTrainedModel:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep back remarks of PEFT, transformers and bitsandbytes that tell a user nothing to act on."""
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     with warnings.catch_warnings():
@@ -90,7 +90,7 @@ def attach(
     Raises:
         schema.BadInput: unknown names (near matches listed), or a base without the modules that the method targets.
     """
-    with _quiet():
+    with quiet():
         from peft import get_peft_model
 
     config = methods.peft_config(method, model.config.model_type, changes)
@@ -99,10 +99,14 @@ def attach(
     if getattr(config, "target_modules", None) != methods.ALL_LINEAR:
         methods.require_targets(model, getattr(config, "target_modules", None))
     try:
-        with _quiet():
+        with quiet():
             tuned = get_peft_model(model, config)
     except ValueError as error:
-        raise schema.BadInput(f"{method}: {str(error).splitlines()[0]}") from None
+        raise schema.BadInput(f"{method}: {_first(error)}") from None
+    except TypeError as error:  # PEFT does not look at the types of what it is given
+        raise schema.BadInput(
+            f"{method}: is a value of its configuration of the wrong type? {_first(error)}"
+        ) from error
     return prepare_prompts(tuned)
 
 
@@ -136,6 +140,21 @@ def prepare_prompts(model: PeftModel) -> PeftModel:
         if config.peft_type.value == "PREFIX_TUNING":
             model.generate = functools.partial(_cached_only, model.generate)  # type: ignore[method-assign]
     return model
+
+
+def require_room(model: PreTrainedModel | PeftModel, length: int) -> None:
+    """Check that sequences of that many tokens, behind a method's virtual tokens, have positions in the base.
+
+    Raises:
+        schema.BadInput: says how many there are.
+    """
+    positions = getattr(model.config, "max_position_embeddings", None) or length
+    virtual = getattr(getattr(model, "active_peft_config", None), "num_virtual_tokens", 0)
+    if length + virtual > positions:
+        behind = f" behind {virtual} virtual tokens" if virtual else ""
+        raise schema.BadInput(
+            f"sequence_length {length}{behind}: the base has {positions} positions; shorten it to {positions - virtual}"
+        )
 
 
 def trainable_parameters(model: torch.nn.Module) -> int:
@@ -202,7 +221,7 @@ def load_config(base: schema.Base) -> PretrainedConfig:
         schema.UnknownName: the shape is of a ``model_type`` that transformers does not know.
         schema.MissingArtefact: no shape is given, and the file can be had from nowhere that this machine can reach.
     """
-    with _quiet():
+    with quiet():
         from transformers import AutoConfig
         from transformers.models.auto import configuration_auto as known
 
@@ -215,7 +234,7 @@ def load_config(base: schema.Base) -> PretrainedConfig:
 
 def stored_config(base: schema.Base) -> PretrainedConfig:
     """The ``config.json`` of the base's folder, or the hub's; raises :class:`schema.MissingArtefact`."""
-    with _quiet():
+    with quiet():
         from transformers import AutoConfig
 
     try:
@@ -226,7 +245,7 @@ def stored_config(base: schema.Base) -> PretrainedConfig:
 
 def load_tokenizer(base: schema.Base) -> PreTrainedTokenizerBase:
     """The base's tokenizer (a fast one); raises :class:`schema.MissingArtefact` where it cannot be had."""
-    with _quiet():
+    with quiet():
         from transformers import AutoTokenizer
 
     try:
@@ -248,7 +267,8 @@ def load_base(base: schema.Base, precision: str = "float32") -> PreTrainedModel:
     """
     import torch
 
-    with _quiet():
+    with quiet():
+        from safetensors import SafetensorError
         from transformers import AutoModelForCausalLM, BitsAndBytesConfig
     from transformers.utils import logging as transformers_logging
 
@@ -264,7 +284,7 @@ def load_base(base: schema.Base, precision: str = "float32") -> PreTrainedModel:
         )
     except ImportError as error:
         raise schema.MissingTool(f"8-bit bases need bitsandbytes (pip install bitsandbytes): {_first(error)}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise _missing(base, error) from None
 
 
@@ -273,6 +293,10 @@ def _first(error: Exception) -> str:
 
 
 def _missing(base: schema.Base, error: Exception) -> schema.MissingArtefact:
+    if Path(base.model).is_dir():
+        return schema.MissingArtefact(
+            f"{base.model}: no whole base model with a tokenizer, as `save_pretrained` writes them ({_first(error)})"
+        )
     return schema.MissingArtefact(
         f"{base.model}: no such folder, and not to be had from the hub ({_first(error)}); StarCoder's bases are gated: "
         "accept their licence, log in with `hf auth login`, or name a folder in the suite's bases"
@@ -321,7 +345,7 @@ def load_adapter(model: PreTrainedModel, folder: Path) -> PeftModel:
     Raises:
         schema.BadInput: no or a damaged checkpoint, an adapter of another base, a configuration PEFT does not know.
     """
-    with _quiet():
+    with quiet():
         from peft import PeftConfig, PeftModel
 
     from .methods import bottleneck  # noqa: F401  (registers itself)

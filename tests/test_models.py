@@ -185,6 +185,32 @@ def test_a_folder_says_its_own_shape(tmp_path: Path) -> None:
         models.load_config(schema.Base(model=str(tmp_path / "nowhere")))
 
 
+def test_a_folder_without_a_whole_base_is_one_line(tmp_path: Path) -> None:
+    tiny().save_pretrained(tmp_path)
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    for load in (models.load_base, models.load_tokenizer):  # there is no tokenizer at all
+        with pytest.raises(schema.MissingArtefact, match="no whole base model with a tokenizer") as caught:
+            load(schema.Base(model=str(tmp_path)))
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("model_type", sorted(CONFIGS))
+def test_sequences_that_the_base_has_no_positions_for_are_refused(model_type: str) -> None:
+    base, behind = tiny(model_type), models.attach(tiny(model_type), "Prompt")  # 256 positions, 30 virtual tokens
+    models.require_room(base, 256)
+    models.require_room(behind, 226)
+    with pytest.raises(schema.BadInput, match="sequence_length 257: the base has 256 positions; shorten it to 256"):
+        models.require_room(base, 257)
+    with pytest.raises(schema.BadInput, match=r"227 behind 30 virtual tokens: .* shorten it to 226"):
+        models.require_room(behind, 227)
+
+
+def test_a_value_of_the_wrong_type_is_one_line() -> None:
+    with pytest.raises(schema.BadInput, match=r"LoRA: is a value of its configuration of the wrong type\? '<=' not"):
+        models.attach(tiny(), "LoRA", {"r": "eight"})
+
+
 def test_precision_follows_the_recipe_and_says_where_it_does_not(capsys: pytest.CaptureFixture[str]) -> None:
     recipe = schema.Recipe(corpus="x")
     assert models.weights_precision(recipe, "LoRA", cuda=True) == "8bit"

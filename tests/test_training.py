@@ -156,14 +156,19 @@ def test_runs_killed_at_any_moment_end_with_the_same_weights(make: Callable[...,
         assert_same(undisturbed, run)
 
 
-def test_half_a_checkpoint_is_not_continued_from(make: Callable[..., training.Run]) -> None:
+@pytest.mark.parametrize("damage", ["unmarked", "truncated", "changed"])
+def test_a_damaged_checkpoint_is_not_continued_from(make: Callable[..., training.Run], damage: str) -> None:
     whole, run = make("AdapterH", "whole"), make("AdapterH")
     training.train(whole, quiet)
     with pytest.raises(Interrupted):
         training.train(run, stop_at(6))
-    (run.folder / "resume" / "checkpoint-4" / trainer.COMPLETE).unlink()  # as if killed while it was written
-    with (run.folder / "losses.jsonl").open("a") as stream:
-        stream.write('{"step": 7, "sp')
+    newest = run.folder / "resume" / "checkpoint-4"
+    if damage == "unmarked":  # as if killed while it was written
+        (newest / trainer.COMPLETE).unlink()
+    else:
+        held = bytearray((newest / "optimizer.pt").read_bytes())
+        held[len(held) // 2] ^= 1
+        (newest / "optimizer.pt").write_bytes(held[: len(held) // 2] if damage == "truncated" else held)
     said: list[str] = []
     training.train(run, said.append)
     assert "continues at step 2" in said[0]

@@ -8,7 +8,6 @@ complete checkpoint and ends with the same weights as an undisturbed run.
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import shutil
 import sys
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from .. import corpus, methods, models, schema, store
+from .identity import identities
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from .cost import Meter
 
 VERSION = 2  # of what a run's result depends on, beside its inputs
-_HASHED = 1 << 26  # bytes; larger weights would take longer to hash than their size is worth
 LOSS_COLUMNS = ("step", "split", "loss", "tokens", "learning_rate", "grad_norm")
 
 
@@ -76,24 +75,15 @@ class Run:
         return held if held and held.get("inputs") == self.inputs else None
 
 
-@functools.lru_cache(maxsize=64)
-def _hash(path: Path, size: int, changed: int) -> str:
-    return store.sha256_file(path)[:16]
-
-
-def _identities(*names: str) -> dict[str, str]:
-    """Hashes of the files among these names, and of small files in the folders; of large files the size alone."""
+def _identities(*names: str) -> dict[str, dict[str, str]]:
+    """Of the files and folders among these names; what is on the hub, or missing, has none."""
     known = {}
     for name in filter(None, names):
-        at = Path(name)
-        with contextlib.suppress(schema.MissingArtefact):  # what is missing has no hash
-            at = corpus.local(name) or at
-        for path in (at, *sorted(at.glob("*"))):
-            if path.is_file():
-                stat = path.stat()
-                small = stat.st_size < _HASHED
-                identity = _hash(path, stat.st_size, stat.st_mtime_ns) if small else f"{stat.st_size} bytes"
-                known["/".join((name, *path.relative_to(at).parts))] = identity
+        path = Path(name)
+        with contextlib.suppress(schema.MissingArtefact):
+            path = corpus.local(name) or path
+        if found := identities(path):
+            known[name] = found
     return known
 
 
@@ -157,13 +147,14 @@ class _Resume:
 
 
 def _last_complete(run: Run) -> _Resume:
-    """The newest checkpoint that was written to its end, of a run with the same inputs; all others go."""
+    """The newest checkpoint that was written to its end and is undamaged, of a run with the same inputs; others go."""
     from .trainer import COMPLETE
 
     found = [_Resume()]
     for folder in (run.folder / "resume").glob("checkpoint-*"):
-        mark = store.read_json(folder / COMPLETE)
-        if mark is not None and mark.get("inputs") == run.inputs:
+        mark, files = store.read_json(folder / COMPLETE), identities(folder)
+        files.pop(COMPLETE, None)
+        if mark is not None and mark.get("inputs") == run.inputs and mark.get("files") == files:
             found.append(_Resume(folder, int(mark["step"]), corpus.Position(*mark["position"]), mark["cost"]))
         else:
             shutil.rmtree(folder)
@@ -237,7 +228,9 @@ def _prepare(run: Run) -> tuple[PreTrainedModel | PeftModel, PreTrainedTokenizer
     tokenizer = models.load_tokenizer(run.base)
     base = models.load_base(run.base, precision)
     set_seed(run.seed)  # adapters start from random numbers
-    return models.attach(base, run.model.method, run.changes), tokenizer, precision
+    model = models.attach(base, run.model.method, run.changes)
+    models.require_room(model, run.recipe.sequence_length)
+    return model, tokenizer, precision
 
 
 def _train(run: Run, progress: Callable[[str], None]) -> Trained:
@@ -317,8 +310,9 @@ def obstacle(suite: schema.Suite) -> str:
 def train_suite(suite: schema.Suite, force: bool = False, progress: Callable[[str], None] = say) -> list[Trained]:
     """The command ``astraios train``: every model of the (sliced) suite, one after the other, finished ones skipped."""
     runs = [plan(suite, model) for model in suite.models]
-    for run in runs:  # a wrong field of a configuration shows now, not after hours
-        methods.peft_config(run.model.method, "gpt_bigcode", run.changes)
+    with models.quiet():
+        for run in runs:  # a wrong field of a configuration shows now, not after hours
+            methods.peft_config(run.model.method, "gpt_bigcode", run.changes)
     done = []
     for number, run in enumerate(runs, 1):
         finished = run.record() is not None and not force

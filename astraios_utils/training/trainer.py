@@ -19,6 +19,7 @@ from trl.trainer.utils import add_fused_lm_head
 from .. import schema, store
 from ..corpus import IGNORED, Corpus, Packed, Position, pack
 from .cost import Meter
+from .identity import identities
 
 COMPLETE = "complete.json"  # written last: a checkpoint without it is half-written
 _TRAINABLE = "trainable.safetensors"
@@ -274,8 +275,13 @@ class Watch(TrainerCallback):
     def on_save(self, args: TrainingArguments, state: Any, control: Any, **_: Any) -> None:
         position = self.data.position(state.global_step * self.recipe.batch)
         folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
-        where = [position.epoch, position.document, position.token]
-        mark = {"step": state.global_step, "position": where, "inputs": self.inputs, "cost": self.meter.record()}
+        mark = {
+            "step": state.global_step,
+            "position": [position.epoch, position.document, position.token],
+            "inputs": self.inputs,
+            "files": identities(folder),
+            "cost": self.meter.record(),
+        }
         store.write_json(folder / COMPLETE, mark)
 
 
