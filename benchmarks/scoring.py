@@ -8,7 +8,7 @@ with ``--peer PATH`` the real package of that checkout is timed instead, where i
     python benchmarks/scoring.py repair-python FILE … --limit 500  released files, the first 500 samples of each
 
 For each side: wall seconds, samples per second, CPU seconds, and the share of verdicts that agree. The lower bound is
-the CPU time of the distinct programs alone (each forked once from a warm interpreter, nothing else), over the cores.
+the CPU time of the distinct programs that end (each forked once from a warm interpreter, nothing else), over the cores.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from multiprocessing.managers import ListProxy
 from pathlib import Path
 
 from astraios_utils import store
-from astraios_utils.sandbox import Program, Sandbox
+from astraios_utils.sandbox import FAILED, PASSED, TIMEOUT, Program, Sandbox, may_run_long
 from astraios_utils.scoring import program_key
 from astraios_utils.tasks import get_task
 
@@ -43,11 +43,16 @@ PEER_WORKERS = {"python": 4, "java": 1}  # the harness's own settings
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What one side took: wall and CPU seconds, and whether each sample passed."""
+    """What one side took, wall and CPU seconds, and each sample's status."""
 
     seconds: float
     cpu: float
-    passed: tuple[bool, ...]
+    statuses: tuple[str, ...]
+
+    @property
+    def passed(self) -> tuple[bool, ...]:
+        """Whether each sample passed."""
+        return tuple(status == PASSED for status in self.statuses)
 
 
 def cpu_seconds() -> float:
@@ -56,24 +61,24 @@ def cpu_seconds() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in both)
 
 
-def timed(run: Callable[[Sequence[Program]], list[bool]], programs: Sequence[Program]) -> Timing:
+def timed(run: Callable[[Sequence[Program]], list[str]], programs: Sequence[Program]) -> Timing:
     """Run one side and time it."""
     cpu, started = cpu_seconds(), time.perf_counter()
-    passed = run(programs)
-    return Timing(time.perf_counter() - started, cpu_seconds() - cpu, tuple(passed))
+    statuses = run(programs)
+    return Timing(time.perf_counter() - started, cpu_seconds() - cpu, tuple(statuses))
 
 
 # --- ours ------------------------------------------------------------------------------------------------
 
 
-def ours(programs: Sequence[Program], **sandbox: object) -> list[bool]:
-    """Each distinct program once, in the sandbox; every sample gets its program's verdict."""
+def ours(programs: Sequence[Program], **sandbox: object) -> list[str]:
+    """Each distinct program once, in the sandbox; every sample gets its program's status."""
     keys = [program_key(program) for program in programs]
     distinct = dict(zip(keys, programs, strict=True))
-    order, verdicts = list(distinct), {}
+    order, verdicts = sorted(distinct, key=lambda key: not may_run_long(distinct[key])), {}
     with Sandbox(**sandbox) as box:  # type: ignore[arg-type]
-        for index, outcome in box.run(distinct.values()):
-            verdicts[order[index]] = outcome.status == "passed"
+        for index, outcome in box.run(distinct[key] for key in order):
+            verdicts[order[index]] = outcome.status
     return [verdicts[key] for key in keys]
 
 
@@ -132,20 +137,20 @@ def _peer_java_one(program: Program) -> bool:
     return True
 
 
-def peer(programs: Sequence[Program]) -> list[bool]:
-    """Every sample, duplicates too, in its own process, as the harness does."""
+def peer(programs: Sequence[Program]) -> list[str]:
+    """Every sample, duplicates too, in its own process, as the harness does; it tells only whether one passed."""
     language = programs[0].language
     one = _peer_python_one if language == "python" else _peer_java_one
     with ThreadPoolExecutor(PEER_WORKERS[language]) as pool:
-        return list(pool.map(one, programs))
+        return [PASSED if passed else FAILED for passed in pool.map(one, programs)]
 
 
-def real_peer(checkout: Path) -> Callable[[Sequence[Program]], list[bool]]:
+def real_peer(checkout: Path) -> Callable[[Sequence[Program]], list[str]]:
     """The harness's own scorer, imported from a checkout of bigcode-evaluation-harness (Python programs only)."""
     sys.path.insert(0, str(checkout))
     module = importlib.import_module("bigcode_eval.tasks.custom_metrics.code_eval")
 
-    def run(programs: Sequence[Program]) -> list[bool]:
+    def run(programs: Sequence[Program]) -> list[str]:
         os.environ["HF_ALLOW_CODE_EVAL"] = "1"
         predictions = [[f"{p.preamble}\n{p.sample}"] for p in programs]
         _, detail = module.compute_code_eval(
@@ -154,7 +159,7 @@ def real_peer(checkout: Path) -> Callable[[Sequence[Program]], list[bool]]:
             timeout=programs[0].timeout,
             num_workers=PEER_WORKERS["python"],
         )
-        return [detail[i][0][1]["passed"] for i in range(len(programs))]
+        return [PASSED if detail[i][0][1]["passed"] else FAILED for i in range(len(programs))]
 
     return run
 
@@ -162,41 +167,27 @@ def real_peer(checkout: Path) -> Callable[[Sequence[Program]], list[bool]]:
 # --- the lower bound -------------------------------------------------------------------------------------
 
 
-def bound(programs: Sequence[Program]) -> tuple[float, float]:
-    """CPU seconds of the distinct Python programs alone: of those that end, and of those that use up their limit."""
+def bound(programs: Sequence[Program]) -> float:
+    """CPU seconds of distinct Python programs that end, each forked from a warm interpreter and nothing else."""
     distinct = {program_key(p): p for p in programs}.values()
     for name in ("numpy", "statistics", "hashlib", "heapq", "datetime", "typing", "decimal", "fractions", "random"):
         importlib.import_module(name)
-    ended = looping = 0.0
+    before = cpu_seconds()
     for program in distinct:
-        source = f"{program.preamble}\n{program.sample}\n{program.test}"
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         pid = os.fork()
         if pid == 0:
-            _bound_child(source, program.timeout)
-        _, status = os.waitpid(pid, 0)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        if os.waitstatus_to_exitcode(status) == 3:
-            looping += spent
-        else:
-            ended += spent
-    return ended, looping
+            _bound_child(f"{program.preamble}\n{program.sample}\n{program.test}", program.timeout)
+        os.waitpid(pid, 0)
+    return cpu_seconds() - before
 
 
 def _bound_child(source: str, timeout: float) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(null, fd)
-    code = 0
-    try:
-        with _alarm(timeout):
-            exec(source, {})
-    except TimeoutError:
-        code = 3
-    except BaseException:
-        code = 1
-    os._exit(code)
+    with contextlib.suppress(BaseException), _alarm(timeout):
+        exec(source, {})
+    os._exit(0)
 
 
 # --- the run ---------------------------------------------------------------------------------------------
@@ -221,13 +212,16 @@ def compare(name: str, programs: list[Program], checkout: Path | None, runs_peer
     print(f"\n{name}: {len(programs)} samples, {distinct} distinct programs, {cores} cores", flush=True)
     mine = timed(ours, programs)
     _line("ours", mine, len(programs))
+    ending = [p for p, status in zip(programs, mine.statuses, strict=True) if status != TIMEOUT]
+    endless = len({program_key(p) for p, status in zip(programs, mine.statuses, strict=True) if status == TIMEOUT})
     if language == "python":
-        ended, looping = bound(programs)
-        floor = ended / cores
+        own = bound(ending)
+        again = timed(ours, ending)
         print(
-            f"  bound    {floor:8.1f} s     distinct programs' own CPU {ended:.1f} s over the cores; "
-            f"loops {looping:.1f} s apart"
+            f"  bound    {own / cores:8.1f} s     {own:.1f} CPU s of {distinct - endless} distinct programs that end, "
+            f"over the cores; ours for them {again.seconds:.1f} s, {again.seconds * cores / own:.2f} x"
         )
+        print(f"           {endless:8} distinct programs do not end")
     if runs_peer:
         run = real_peer(checkout) if checkout and language == "python" else peer
         other = timed(run, programs)

@@ -39,7 +39,7 @@ from typing import Self
 
 from .levels import FULL, REDUCED, WEAK, Level, SandboxError, SandboxUnavailable, choose
 from .pool import Engine
-from .types import ERROR, FAILED, PASSED, TIMEOUT, Outcome, Program
+from .types import ERROR, FAILED, PASSED, TIMEOUT, Outcome, Program, may_run_long
 
 __all__ = [
     "ERROR",
@@ -57,6 +57,7 @@ __all__ = [
     "Sandbox",
     "SandboxError",
     "SandboxUnavailable",
+    "may_run_long",
     "runtime_id",
 ]
 
@@ -68,12 +69,13 @@ class Sandbox:
     """Runs programs; a context manager that holds warm processes until it is left.
 
     Args:
-        workers: programs at a time; default: the cores this process may use.
+        workers: programs at a time; default: one more than the cores this process may use, as programs wait a little
+            for each other's beginnings and ends.
         isolation: ``"auto"`` or the name of a `Level`.
         allow_weak: consent to isolation that protects nothing.
         patience: CPU seconds that a program has had, at least, before it may be called a timeout while it shares the
             cores (see ``python``); ``math.inf`` is the strict mode, where that is its whole limit.  Default: each
-            language's own, 2 s for Python.
+            language's own, 1 s.
 
     Raises:
         SandboxUnavailable: the isolation cannot be had here, or is weak and nobody consented.
@@ -90,7 +92,7 @@ class Sandbox:
         if workers is not None and workers < 1:
             raise ValueError(f"workers={workers}: at least one is needed")
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self.workers = workers or cores
+        self.workers = workers or cores + 1
         self.patience = patience
         self.level: Level = choose(isolation, allow_weak)
         self._engines: dict[str, Engine] = {}

@@ -148,11 +148,11 @@ def serve(channel: int, preambles: Mapping[str, Mapping[str, Any]]) -> None:
     subject = Subject(preambles)
     computing = False
 
-    def report(unbounded: bool) -> None:
+    def report(seen: str) -> None:
         if computing:  # else it would come in the middle of a message
-            codec.send(channel, {"unbounded": unbounded})
+            codec.send(channel, {"seen": seen})
 
-    witness.Witness(report, lambda: subject.source).start()
+    witness.Witness(report, lambda: subject.source, subject.namespace).start()
     while True:
         try:
             request = codec.receive(channel)

@@ -28,7 +28,7 @@ class SampleGone(BaseException):
 class Link:
     """The request side of the channel to the sample's process."""
 
-    def __init__(self, channel: int, hint: Callable[[bool], None]) -> None:
+    def __init__(self, channel: int, hint: Callable[[Any], None]) -> None:
         self._channel = channel
         self._hint = hint
         self._remotes: dict[int, Remote] = {}
@@ -39,8 +39,8 @@ class Link:
             raise SampleGone(self.broken)
         try:
             codec.send(self._channel, request)
-            while "unbounded" in (reply := codec.receive(self._channel)):
-                self._hint(reply["unbounded"] is True)
+            while "seen" in (reply := codec.receive(self._channel)):
+                self._hint(reply["seen"])
             if type(reply) is not dict:
                 raise codec.CodecError("a reply is an object")
             return reply
@@ -162,7 +162,7 @@ class Fallback(dict[str, Any]):
 
 
 def judge(
-    channel: int, job: dict[str, Any], namespace: dict[str, Any] | None, hint: Callable[[bool], None]
+    channel: int, job: dict[str, Any], namespace: dict[str, Any] | None, hint: Callable[[Any], None]
 ) -> dict[str, Any]:
     """Run one test.
 
@@ -170,7 +170,7 @@ def judge(
         channel: the socket to the sample's process.
         job: ``preamble``, ``sample`` and ``test``.
         namespace: what the preamble defines; ``None`` if it has still to be executed.
-        hint: told now and then whether the sample is in an unbounded loop (`witness`).
+        hint: told now and then what the sample says of the loop it is in (`witness`).
 
     Returns:
         ``status``, ``detail`` and ``seconds``.

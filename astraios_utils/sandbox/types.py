@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+_LONG = re.compile(r"\bwhile\b|\beval\s*\(|\bexec\s*\(|\*\*|\bpermutations\b|for\s*\(\s*;\s*;")
 
 PASSED, FAILED, ERROR, TIMEOUT = "passed", "failed", "error", "timeout"
 
@@ -44,3 +47,8 @@ class Outcome:
     detail: str
     seconds: float
     cpu: float
+
+
+def may_run_long(program: Program) -> bool:
+    """Whether a program's text has what programs that reach their limit mostly have: a guess, to start those first."""
+    return _LONG.search(program.sample) is not None

@@ -1,44 +1,32 @@
-"""Tells from inside a sample's process whether a sample that computes for long is in a loop that nothing bounds.
+"""Tells from inside a sample's process what a sample that computes for long is doing.
 
-Once in a second of CPU time the sample's stack is looked at, from the outermost frame inwards, for the first loop that
+Twice in a second of CPU time the sample's stack is looked at, from the outermost frame inwards, for the first loop that
 is being executed.  If it is a ``while``, the sample may well never end; a ``for``, a comprehension, a recursion and a
-call into native code end sooner or later, and are worth their whole time limit.  It is a hint about how long to wait
-and no more: a sample that tampers with it decides about its own patience alone.
+call into native code end sooner or later, and are worth their whole time limit.  Where there is a ``while``, a proof is
+tried that it never ends (`endless`).  All of it is a hint about how long to wait and no more: a sample that tampers
+with it decides about its own patience alone.
 """
 
 from __future__ import annotations
 
-import ast
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any
 
+from . import endless
+
 FILENAME = "<sample>"
-INTERVAL = 1.0  # seconds of CPU time
+FIRST, INTERVAL = 0.2, 0.5  # seconds of CPU time until the first look, and between two
+_ATTEMPTS = (
+    0,
+    3,
+)  # at which looks a proof is tried: at the second one the loop has settled, if it had not at the first
 _COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
-_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
-_Loop = tuple[int, int, bool]  # first line, last line, whether it is a while
+UNBOUNDED, BOUNDED, ENDLESS = "unbounded", "bounded", "endless"
 
 
-def loops_by_scope(source: str) -> dict[tuple[str, int], list[_Loop]]:
-    """The loops of every scope of a module, outer ones first, by the name and first line of its code object."""
-    scopes: dict[tuple[str, int], list[_Loop]] = {}
-
-    def visit(node: ast.AST, loops: list[_Loop]) -> None:
-        if isinstance(node, _SCOPES):
-            first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
-            loops = scopes.setdefault((getattr(node, "name", "<lambda>"), first), [])
-        elif isinstance(node, ast.While | ast.For):
-            loops.append((node.lineno, node.body[-1].end_lineno or node.lineno, isinstance(node, ast.While)))
-        for child in ast.iter_child_nodes(node):
-            visit(child, loops)
-
-    visit(ast.parse(source), scopes.setdefault(("<module>", 1), []))
-    return scopes
-
-
-def in_unbounded_loop(frame: FrameType | None, scopes: dict[tuple[str, int], list[_Loop]]) -> bool:
+def in_unbounded_loop(frame: FrameType | None, scopes: Mapping[endless.Key, endless.Scope]) -> bool:
     """Whether the outermost loop that the sample's frames are in is a ``while``."""
     frames: list[FrameType] = []
     while frame is not None:
@@ -46,39 +34,46 @@ def in_unbounded_loop(frame: FrameType | None, scopes: dict[tuple[str, int], lis
             frames.append(frame)
         frame = frame.f_back
     for outer in reversed(frames):
-        code = outer.f_code
-        if code.co_name in _COMPREHENSIONS:
+        if outer.f_code.co_name in _COMPREHENSIONS:
             return False
-        line = outer.f_lineno or 0
-        key = ("<module>", 1) if code.co_name == "<module>" else (code.co_name, code.co_firstlineno)
-        for first, last, is_while in scopes.get(key, ()):
-            if first <= line <= last:
-                return is_while
+        scope = endless.scope_of(outer.f_code, scopes)
+        loop = scope.outermost(outer.f_lineno or 0) if scope is not None else None
+        if loop is not None:
+            return loop.unbounded
     return False
 
 
 class Witness:
-    """Reports every second of CPU time whether the sample is in an unbounded loop.
+    """Reports now and then what the sample is in.
 
     Args:
-        report: called with the answer, between two instructions of the sample.
+        report: called with `UNBOUNDED`, `BOUNDED` or `ENDLESS`, between two instructions of the sample.
         source: gives the source that is being executed.
+        namespace: the sample's globals.
     """
 
-    def __init__(self, report: Callable[[bool], None], source: Callable[[], str]) -> None:
-        self._report = report
-        self._source = source
-        self._scopes: dict[tuple[str, int], list[_Loop]] | None = None
+    def __init__(self, report: Callable[[str], None], source: Callable[[], str], namespace: Mapping[str, Any]) -> None:
+        self._report, self._source, self._namespace = report, source, namespace
+        self._scopes: Mapping[endless.Key, endless.Scope] | None = None
+        self._prover: endless.Prover | None = None
+        self._looks = 0
 
     def start(self) -> None:
         """Begin; the main thread's CPU time counts, and only it is looked at."""
         signal.signal(signal.SIGVTALRM, self._look)
-        signal.setitimer(signal.ITIMER_VIRTUAL, INTERVAL, INTERVAL)
+        signal.setitimer(signal.ITIMER_VIRTUAL, FIRST, INTERVAL)
 
     def _look(self, _: int, frame: FrameType | None) -> Any:
         if self._scopes is None:
             try:
-                self._scopes = loops_by_scope(self._source())
+                self._scopes = endless.scopes_of(self._source())
             except (SyntaxError, ValueError, RecursionError, MemoryError):
                 self._scopes = {}  # no hint then, and the full limit
-        self._report(in_unbounded_loop(frame, self._scopes))
+            self._prover = endless.Prover(self._scopes, self._namespace, FILENAME, lambda: self._report(ENDLESS))
+        if self._prover is None:
+            return  # the first look is not over
+        self._prover.stop()
+        self._report(UNBOUNDED if in_unbounded_loop(frame, self._scopes) else BOUNDED)
+        if self._looks in _ATTEMPTS:
+            self._prover.attempt(frame)
+        self._looks += 1

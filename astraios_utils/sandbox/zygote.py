@@ -33,10 +33,11 @@ from typing import Any
 
 import numpy as np
 
-from . import codec, levels, linux, subject, tester
+from . import codec, levels, linux, subject, tester, witness
 from .levels import FULL, WEAK
 
 COMMAND = struct.Struct("!cQ")
+_HINTS = {witness.UNBOUNDED: b"U", witness.ENDLESS: b"E"}
 PRELOADED = (
     *(
         "math",
@@ -179,9 +180,7 @@ class _Zygote:
         namespace = dict(self.preambles[job["preamble"]]) if job["preamble"] in self.preambles else None
         if (greeting := codec.receive(ours.fileno())) != {"ready": True}:
             raise levels.SandboxError(f"the sample's process could not be confined: {greeting}")
-        verdict = tester.judge(
-            ours.fileno(), job, namespace, lambda unbounded: _write(report, b"U" if unbounded else b"B")
-        )
+        verdict = tester.judge(ours.fileno(), job, namespace, lambda seen: _write(report, _HINTS.get(str(seen), b"B")))
         with suppress(ProcessLookupError):
             os.kill(sample, signal.SIGKILL)
         used = os.wait4(sample, 0)[2]
@@ -280,5 +279,5 @@ def main(arguments: list[str]) -> None:
     control.close()
     parent = os.getppid()
     while os.waitpid(zygote, os.WNOHANG)[0] == 0 and os.getppid() == parent:
-        time.sleep(0.2)
+        time.sleep(0.02)
     os._exit(0)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from astraios_utils.sandbox import Sandbox, SandboxUnavailable, levels, linux, runtime_id, witness
+from astraios_utils.sandbox import Sandbox, SandboxUnavailable, endless, levels, linux, runtime_id, witness
 from astraios_utils.sandbox.codec import CodecError, Decoder, Encoder, Unsendable, overwrite
 
 Point = collections.namedtuple("Point", "x y")
@@ -136,7 +136,7 @@ def test_overwriting_keeps_the_object() -> None:
 )
 def test_the_outermost_loop_decides(body: str, unbounded: bool) -> None:
     source = f"def f():\n    {body}\nf()\n"
-    scopes = witness.loops_by_scope(source)
+    scopes = endless.scopes_of(source)
     seen: list[bool] = []
     namespace = {"here": lambda: seen.append(witness.in_unbounded_loop(sys._getframe(1), scopes))}
     exec(compile(source, witness.FILENAME, "exec"), namespace)
