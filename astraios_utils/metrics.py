@@ -1,13 +1,14 @@
-"""The paper's metrics, from verdicts, in percent, each with a clustered standard error. Imports nothing but ``stats``.
+"""The paper's metrics, from verdicts, in percent, each with a clustered standard error.
 
-Pass@k (Chen et al. 2021), Robust Pass@k and Robust Change@k (equations 1 and 2; Wang et al. 2023), accuracy and F1.
-:func:`summarise` computes all that a task of a kind reports; the functions above it are usable alone.
+Pass@k (Chen et al. 2021), Robust Pass@k and Robust Change@k (equations 1 and 2; Wang et al. 2023), accuracy and F1;
+BLEU and CodeBLEU of the CoNaLa study. :func:`summarise` computes all that a task of a kind reports; the functions above
+it are usable alone. Imports nothing of ours but ``stats`` and ``textmetrics``.
 
 Intervals. Means over problems (pass@k, RP@k of one perturbation, accuracy) use the analytic clustered standard error
 and Wilson's interval at the effective sample size. The worst-case RP@k takes those of its worst perturbation: in
 simulations of a category's minimum over correlated perturbations this covered 94 to 97%, while bootstrapping the
-minimum, which is biased downwards where perturbations tie, fell to 56% (percentile) or 83% (BCa). F1 is no mean: it
-takes a BCa bootstrap over problems.
+minimum, which is biased downwards where perturbations tie, fell to 56% (percentile) or 83% (BCa). F1, BLEU and CodeBLEU
+are no means: they take a BCa bootstrap over problems.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from . import stats
+from . import stats, textmetrics
 from .stats import LEVEL, RESAMPLES, Array, Estimate
 
 __all__ = [
@@ -46,6 +47,7 @@ _KEYS = {  # the kinds of metrics, and what a key of each looks like
     "recode": re.compile(r"recode|rp@[1-9]\d*|rc@1"),
     "classes": re.compile(r"accuracy|f1|valid"),
     "security": re.compile(r"valid|insecure|unknown"),
+    "text": re.compile(r"bleu|codebleu|exact|valid"),
 }
 AVERAGES = ("macro", "real", "positive", "weighted")
 
@@ -222,9 +224,11 @@ def summarise(
             f1 (macro, the paper's), f1/real, f1/positive, f1/weighted, valid (share of answers that can be parsed).
             ``recode``: rp@k (worst case), rp@k/<perturbation> each, rc@1 where ``nominal`` is given; where there are
             rows of the variant ``nominal/…``, pass@1/nominal, and rc@1/nominal, paired by problem. ``insecure``: valid
-            (of the samples that could be judged), insecure (of the valid ones), unknown (of all).
+            (of the samples that could be judged), insecure (of the valid ones), unknown (of all). ``bleu``,
+            ``codebleu``: all of ``textmetrics.NAMES`` over the corpus of all samples, exact (share of samples that are
+            the reference), valid (share that are programs).
         verdicts: one row per sample; columns problem, status, and variant, sample (``recode``) or detail
-            (``label=1 prediction=0``; classification).
+            (``label=1 prediction=0`` for classification, counts for text).
         nominal: Pass@1 of unperturbed prompts in percent, taken as known (``recode`` only).
         level: coverage of the intervals.
         seed: of the bootstrap; the same seed gives the same interval.
@@ -246,6 +250,8 @@ def summarise(
         found = _recode_metrics(verdicts, ks, nominal, level)
     elif kind == "security":
         found = _security_metrics(verdicts, level)
+    elif kind == "text":
+        found = _text_metrics(verdicts, level, seed, resamples)
     else:
         found = _class_metrics(verdicts, level, seed, resamples)
     undefined = Estimate(math.nan, n=len(verdicts), clusters=verdicts["problem"].nunique())
@@ -260,7 +266,7 @@ def _kind_of(keys: list[str]) -> str:
             return kind
     raise ValueError(
         f"no kind of metrics has {', '.join(keys) or 'no key'}: "
-        "known are pass@k; rp@k, rc@1; accuracy, f1, valid; insecure"
+        "known are pass@k; rp@k, rc@1; accuracy, f1, valid; insecure; bleu, codebleu, exact"
     )
 
 
@@ -303,6 +309,24 @@ def _class_metrics(verdicts: pd.DataFrame, level: float, seed: int, resamples: i
     found = {"accuracy": share(truth == answer), "f1": boot("macro")}
     found |= {f"f1/{average}": boot(average) for average in AVERAGES[1:]}
     return found | {"valid": share(answer != INVALID)}
+
+
+def _text_metrics(verdicts: pd.DataFrame, level: float, seed: int, resamples: int) -> dict[str, Estimate]:
+    _require(verdicts, ("detail",))
+    problems = verdicts["problem"].to_numpy()
+    counts = np.array([textmetrics.decode(text) for text in verdicts["detail"]], dtype=float)
+    rows = pd.DataFrame(counts.reshape(-1, textmetrics.WIDTH)).groupby(problems).sum().to_numpy()
+
+    def share(hits: pd.Series[bool]) -> Estimate:
+        return stats.clustered_mean(hits, problems, share=True, level=level)
+
+    found = {
+        name: stats.cluster_bootstrap(
+            rows, textmetrics.statistic(name), resamples=resamples, seed=seed, level=level, n=len(verdicts)
+        )
+        for name in textmetrics.NAMES
+    }
+    return found | {"exact": share(verdicts["status"] == "passed"), "valid": share(verdicts["status"] != "invalid")}
 
 
 def _security_metrics(verdicts: pd.DataFrame, level: float) -> dict[str, Estimate]:

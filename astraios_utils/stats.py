@@ -133,6 +133,7 @@ def cluster_bootstrap(
     resamples: int = RESAMPLES,
     seed: int = 0,
     level: float = LEVEL,
+    n: int | None = None,
 ) -> Estimate:
     """Bootstrap over clusters of a statistic of column sums, with a BCa interval (Efron 1987).
 
@@ -145,14 +146,15 @@ def cluster_bootstrap(
         resamples: how many.
         seed: the same seed gives the same interval.
         level: coverage.
+        n: samples that went in (default: the total of all sums, for rows that count samples).
 
     Returns:
-        The estimate; ``n`` is the total of all sums, for rows that count samples.
+        The estimate.
     """
     data = np.asarray(rows, dtype=float)
     if data.ndim != 2:
         raise ValueError(f"rows must be (clusters, features), not {data.shape}")
-    m, n = len(data), round(float(data.sum()))
+    m, n = len(data), round(float(data.sum())) if n is None else n
     if m == 0:
         return Estimate(math.nan)
     total = data.sum(axis=0)

@@ -200,7 +200,7 @@ def test_order_of_rows_does_not_matter_and_seeds_repeat() -> None:
 @pytest.mark.parametrize(
     ("what", "change", "message"),
     [
-        ("bleu", {}, "no kind of metrics has bleu"),
+        ("rouge", {}, "no kind of metrics has rouge"),
         (["pass@1", "f1"], {}, "no kind of metrics has pass@1, f1"),
         ([], {}, "no key"),
         ("pass@0", {}, "no kind of metrics has pass@0"),

@@ -20,7 +20,7 @@ from ..sandbox.types import Program
 from .files import RowError, read_content, read_json_lines
 
 Row = Mapping[str, Any]
-Kind = Literal["execution", "classification", "analysis"]
+Kind = Literal["execution", "classification", "analysis", "text"]
 
 RULES = 1  # of reading, programs and judgements; a change makes every verdict stale
 END_OF_TEXT = "<|endoftext|>"
@@ -116,7 +116,7 @@ class Task(ABC):
 
     Attributes:
         language: ``"python"`` or ``"java"`` for execution, the language of the code shown for classification.
-        kind: whether a sample is run, compared with a label, or analysed without running it.
+        kind: whether a sample is run, compared with a label, analysed without running it, or compared with a text.
         metric: key of the headline number; ``metrics`` are all that the task has, the headline first.
     """
 

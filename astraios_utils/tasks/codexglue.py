@@ -86,7 +86,7 @@ class CodeXGlue(Task):
 
     def load(self, source: Path | None) -> tuple[Problem, ...]:
         """The hub's test split (for prompts only), or the rows of a file."""
-        return self.parse(source) if source is not None else self.arrange(_from_hub(self.name, self.data))
+        return self.parse(source) if source is not None else self.arrange(from_hub(self.name, self.data))
 
     def parse(self, path: Path) -> tuple[Problem, ...]:
         """One JSON line a problem, with the data set's own fields."""
@@ -181,7 +181,7 @@ def _record(row: Any, number: int, task: str) -> dict[str, Any]:
     return record
 
 
-def _from_hub(task: str, data: DataSource) -> list[dict[str, Any]]:
+def from_hub(task: str, data: DataSource) -> list[dict[str, Any]]:
     """The split from the hub or its cache; raises :class:`schema.MissingArtefact` where neither has it."""
     import datasets  # heavy, and needed only to generate
 

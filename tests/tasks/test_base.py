@@ -39,15 +39,9 @@ def write(path: Path, value: Any) -> Path:
     return path
 
 
-def test_every_task_of_the_schema_is_declared_or_said_to_be_absent() -> None:
-    assert set(TASKS) | {"conala"} == set(schema.TASKS)
+def test_every_task_of_the_schema_is_declared() -> None:
+    assert set(TASKS) == set(schema.TASKS)
     assert [get_task(name).name for name in TASKS] == list(TASKS)
-
-
-@pytest.mark.parametrize("name", ["conala", "CoNaLa"])
-def test_a_task_that_is_not_there_yet_says_so(name: str) -> None:
-    with pytest.raises(schema.BadInput, match="not available in this version"):
-        get_task(name)
 
 
 def test_unknown_tasks_name_their_neighbours() -> None:
