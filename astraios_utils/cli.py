@@ -95,6 +95,14 @@ def _report(options: argparse.Namespace) -> None:
     print(report.write(suite, pipeline.aggregate(suite)))
 
 
+def _suite_check(options: argparse.Namespace) -> None:
+    from . import estimates, suitecheck
+
+    gpu = estimates.get_gpu(options.gpu) if options.gpu else estimates.here()
+    suite = store.load_suite(options.file).slice(options.size, options.method)
+    suitecheck.check(suite, gpu or estimates.get_gpu(suitecheck.DEFAULT_GPU), options.gpus)
+
+
 def _doctor(options: argparse.Namespace) -> None:
     from . import doctor
 
@@ -150,6 +158,17 @@ def build_parser() -> argparse.ArgumentParser:
     score.add_argument("--out", metavar="DIR", help="write verdicts there, as parquet")
     score.add_argument("--problems", metavar="PATH", help="problems to score against, instead of the task's own")
     _add_sandbox(score)
+
+    about = commands.add_parser("suite", help="look at a suite without running it")
+    checks = about.add_subparsers(dest="what", required=True, metavar="check")
+    text = "validate a suite without its weights; print parameters, memory and time of each of its models"
+    check = checks.add_parser("check", help=text, description=text)
+    check.set_defaults(function=_suite_check)
+    check.add_argument("file", metavar="SUITE", help="a suite of data/suites, or a suite file")
+    check.add_argument("--gpu", help="plan for this card (default: the one here, else A100-80GB)")
+    check.add_argument("--gpus", type=_positive, default=1, help="how many of them train one model (FSDP)")
+    check.add_argument("--size", action="append", default=[], help="only this size; repeatable")
+    check.add_argument("--method", action="append", default=[], help="only this method; repeatable")
 
     train = add("train", _train, "tune a suite's models by its recipe, resumable")
     _add_slice(train)
