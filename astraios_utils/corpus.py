@@ -1,4 +1,4 @@
-"""Instruction data: documents from the hub or a file, as ``Question: …\\n\\nAnswer: …``, packed to constant length.
+"""Instruction data: documents from the hub or a file, as a recipe's template says, packed to constant length.
 
 The packed stream is endless and deterministic, reads no more documents than it has to, and can be continued from a
 :class:`Position` of three numbers. TRL's ``wrapped`` packing gives the same tokens (a test holds that) but ends a short
@@ -22,8 +22,6 @@ from . import released, schema
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-QUESTION = "Question: "
-ANSWER = "\n\nAnswer: "
 IGNORED = -100  # the label of a token that the loss leaves out
 SHUFFLE_BUFFER = 5_000  # documents, where they are streamed from the hub; the released script's number
 _AT_A_TIME = 64  # documents that the tokenizer gets at once: it works on them in parallel
@@ -63,9 +61,14 @@ class Packed:
     after: Position
 
 
-def text(prompt: str, completion: str) -> str:
-    """A document as the model reads it (the released ``finetune.py``)."""
-    return f"{QUESTION}{prompt}{ANSWER}{completion}"
+def question(prompt: str, template: str = schema.TEMPLATE) -> str:
+    """A document up to where its completion begins."""
+    return template.partition("{completion}")[0].replace("{prompt}", prompt)
+
+
+def text(prompt: str, completion: str, template: str = schema.TEMPLATE) -> str:
+    """A document as the model reads it."""
+    return question(prompt, template) + completion + template.partition("{completion}")[2]
 
 
 class FileCorpus:
@@ -74,10 +77,10 @@ class FileCorpus:
     Each pass has its own permutation.
     """
 
-    def __init__(self, path: Path, prompt: str, completion: str, seed: int | None) -> None:
+    def __init__(self, path: Path, prompt: str, completion: str, seed: int | None, fallback: str | None = None) -> None:
         self.path = path
         self.seed = seed
-        self.pairs = [_pair(row, prompt, completion, where) for where, row in _read_rows(path)]
+        self.pairs = [_pair(row, prompt, completion, where, fallback) for where, row in _read_rows(path)]
         if not self.pairs:
             raise schema.BadInput(f"{path}: holds no documents")
 
@@ -111,9 +114,11 @@ def _read_rows(path: Path) -> Iterator[tuple[str, Any]]:
         raise schema.BadInput(f"{path}: damaged after line {number} ({error})") from None
 
 
-def _pair(row: Any, prompt: str, completion: str, where: str) -> Pair:
+def _pair(row: Any, prompt: str, completion: str, where: str, fallback: str | None) -> Pair:
     if not isinstance(row, dict):
         raise schema.BadInput(f"{where}: holds a {type(row).__name__}, expected an object with text columns")
+    if fallback is not None and prompt in row and row[prompt] is None:
+        prompt = fallback
     for column in (prompt, completion):
         if column not in row:
             schema.match(column, map(str, row), f"column of {where}")
@@ -134,8 +139,11 @@ class HubCorpus:
     def _stream(self, epoch: int) -> Any:
         import datasets
 
-        revision = self.recipe.corpus_revision if self.name == self.recipe.corpus else None
-        stream = datasets.load_dataset(self.name, split=self.split, revision=revision, streaming=True)
+        recipe = self.recipe
+        config, revision = recipe.corpus_config, recipe.corpus_revision
+        if self.name != recipe.corpus:  # the test set's own
+            config = revision = None
+        stream = datasets.load_dataset(self.name, config, split=self.split, revision=revision, streaming=True)
         return stream if self.seed is None else stream.shuffle(seed=self.seed + epoch, buffer_size=SHUFFLE_BUFFER)
 
     def read(self, epoch: int, start: int) -> Iterator[Pair]:
@@ -147,7 +155,8 @@ class HubCorpus:
         recipe = self.recipe
         try:
             for number, row in enumerate(self._stream(epoch).skip(start), start + 1):
-                yield _pair(row, recipe.prompt_column, recipe.completion_column, f"{self.name}: row {number}")
+                where = f"{self.name}: row {number}"
+                yield _pair(row, recipe.prompt_column, recipe.completion_column, where, recipe.prompt_fallback)
         except (OSError, ValueError) as error:
             reason = (str(error) or type(error).__name__).splitlines()[0][:200]
             raise schema.MissingArtefact(
@@ -183,35 +192,35 @@ def open_corpus(recipe: schema.Recipe, seed: int, held_out: bool = False) -> Cor
     path = local(name)
     if path is None:
         return HubCorpus(recipe, name, "test" if held_out else "train", order)
-    return FileCorpus(path, recipe.prompt_column, recipe.completion_column, order)
+    return FileCorpus(path, recipe.prompt_column, recipe.completion_column, order, recipe.prompt_fallback)
 
 
 def encode(
-    tokenizer: PreTrainedTokenizerBase, pairs: list[Pair], answers_only: bool
+    tokenizer: PreTrainedTokenizerBase, pairs: list[Pair], answers_only: bool, template: str = schema.TEMPLATE
 ) -> Iterator[tuple[list[int], list[int]]]:
     """Documents as (token ids, labels), each ended by the end-of-sequence token.
 
     With ``answers_only`` a label is kept where its token reaches into the answer, so that the tokens are the same
     either way (the released script tokenised question and answer apart there).
     """
-    encoded = tokenizer([text(*pair) for pair in pairs], return_offsets_mapping=answers_only, verbose=False)
+    encoded = tokenizer([text(*pair, template) for pair in pairs], return_offsets_mapping=answers_only, verbose=False)
     end = cast(int, tokenizer.eos_token_id)
     for index, (prompt, _) in enumerate(pairs):
         ids = cast("list[int]", encoded["input_ids"][index])
         labels = ids
         if answers_only:
-            begin = len(QUESTION) + len(prompt) + len(ANSWER)
+            begin = len(question(prompt, template))
             offsets = encoded["offset_mapping"][index]
             labels = [token if stop > begin else IGNORED for token, (_, stop) in zip(ids, offsets, strict=True)]
         yield [*ids, end], [*labels, end]
 
 
 def _documents(
-    corpus: Corpus, tokenizer: PreTrainedTokenizerBase, epoch: int, start: int, answers_only: bool
+    corpus: Corpus, tokenizer: PreTrainedTokenizerBase, epoch: int, start: int, answers_only: bool, template: str
 ) -> Iterator[tuple[list[int], list[int]]]:
     pairs = corpus.read(epoch, start)
     while batch := list(itertools.islice(pairs, _AT_A_TIME)):
-        yield from encode(tokenizer, batch, answers_only)
+        yield from encode(tokenizer, batch, answers_only, template)
 
 
 def pack(
@@ -221,6 +230,7 @@ def pack(
     start: Position | None = None,
     passes: int | None = None,
     answers_only: bool = False,
+    template: str = schema.TEMPLATE,
 ) -> Iterator[Packed]:
     """Sequences of constant length from the documents, pass after pass; a last incomplete one is left out.
 
@@ -231,6 +241,7 @@ def pack(
         start: continue where an earlier stream stood (:attr:`Packed.after`).
         passes: stop after so many passes over the documents (default: never).
         answers_only: compute the loss on answers alone.
+        template: how a document is made of a prompt and a completion.
 
     Raises:
         schema.BadInput: a tokenizer without end-of-sequence token, or a corpus without documents.
@@ -244,7 +255,9 @@ def pack(
     labels: list[int] = []
     for epoch in itertools.count(at.epoch) if passes is None else range(at.epoch, passes):
         document = -1
-        for document, (more, kept) in enumerate(_documents(corpus, tokenizer, epoch, at.document, answers_only)):
+        for document, (more, kept) in enumerate(
+            _documents(corpus, tokenizer, epoch, at.document, answers_only, template)
+        ):
             begin = at.token if document == 0 else 0
             ids += more[begin:]
             labels += kept[begin:]

@@ -67,7 +67,10 @@ def on_meta(config: PretrainedConfig) -> PreTrainedModel:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keep back remarks of PEFT, transformers and bitsandbytes that tell a user nothing to act on."""
+    from transformers.utils import logging as transformers_logging
+
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # they stick in executed notebooks
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="IProgress not found.*")
         warnings.filterwarnings("ignore", message=".*base_model_name_or_path.*")
@@ -142,6 +145,11 @@ def prepare_prompts(model: PeftModel) -> PeftModel:
     return model
 
 
+def virtual_tokens(model: PreTrainedModel | PeftModel) -> int:
+    """How many positions a prompt-based method takes up; 0 for all others."""
+    return int(getattr(getattr(model, "active_peft_config", None), "num_virtual_tokens", 0))
+
+
 def require_room(model: PreTrainedModel | PeftModel, length: int) -> None:
     """Check that sequences of that many tokens, behind a method's virtual tokens, have positions in the base.
 
@@ -149,7 +157,7 @@ def require_room(model: PreTrainedModel | PeftModel, length: int) -> None:
         schema.BadInput: says how many there are.
     """
     positions = getattr(model.config, "max_position_embeddings", None) or length
-    virtual = getattr(getattr(model, "active_peft_config", None), "num_virtual_tokens", 0)
+    virtual = virtual_tokens(model)
     if length + virtual > positions:
         behind = f" behind {virtual} virtual tokens" if virtual else ""
         raise schema.BadInput(
@@ -270,9 +278,6 @@ def load_base(base: schema.Base, precision: str = "float32") -> PreTrainedModel:
     with quiet():
         from safetensors import SafetensorError
         from transformers import AutoModelForCausalLM, BitsAndBytesConfig
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # they stick in executed notebooks
     options: dict[str, Any] = {"dtype": torch.float32 if precision == "float32" else torch.bfloat16}
     if precision == "8bit":
         options["quantization_config"] = BitsAndBytesConfig(load_in_8bit=True)  # type: ignore[no-untyped-call]

@@ -8,6 +8,7 @@ back to another one.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,13 +111,20 @@ class Base(BaseModel):
         return value
 
 
+TEMPLATE = "Question: {prompt}\n\nAnswer: {completion}"  # the paper's documents (the released finetune.py)
+
+
 class Recipe(BaseModel):
     """How a model is tuned; the defaults are the paper's (section 2.2 and the released ``run_peft.sh``).
 
     Attributes:
         corpus: a data set on the hub (splits ``train`` and ``test``), or a file of JSON lines (may end in .xz).
+        corpus_config: which configuration of a data set on the hub.
         corpus_test: the file of held-out documents, where ``corpus`` is a file; none: no test loss.
-        sequence_length: tokens in a packed sequence, virtual tokens of prompt methods not counted.
+        prompt_fallback: the column that is read where ``prompt_column`` holds nothing (null).
+        template: how a document is made of ``{prompt}`` and ``{completion}``.
+        sequence_length: tokens in a packed sequence; virtual tokens of prompt methods come before them, or are counted
+            among them where ``count_virtual_tokens`` is set.
         batch: sequences in one optimiser step; ``micro_batch`` of them are computed at a time (no effect on the result
             beyond rounding, only on memory and speed).
         learning_rates: by method, where it differs from ``learning_rate``.
@@ -131,12 +139,16 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     corpus: str = Field(min_length=1)
+    corpus_config: str | None = None
     corpus_revision: str | None = None
     corpus_test: str | None = None
     prompt_column: str = "prompt"
+    prompt_fallback: str | None = None
     completion_column: str = "completion"
+    template: str = TEMPLATE
     answers_only: bool = False
     sequence_length: int = Field(default=2048, ge=8)
+    count_virtual_tokens: bool = False
     steps: int = Field(default=200, ge=1)
     batch: int = Field(default=32, ge=1)
     micro_batch: int = Field(default=1, ge=1)
@@ -154,6 +166,13 @@ class Recipe(BaseModel):
     test_sequences: int = Field(default=64, ge=1)
     save_every: int = Field(default=50, ge=1)
 
+    @field_validator("template")
+    @classmethod
+    def _holds_both(cls, value: str) -> str:
+        if re.findall(r"{(?:prompt|completion)}", value) != ["{prompt}", "{completion}"]:
+            raise ValueError("a template holds {prompt} and, after it, {completion}, once each")
+        return value
+
     @field_validator("learning_rates")
     @classmethod
     def _positive_rates(cls, value: dict[str, float]) -> dict[str, float]:
@@ -168,9 +187,28 @@ class Recipe(BaseModel):
             raise ValueError(f"batch {self.batch} is not a multiple of micro_batch {self.micro_batch}")
         return self
 
+    def beside(self, virtual_tokens: int) -> Recipe:
+        """The recipe for a model with that many virtual tokens: with shorter sequences where it counts them."""
+        taken = virtual_tokens if self.count_virtual_tokens else 0
+        return self.model_copy(update={"sequence_length": self.sequence_length - taken})
+
     def rate(self, method: str) -> float:
         """The peak learning rate of a method."""
         return self.learning_rates.get(method, self.learning_rate)
+
+
+class Sampling(BaseModel):
+    """What a suite changes of its tasks' decoding.
+
+    Attributes:
+        samples: a problem, of tasks that draw more than one (greedy tasks keep theirs).
+        max_length: of prompt and generation together, in tokens; virtual tokens of prompt methods not counted.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    samples: int | None = Field(default=None, ge=1)
+    max_length: int | None = Field(default=None, ge=8)
 
 
 class Suite(BaseModel):
@@ -178,7 +216,8 @@ class Suite(BaseModel):
 
     ``method_configs`` changes single fields of a method's PEFT configuration, or defines a method of the user's own:
     ``like`` a method of the table but for these fields, or any ``peft_type`` (``LORA`` or ``LoraConfig``) that PEFT
-    knows, with its arguments. ``bases`` and ``recipe`` are what training needs.
+    knows, with its arguments. ``bases`` and ``recipe`` are what training needs. ``problems`` names a file of problems
+    for tasks that are not to be run on the benchmark's own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -195,6 +234,13 @@ class Suite(BaseModel):
     notebooks: tuple[str, ...] = Field(default=())
     bases: dict[str, Base] = Field(default={})
     recipe: Recipe | None = None
+    problems: dict[str, Path] = Field(default={})
+    sampling: Sampling = Sampling()
+
+    @field_validator("problems")
+    @classmethod
+    def _of_known_tasks(cls, value: dict[str, Path]) -> dict[str, Path]:
+        return {match(task, TASKS, "task (problems)"): path for task, path in value.items()}
 
     @field_validator("method_configs")
     @classmethod
@@ -247,8 +293,20 @@ class Suite(BaseModel):
         return self.model_copy(update=cut)
 
 
+def _located(value: Any, folder: Path) -> Any:
+    """The same, with every text that starts like a relative path (``./``, ``../``) taken from the folder."""
+    if isinstance(value, dict):
+        return {key: _located(inner, folder) for key, inner in value.items()}
+    if isinstance(value, str) and value.startswith(("./", "../")):
+        return str((folder / value).resolve())
+    return value
+
+
 def read_suite(path: Path) -> Suite:
-    """Read and validate one suite file; raise :class:`BadInput` that names the file, the field and the value."""
+    """Read and validate one suite file; raise :class:`BadInput` that names the file, the field and the value.
+
+    Bases, corpora and files of problems that start with ``./`` or ``../`` lie relative to the suite file.
+    """
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -258,7 +316,7 @@ def read_suite(path: Path) -> Suite:
     if not isinstance(raw, dict):
         raise BadInput(f"{path}: a suite file holds a mapping, this one holds a {type(raw).__name__}")
     try:
-        return Suite(**raw)
+        return Suite(**_located(raw, path.parent))
     except UnknownName as error:
         raise BadInput(f"{path}: {error}") from None
     except ValidationError as error:

@@ -255,3 +255,38 @@ def test_the_instruction_sample_packs(mirror: Path) -> None:
     assert isinstance(source, corpus.FileCorpus)
     assert len(source.pairs) == 1178  # the mirror's README
     assert all(len(p.input_ids) == 512 for p in itertools.islice(pack(source, tokenizer(), 512), 50))
+
+
+def test_another_template_and_a_second_column(tmp_path: Path) -> None:
+    # The CoNaLa study's documents; a row without rewritten intent asks its title.
+    template = "### Instruction:\n{prompt}\n### Response:\n{completion}\n"
+    rows = [{"a": "sort {completion}", "b": "x", "c": "x.sort()"}, {"a": None, "b": "sum", "c": "sum(x)"}]
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps(rows))
+    recipe = schema.Recipe(
+        corpus=str(path), prompt_column="a", prompt_fallback="b", completion_column="c", template=template
+    )
+    source = corpus.open_corpus(recipe, 0)
+    assert source is not None
+    pairs = sorted(source.read(0, 0))
+    assert pairs == [("sort {completion}", "x.sort()"), ("sum", "sum(x)")]
+    assert corpus.text(*pairs[0], template) == "### Instruction:\nsort {completion}\n### Response:\nx.sort()\n"
+    ids, labels = next(corpus.encode(tokenizer(), pairs[1:], True, template))
+    answer = [token for token, label in zip(ids, labels, strict=True) if label != corpus.IGNORED]
+    assert tokenizer().decode(answer) == "sum(x)\n<|endoftext|>"
+    assert tokenizer().decode(next(pack(source, tokenizer(), 40, template=template)).input_ids).startswith("### Inst")
+    without = schema.Recipe(corpus=str(path), prompt_column="a", completion_column="c")
+    with pytest.raises(schema.BadInput, match="row 2: column 'a' holds a NoneType"):
+        corpus.open_corpus(without, 0)
+
+
+@pytest.mark.parametrize("template", ["{prompt}", "{completion} {prompt}", "{prompt} {prompt} {completion}"])
+def test_a_template_holds_both_once_in_order(template: str) -> None:
+    with pytest.raises(ValueError, match="once each"):
+        schema.Recipe(corpus="x", template=template)
+
+
+def test_virtual_tokens_take_room_only_where_they_are_counted() -> None:
+    plain = schema.Recipe(corpus="x", sequence_length=1024)
+    assert plain.beside(20).sequence_length == 1024
+    assert plain.model_copy(update={"count_virtual_tokens": True}).beside(20).sequence_length == 1004

@@ -229,7 +229,7 @@ def _prepare(run: Run) -> tuple[PreTrainedModel | PeftModel, PreTrainedTokenizer
     base = models.load_base(run.base, precision)
     set_seed(run.seed)  # adapters start from random numbers
     model = models.attach(base, run.model.method, run.changes)
-    models.require_room(model, run.recipe.sequence_length)
+    models.require_room(model, run.recipe.beside(models.virtual_tokens(model)).sequence_length)
     return model, tokenizer, precision
 
 
@@ -237,12 +237,13 @@ def _train(run: Run, progress: Callable[[str], None]) -> Trained:
     from .cost import Meter
     from .trainer import PackedData, Tuner, Watch, arguments, held_out_batches
 
-    recipe, resume = run.recipe, _last_complete(run)
+    resume = _last_complete(run)
     meter = Meter(resume.cost)
-    documents = corpus.open_corpus(recipe, run.seed)
-    held_out = corpus.open_corpus(recipe, run.seed, held_out=True)
+    documents = corpus.open_corpus(run.recipe, run.seed)
+    held_out = corpus.open_corpus(run.recipe, run.seed, held_out=True)
     assert documents is not None
     model, tokenizer, precision = _prepare(run)
+    recipe = run.recipe.beside(models.virtual_tokens(model))
     _truncate_losses(run.folder, resume.step)
     if resume.folder:
         progress(f"{run.model.slug}: continues at step {resume.step}")
@@ -319,6 +320,20 @@ def train_suite(suite: schema.Suite, force: bool = False, progress: Callable[[st
         progress(f"[{number}/{len(runs)}] {run.model.slug}: {'finished before' if finished else 'training'}")
         done.append(train(run, progress, force))
     return done
+
+
+def losses(suite: schema.Suite) -> pd.DataFrame:
+    """The loss logs of the suite's models, also of those still in training: size, method and :data:`LOSS_COLUMNS`.
+
+    No row where there is no run yet.
+    """
+    logs = [pd.DataFrame(columns=["size", "method", *LOSS_COLUMNS])]
+    for model in suite.models if suite.recipe else ():
+        if model.size in suite.bases:
+            log = read_losses(plan(suite, model).folder)
+            logs.append(log.assign(size=model.size, method=model.method))
+    held = [log for log in logs if len(log)]
+    return pd.concat(held, ignore_index=True) if held else logs[0]
 
 
 def collect(suite: schema.Suite, runs: Iterable[Run] | None = None) -> pd.DataFrame:

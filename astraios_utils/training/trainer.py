@@ -31,13 +31,23 @@ class TrainingFailed(schema.AstraiosError):
     """Training cannot go on; says why and what to change."""
 
 
+def _packed(
+    corpus: Corpus,
+    tokenizer: PreTrainedTokenizerBase,
+    recipe: schema.Recipe,
+    start: Position | None = None,
+    passes: int | None = None,
+) -> Iterator[Packed]:
+    return pack(corpus, tokenizer, recipe.sequence_length, start, passes, recipe.answers_only, recipe.template)
+
+
 class PackedData(IterableDataset[dict[str, torch.Tensor]]):
     """The packed stream as tensors; remembers where it stood after each sequence, however far a loader reads ahead."""
 
     def __init__(
         self, corpus: Corpus, tokenizer: PreTrainedTokenizerBase, recipe: schema.Recipe, start: Position, skipped: int
     ) -> None:
-        self._stream = pack(corpus, tokenizer, recipe.sequence_length, start=start, answers_only=recipe.answers_only)
+        self._stream = _packed(corpus, tokenizer, recipe, start=start)
         self._skipped = skipped
         self._after = [start]
 
@@ -64,7 +74,7 @@ def held_out_batches(
     corpus: Corpus, tokenizer: PreTrainedTokenizerBase, recipe: schema.Recipe
 ) -> list[dict[str, torch.Tensor]]:
     """The held-out sequences in batches of ``micro_batch``; raises :class:`schema.BadInput` where there are none."""
-    stream = pack(corpus, tokenizer, recipe.sequence_length, passes=1, answers_only=recipe.answers_only)
+    stream = _packed(corpus, tokenizer, recipe, passes=1)
     held_out = [as_tensors(packed) for packed in itertools.islice(stream, recipe.test_sequences)]
     if not held_out:
         raise schema.BadInput(
