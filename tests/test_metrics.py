@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats as scipy_stats
 
 from astraios_utils import metrics, schema, stats
 
@@ -253,7 +254,7 @@ def test_coverage_of_macro_f1(invalid: float, right: float) -> None:
 def test_coverage_of_the_worst_perturbation(spread: float) -> None:
     # Five perturbations of 164 problems, correlated through the problems' difficulty (0.95 on the normal scale).
     rng = np.random.default_rng(13)
-    threshold = np.array([stats._scipy.norm.ppf(0.2 + spread * p / 4) for p in range(5)])
+    threshold = np.array([scipy_stats.norm.ppf(0.2 + spread * p / 4) for p in range(5)])
     hits = 0
     for _ in range(1000):
         hardness = math.sqrt(0.95) * rng.normal(size=(164, 1)) + math.sqrt(0.05) * rng.normal(size=(164, 5))

@@ -1,4 +1,4 @@
-"""Standard errors, intervals and correlations for scores that come in clusters. Imports nothing of ours.
+"""Standard errors and intervals of scores that come in clusters.
 
 The samples of one problem are not independent: the problem is drawn, then answered several times. Every standard error
 here treats the clusters (problems), not the samples, as what was drawn. Functions work in the unit of their input;
@@ -10,14 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats as _scipy_stats
 
 Array = npt.NDArray[np.float64]
-Coefficient = Literal["kendall", "pearson", "spearman"]
 LEVEL = 0.95
 RESAMPLES = 2000
 _scipy: Any = _scipy_stats  # its distributions are made at run time, which type checkers cannot follow
@@ -187,64 +186,6 @@ def _bca(
     shifted = bias + (bias + quantiles) / (1 - acceleration * (bias + quantiles))
     low, high = np.quantile(replicates, _scipy.norm.cdf(shifted))
     return float(low), float(high)
-
-
-@dataclass(frozen=True, slots=True)
-class Correlation:
-    """A correlation with its two-sided p-value and interval."""
-
-    coefficient: Coefficient
-    value: float
-    p: float
-    low: float
-    high: float
-    n: int
-
-
-_TESTS: dict[str, Callable[..., Any]] = {
-    "kendall": _scipy.kendalltau,
-    "pearson": _scipy.pearsonr,
-    "spearman": _scipy.spearmanr,
-}
-
-
-def correlation(
-    x: npt.ArrayLike, y: npt.ArrayLike, coefficient: Coefficient = "kendall", level: float = LEVEL
-) -> Correlation:
-    """Kendall's tau-b, Pearson's r or Spearman's rho (the paper's appendix I), p as SciPy gives it.
-
-    Pairs with a NaN are left out. The interval is on Fisher's z scale with variance 1/(n-3) for Pearson,
-    (1 + rho^2/2)/(n-3) for Spearman (Bonett and Wright 2000) and 0.437/(n-4) for Kendall (Fieller et al. 1957). NaN
-    where fewer than 3 pairs are left or one side is constant; the interval is NaN below 5 pairs.
-
-    Raises:
-        ValueError: unknown coefficient, or shapes that differ.
-    """
-    if coefficient not in _TESTS:
-        raise ValueError(f"unknown coefficient {coefficient!r}: known are {', '.join(_TESTS)}")
-    a, b = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    if a.shape != b.shape or a.ndim != 1:
-        raise ValueError(f"shapes {a.shape} and {b.shape}: both must be (n,)")
-    both = ~(np.isnan(a) | np.isnan(b))
-    a, b, n = a[both], b[both], int(both.sum())
-    if n < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
-        return Correlation(coefficient, math.nan, math.nan, math.nan, math.nan, n)
-    done = _TESTS[coefficient](a, b)
-    value = float(done.statistic)
-    low, high = _fisher_interval(coefficient, value, n, level)
-    return Correlation(coefficient, value, float(done.pvalue), low, high, n)
-
-
-def _fisher_interval(coefficient: Coefficient, value: float, n: int, level: float) -> tuple[float, float]:
-    if n < 5:
-        return math.nan, math.nan
-    if abs(value) >= 1:
-        return value, value
-    variance = {"pearson": 1 / (n - 3), "spearman": (1 + value**2 / 2) / (n - 3), "kendall": 0.437 / (n - 4)}[
-        coefficient
-    ]
-    half = float(_scipy.norm.ppf((1 + level) / 2)) * math.sqrt(variance)
-    return math.tanh(math.atanh(value) - half), math.tanh(math.atanh(value) + half)
 
 
 def agreement(measured: Estimate, published: float, digits: int = 2) -> str:
