@@ -7,11 +7,13 @@ source, package, data, results and parameters are unchanged is not executed agai
 from __future__ import annotations
 
 import ast
+import contextlib
 import difflib
 import io
+import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -287,6 +289,45 @@ def _show(bundle: Mapping[str, Any]) -> None:
 def say(text: str) -> None:
     """Show a sentence that was made from results, as Markdown."""
     _show({"text/markdown": text, "text/plain": text})
+
+
+@contextlib.contextmanager
+def live(figure: Figure, draw: Callable[[], object], seconds: float = 3.0) -> Iterator[Callable[[str], None]]:
+    """Show a figure that is drawn anew while something runs.
+
+    Args:
+        figure: what is shown; its axes are cleared before each drawing.
+        draw: draws what is known by now.
+        seconds: at least so long between two drawings.
+
+    Yields:
+        What takes the run's progress, a line at a time: each is printed on standard error, where it does not stick.
+    """
+    from IPython import get_ipython
+    from IPython.display import DisplayHandle
+
+    handle = DisplayHandle() if get_ipython() is not None else None  # type: ignore[no-untyped-call]
+    drawn = [-math.inf]
+
+    def progress(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+        if handle is not None and time.monotonic() - drawn[0] >= seconds:
+            _redraw(figure, draw)
+            (handle.display if math.isinf(drawn[0]) else handle.update)(figure)  # type: ignore[no-untyped-call]
+            drawn[0] = time.monotonic()
+
+    try:
+        yield progress
+    finally:
+        _redraw(figure, draw)  # the cell shows this last state by itself
+        if not math.isinf(drawn[0]) and handle is not None:
+            handle.update({"text/plain": ""}, raw=True)  # type: ignore[no-untyped-call]
+
+
+def _redraw(figure: Figure, draw: Callable[[], object]) -> None:
+    for ax in figure.axes:
+        ax.clear()
+    draw()
 
 
 def at_hand(frame: pd.DataFrame) -> Styler:

@@ -427,6 +427,28 @@ def signed_change(frame: pd.DataFrame, nominal: pd.DataFrame, ax: Axes, task: st
     return ax
 
 
+def loss_curves(losses: pd.DataFrame, axes: Sequence[Axes] | np.ndarray, sizes: Sequence[str]) -> np.ndarray:
+    """Figure 4: the test loss of each method over the steps, the train loss pale behind it, on one axis a size.
+
+    ``losses`` has ``size``, ``method``, ``step``, ``split`` (``train``, ``test``) and ``loss``; none need be there yet.
+    """
+    panels = np.ravel(np.asarray(axes, dtype=object))
+    for ax, size in zip(panels, sizes, strict=True):
+        for i, (method, part) in enumerate(losses[losses["size"] == size].groupby("method", sort=False)):
+            color, marker = LOOKS.get(str(method), ("#555555", "."))
+            train, test = (part[part["split"] == split] for split in ("train", "test"))
+            ax.plot(train["step"], train["loss"], color=color, alpha=0.3, linewidth=0.7)
+            ax.plot(
+                test["step"], test["loss"], color=color, marker=marker, label=method, linewidth=1.2, markersize=4.5,
+                markevery=(i % 3, 3),
+            )  # fmt: skip
+        ax.set(title=size if (losses["size"] == size).any() else f"{size}: no run yet", xlabel="Step")
+    panels[0].set_ylabel("Loss (nats per token)")
+    if len(losses):
+        panels[-1].legend(loc="upper left", bbox_to_anchor=(1.01, 1.0))
+    return panels
+
+
 def perturbations(frame: pd.DataFrame, ax: Axes, task: str) -> Axes:
     """RP@1 of each perturbation of a ReCode category: a marker per measured model, a bar at their mean.
 

@@ -223,3 +223,23 @@ def test_words_and_counts_for_what_was_measured() -> None:
     assert counts.loc[("all", ""), "cells"] == 5
     shown = notebook.at_hand(rows[:4]).data
     assert shown.loc["Defect detection (Devign)"].to_dict() == {"1B": "2 of 2", "3B": "1 of 2"}
+
+
+def test_a_live_figure_is_drawn_anew_in_place_and_left_as_it_ended(checkout: Path, build: Path) -> None:
+    source = make(
+        checkout,
+        "live",
+        PARAMETERS,
+        "import matplotlib.pyplot as plt\nfrom astraios_utils import notebook\nseen = []",
+        "fig, ax = plt.subplots()\n"
+        "with notebook.live(fig, lambda: ax.plot(seen), seconds=0) as progress:\n"
+        "    for step in range(3):\n"
+        "        seen.append(step)\n"
+        "        progress(f'step {step}')\n"
+        "print(len(ax.lines))",
+    )
+    book = nbformat.read(notebook.execute(source.stem, "released", {}, progress=False), as_version=4)
+    outputs = book.cells[-1].outputs
+    assert "".join(o.text for o in outputs if o.get("name") == "stderr") == "step 0\nstep 1\nstep 2\n"
+    assert "".join(o.text for o in outputs if o.get("name") == "stdout") == "1\n"  # cleared before each drawing
+    assert sum("image/png" in o.get("data", {}) for o in outputs) == 1  # the last state; what was live is gone

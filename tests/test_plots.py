@@ -243,3 +243,16 @@ def test_perturbations_are_ordered_by_their_mean() -> None:
     points = [line for line in ax.get_lines() if (line.get_gid() or "").startswith("point:")]
     assert len(points) == 6  # three measured cells, two perturbations
     np.testing.assert_allclose(artists(ax)["mean"].get_offsets()[:, 0], [3.0, 9.0])
+
+
+def test_loss_curves_show_the_test_loss_and_say_where_nothing_has_run() -> None:
+    rows = [("1B", m, s, split, 5 - s / 10) for m in METHODS for s in (0, 10) for split in ("train", "test")]
+    losses = pd.DataFrame(rows, columns=["size", "method", "step", "split", "loss"])
+    axes = plt.subplots(1, 2)[1]
+    panels = plots.loss_curves(losses, axes, SIZES)
+    assert [ax.get_title() for ax in panels] == ["1B", "3B: no run yet"]
+    named = {line.get_label(): line for line in panels[0].lines if not line.get_label().startswith("_")}
+    assert list(named) == list(METHODS)  # test losses; the pale lines of train losses have no name
+    np.testing.assert_allclose(named["LoRA"].get_xydata(), [[0, 5], [10, 4]])
+    assert len(panels[0].lines) == 4
+    assert not plots.loss_curves(losses[:0], axis(), ["1B"])[0].lines

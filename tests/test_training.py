@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from tiny_models import stir, tiny, tokenizer, tokens
 
 from astraios_utils import models, schema, store, training
-from astraios_utils.training import cost, trainer
+from astraios_utils.training import cost, demonstration, trainer
 from astraios_utils.training.trainer import TrainingFailed
 
 PAIRS = [(f"What is {i} + {i}?", f"It is {2 * i}." + " Add them." * (i % 4)) for i in range(120)]
@@ -478,25 +478,31 @@ def test_the_papers_recipe() -> None:
     }
 
 
-@pytest.mark.parametrize("method", schema.METHODS)
-def test_the_loss_on_the_instruction_sample_falls(make: Callable[..., training.Run], mirror: Path, method: str) -> None:
-    sample = mirror / "guanaco_sample"
-    run = make(
-        method,
-        changes={},  # the paper's own sizes
-        corpus=str(sample / "oasst_commitpackft_manual.jsonl.xz"),
-        corpus_test=str(sample / "oasst_commitpackft.jsonl.xz"),
-        sequence_length=64,
-        steps=20,
-        batch=8,
-        micro_batch=8,
-        learning_rate=2e-2,
-        evaluate_every=10,
-        test_sequences=16,
-        save_every=100,
-    )
-    test = training.train(run, quiet).losses.query("split == 'test'").set_index("step")["loss"]
-    assert test[20] < test[0] - 0.05
+@pytest.mark.slow
+def test_every_methods_loss_on_the_instruction_sample_falls(
+    mirror: Path, build: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASTRAIOS_MIRROR", str(mirror))
+    assert demonstration.obstacle() == ""
+    suite = demonstration.suite(quiet)
+    training.train_suite(suite, progress=quiet)
+    losses = training.losses(suite)
+    assert losses["method"].unique().tolist() == list(schema.METHODS)
+    for method, part in losses.groupby("method"):
+        test = part.query("split == 'test'").set_index("step")["loss"]
+        assert test[60] < test[0] - 0.05, method  # train losses are of other documents at each step
+    said: list[str] = []
+    again = demonstration.suite(said.append)
+    assert (again, len(said)) == (suite, 1)  # the base is trained once
+
+
+def test_what_the_demonstration_lacks_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASTRAIOS_MIRROR", str(tmp_path))
+    assert demonstration.obstacle().startswith(f"The mirror lacks {tmp_path}/conala/train.json")
+    monkeypatch.setenv("ASTRAIOS_MIRROR", "none")
+    assert "no mirror here; set ASTRAIOS_MIRROR" in demonstration.obstacle()
+    assert training.losses(store.load_suite("paper")).empty
+    assert training.losses(store.load_suite("released")).empty
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
