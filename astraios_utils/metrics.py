@@ -32,6 +32,7 @@ __all__ = [
     "classification_verdicts",
     "confusion",
     "f1",
+    "f1_sums",
     "pass_at_k",
     "rc_at_k",
     "robust_pass_at_k",
@@ -288,13 +289,33 @@ def _pass_metrics(verdicts: pd.DataFrame, ks: list[int], level: float) -> dict[s
     }
 
 
-def _class_metrics(verdicts: pd.DataFrame, level: float, seed: int, resamples: int) -> dict[str, Estimate]:
-    _require(verdicts, ("detail",))
+def _labels(verdicts: pd.DataFrame) -> tuple[Array, Array]:
+    """True labels and predictions of classification verdicts."""
+    _require(verdicts, ("problem", "detail"))
     parsed = verdicts["detail"].astype(str).str.extract(r"^label=([01]) prediction=(-1|0|1)$")
     bad = parsed[0].isna()
     if bad.any():
         raise ValueError(f"detail {verdicts['detail'][bad].iloc[0]!r} is not 'label=… prediction=…'")
-    truth, answer = parsed[0].to_numpy(dtype=int), parsed[1].to_numpy(dtype=int)
+    return parsed[0].to_numpy(dtype=int), parsed[1].to_numpy(dtype=int)
+
+
+def f1_sums(verdicts: pd.DataFrame, average: str = "macro") -> tuple[pd.Index, Array, Callable[[Array], Array]]:
+    """F1 as a statistic of sums over problems, for a bootstrap.
+
+    Returns:
+        The problems; what each adds to the flattened confusion matrix, shape (problems, 6); and the F1 of such sums, a
+        share, (r, 6) -> (r,).
+
+    Raises:
+        ValueError: an unknown average, or details that are not ``label=… prediction=…``.
+    """
+    cells = _indicators(*_labels(verdicts))
+    rows = pd.DataFrame(cells).groupby(verdicts["problem"].to_numpy()).sum()
+    return rows.index, rows.to_numpy(), _averaged(average, cells.sum(axis=0)[None])
+
+
+def _class_metrics(verdicts: pd.DataFrame, level: float, seed: int, resamples: int) -> dict[str, Estimate]:
+    truth, answer = _labels(verdicts)
     cells, problems = _indicators(truth, answer), verdicts["problem"].to_numpy()
     rows = pd.DataFrame(cells).groupby(problems).sum().to_numpy()
     observed = cells.sum(axis=0)[None]
