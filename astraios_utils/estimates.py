@@ -25,7 +25,7 @@ DECODING_BANDWIDTH = 0.6
 LAYER_SECONDS = 8e-4
 ROWS = 64  # sequences that are decoded at a time
 # New tokens a sample: the mean length of the released generations at 3.5 characters a token.
-NEW_TOKENS: Mapping[str, int] = MappingProxyType({"execution": 200, "classification": 8, "analysis": 1000})
+NEW_TOKENS: Mapping[str, int] = MappingProxyType({"execution": 200, "classification": 8, "analysis": 1000, "text": 30})
 
 
 @dataclass(frozen=True, slots=True)

@@ -266,7 +266,7 @@ def plan(
         gpus: how many GPUs share the states (FSDP) and the batch; with one, nothing is sharded.
 
     Raises:
-        schema.BadInput: the method does not fit the base.
+        schema.BadInput: the method does not fit the base, or the sequences do not.
     """
     import torch
     from torch._subclasses import FakeTensorMode
@@ -278,6 +278,8 @@ def plan(
     dtype = torch.float32 if held == "float32" and not (sharded and half) else torch.bfloat16
     model, parameters = _build(config, method, dict(changes or {}), dtype)
     trained = models.trainable_parameters(model)
+    recipe = recipe.beside(models.virtual_tokens(model))
+    models.require_room(model, recipe.sequence_length)
     with FakeTensorMode(allow_non_fake_inputs=True), _kernels(cuda):
         _materialise(model)
         accumulates = recipe.batch > recipe.micro_batch * gpus
@@ -328,6 +330,23 @@ def remedies(
                 found.append(f"{gpus} such GPUs (astraios train under accelerate, data/accelerate/fsdp.yaml)")
                 break
     return found
+
+
+def forecast(
+    config: PretrainedConfig,
+    recipe: schema.Recipe,
+    method: str,
+    changes: Mapping[str, Any] | None,
+    memory: float,
+    gpus: int = 1,
+) -> str:
+    """What a training will take of GPUs of ``memory`` bytes, whether they hold it, and what would, in a line."""
+    one = plan(config, recipe, method, changes, gpus=gpus)
+    cards = f"{gpus} GPU{'s' if gpus > 1 else ''} of {memory / GIB:.1f} GiB"
+    if one.total <= usable(memory):
+        return f"memory on each GPU, planned: {describe(one)}: fits on {cards}"
+    advice = remedies(config, recipe, method, changes, memory) or ["a larger card", "a smaller base"]
+    return f"memory on each GPU, planned: {describe(one)}: does NOT fit on {cards}; what would: {' | or '.join(advice)}"
 
 
 def describe(one: Plan) -> str:

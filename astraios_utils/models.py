@@ -9,6 +9,7 @@ import contextlib
 import functools
 import json
 import logging
+import os
 import pickle
 import sys
 import time
@@ -186,6 +187,32 @@ def count_parameters(sizes: Iterable[str] = schema.SIZES, names: Iterable[str] =
     return pd.DataFrame(rows, columns=["size", "method", "parameters", "percent"])
 
 
+def count_suite(suite: schema.Suite) -> pd.DataFrame:
+    """What each method of a suite trains on each of its bases, counted on the meta device.
+
+    Returns:
+        size, method, parameters (trained), base (the base's own), percent (of the base's), percent_of_all (of the base's
+        and the added ones together: what PEFT's ``print_trainable_parameters`` prints).
+
+    Raises:
+        schema.BadInput: a size without a base, or a method that does not fit it.
+    """
+    import torch
+
+    rows = []
+    for size in suite.sizes:
+        if size not in suite.bases:
+            raise schema.BadInput(f"suite {suite.name}: names no base of size {size}")
+        config = load_config(suite.bases[size])
+        base = trainable_parameters(on_meta(config))
+        for method in suite.methods:
+            with torch.device("meta"):
+                tuned = attach(on_meta(config), method, suite.method_configs.get(method))
+            count, whole = trainable_parameters(tuned), sum(p.numel() for p in tuned.parameters())
+            rows.append((size, method, count, base, 100 * count / base, 100 * count / whole))
+    return pd.DataFrame(rows, columns=["size", "method", "parameters", "base", "percent", "percent_of_all"])
+
+
 def print_parameters(as_json: bool = False, sizes: Iterable[str] = (), names: Iterable[str] = ()) -> None:
     """The command ``astraios params``: Table 1 as counted here, beside the paper's, on standard output."""
     started = time.perf_counter()
@@ -281,7 +308,7 @@ def load_base(base: schema.Base, precision: str = "float32") -> PreTrainedModel:
     options: dict[str, Any] = {"dtype": torch.float32 if precision == "float32" else torch.bfloat16}
     if precision == "8bit":
         options["quantization_config"] = BitsAndBytesConfig(load_in_8bit=True)  # type: ignore[no-untyped-call]
-    if torch.cuda.is_available():
+    if torch.cuda.is_available() and os.environ.get("ACCELERATE_USE_FSDP") != "true":  # which places its shards itself
         options["device_map"] = {"": torch.cuda.current_device()}
     try:
         return cast(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import estimates, memory, methods, models, notebook, schema, tasks, training
+from . import estimates, memory, models, notebook, schema, tasks, training
 
 if TYPE_CHECKING:
     from transformers.configuration_utils import PretrainedConfig
@@ -87,21 +87,6 @@ def _against_the_file(size: str, base: schema.Base) -> Iterator[str]:
             yield f"bases.{size}.shape: {key} is {value!r}, but {stored.get(key)!r} in {base.model}"
 
 
-def positions(suite: schema.Suite, size: str, method: str, config: PretrainedConfig) -> str:
-    """What is wrong with the sequence length for this base, or nothing."""
-    assert suite.recipe is not None
-    text = config.get_text_config()
-    most = getattr(text, "max_position_embeddings", None) or getattr(text, "n_positions", None)
-    made = methods.peft_config(method, config.model_type, suite.method_configs.get(method))
-    virtual = getattr(made, "num_virtual_tokens", None) or 0
-    if most and suite.recipe.sequence_length + virtual > most:
-        return (
-            f"{size} {method}: {suite.recipe.sequence_length} tokens and {virtual} virtual ones are more than the "
-            f"base's {most} positions"
-        )
-    return ""
-
-
 def row(
     suite: schema.Suite, model: schema.Model, config: PretrainedConfig, gpu: estimates.Gpu, gpus: int
 ) -> tuple[Row, list[str]]:
@@ -160,7 +145,6 @@ def _size(
     rows = []
     for method in suite.methods:
         try:
-            faults += filter(None, [positions(suite, size, method, config)])
             made, advice = row(suite, schema.Model(size, method), config, *cards)
         except schema.BadInput as error:
             faults.append(f"{size} {method}: {error}")

@@ -128,3 +128,12 @@ def test_what_is_advised_does_fit() -> None:
 
 def test_a_card_that_holds_nothing_gets_no_advice() -> None:
     assert memory.remedies(config(), RECIPE, "FFT", None, memory.CONTEXT) == []
+
+
+def test_the_forecast_says_what_fits() -> None:
+    needs = memory.plan(config(**LARGE), RECIPE, "FFT").total
+    roomy = memory.forecast(config(**LARGE), RECIPE, "FFT", None, 2 * needs + 2 * memory.CONTEXT)
+    assert "weights" in roomy
+    assert "fits on 1 GPU of" in roomy
+    tight = memory.forecast(config(**LARGE), RECIPE, "FFT", None, memory.CONTEXT)
+    assert "does NOT fit on 1 GPU of 0.7 GiB; what would: a larger card | or a smaller base" in tight

@@ -93,7 +93,7 @@ def test_a_folder_with_a_configuration_is_enough(own: dict[str, Any]) -> None:
         ({"sizes": ["tiny", "small"]}, "suite mine: bases: none of size small is named"),
         ({"method_configs": {"DoRA": {"like": "LoRA", "use_dorra": True}}}, "unknown field of LoraConfig 'use_dorra'"),
         ({"method_configs": {"DoRA": {"like": "LoRA", "target_modules": ["w_proj"]}}}, "has no module w_proj: did you"),
-        ({"recipe": {"corpus": "c", "sequence_length": 2048}}, "2048 tokens and 0 virtual ones are more than"),
+        ({"recipe": {"corpus": "c", "sequence_length": 2048}}, "tiny DoRA: sequence_length 2048: the base has 256"),
     ],
 )  # fmt: skip
 def test_faults_are_one_line_each(own: dict[str, Any], changes: dict[str, Any], complaint: str) -> None:

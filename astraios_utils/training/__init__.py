@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from .. import corpus, methods, models, schema, store
+from .. import corpus, memory, methods, models, schema, store
+from . import parallel
 from .identity import identities
 
 if TYPE_CHECKING:
@@ -104,7 +105,8 @@ class Trained:
 
 def say(text: str) -> None:
     """Tell the user in one plain line on standard error (progress bars stick in executed notebooks)."""
-    print(text, file=sys.stderr, flush=True)
+    if parallel.is_first():
+        print(text, file=sys.stderr, flush=True)
 
 
 def plan(suite: schema.Suite, model: schema.Model) -> Run:
@@ -172,8 +174,8 @@ def _truncate_losses(folder: Path, step: int) -> None:
 def _out_of_memory(error: BaseException) -> bool:
     import torch
 
-    text = str(error)
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in text
+    signs = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")  # PyTorch's on a CPU, cuBLAS's own
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(sign in str(error) for sign in signs)
 
 
 def _remedies(run: Run) -> str:
@@ -202,12 +204,15 @@ def train(run: Run, progress: Callable[[str], None] = say, force: bool = False) 
         TrainingFailed: the loss is not a number any more, or memory ran out; says what to change.
     """
     held = run.record()
+    parallel.wait()  # until all have looked
     if held is not None and not force:
         return Trained(run.checkpoint, read_losses(run.folder), held)
-    if force:
-        shutil.rmtree(run.folder, ignore_errors=True)
-    store.require_writable(run.folder)
-    (run.folder / "run.json").unlink(missing_ok=True)  # of other inputs: it must not vouch for what comes now
+    if parallel.is_first():
+        if force:
+            shutil.rmtree(run.folder, ignore_errors=True)
+        store.require_writable(run.folder)
+        (run.folder / "run.json").unlink(missing_ok=True)  # of other inputs: it must not vouch for what comes now
+    parallel.wait()
     from .trainer import TrainingFailed
 
     try:
@@ -219,6 +224,19 @@ def train(run: Run, progress: Callable[[str], None] = say, force: bool = False) 
         raise TrainingFailed(f"{run.model.slug}: out of memory ({reason}): try {_remedies(run)}") from None
 
 
+def _announce(run: Run, progress: Callable[[str], None]) -> None:
+    """Say, before anything is loaded, what the training will take of the GPUs."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return
+    card = torch.cuda.get_device_properties().total_memory
+    gpus = parallel.processes() if parallel.sharded() else 1
+    config = models.load_config(run.base)
+    said = memory.forecast(config, run.recipe, run.model.method, run.changes, card, gpus)
+    progress(f"{run.model.slug}: {said}")
+
+
 def _prepare(run: Run) -> tuple[PreTrainedModel | PeftModel, PreTrainedTokenizerBase, str]:
     """The base with its method, the tokenizer, and the precision of the base's weights."""
     import torch
@@ -226,6 +244,8 @@ def _prepare(run: Run) -> tuple[PreTrainedModel | PeftModel, PreTrainedTokenizer
 
     precision = models.weights_precision(run.recipe, run.model.method, torch.cuda.is_available())
     tokenizer = models.load_tokenizer(run.base)
+    if precision == "8bit" and parallel.sharded():
+        raise schema.BadInput("an 8-bit base cannot be sharded: set base_precision: bfloat16, or train on one GPU")
     base = models.load_base(run.base, precision)
     set_seed(run.seed)  # adapters start from random numbers
     model = models.attach(base, run.model.method, run.changes)
@@ -237,14 +257,17 @@ def _train(run: Run, progress: Callable[[str], None]) -> Trained:
     from .cost import Meter
     from .trainer import PackedData, Tuner, Watch, arguments, held_out_batches
 
-    resume = _last_complete(run)
+    _announce(run, progress)
+    with parallel.first_goes_first():
+        resume = _last_complete(run)
     meter = Meter(resume.cost)
     documents = corpus.open_corpus(run.recipe, run.seed)
     held_out = corpus.open_corpus(run.recipe, run.seed, held_out=True)
     assert documents is not None
     model, tokenizer, precision = _prepare(run)
     recipe = run.recipe.beside(models.virtual_tokens(model))
-    _truncate_losses(run.folder, resume.step)
+    if parallel.is_first():
+        _truncate_losses(run.folder, resume.step)
     if resume.folder:
         progress(f"{run.model.slug}: continues at step {resume.step}")
     data = PackedData(documents, tokenizer, recipe, resume.position, resume.step * recipe.batch)
@@ -258,8 +281,7 @@ def _train(run: Run, progress: Callable[[str], None]) -> Trained:
     restore = (lambda: tuner._load_rng_state(str(resume.folder))) if resume.folder else None
     losses = run.folder / "losses.jsonl"
     tuner.add_callback(Watch(recipe, losses, meter, data, run.inputs, progress, bool(tuner.test), restore))
-    if tuner.test and not resume.folder:
-        tuner.evaluate()
+    tuner.args.eval_on_start = bool(tuner.test) and not resume.folder
     if resume.folder and resume.step == recipe.steps:  # killed after its last step: transformers would do one more
         tuner._load_from_checkpoint(str(resume.folder))
     else:
@@ -272,25 +294,36 @@ def _train(run: Run, progress: Callable[[str], None]) -> Trained:
 
 def _finish(run: Run, tuner: Any, tokenizer: PreTrainedTokenizerBase, meter: Meter, how: dict[str, Any]) -> Trained:
     """Write the tuned model, then ``run.json``; drop what only a resume needs."""
+    gathered = tuner.whole_state()
+    with parallel.first_goes_first():
+        if parallel.is_first():
+            _write(run, tuner, tokenizer, gathered, {**how, **meter.record()})
+    record = run.record()
+    assert record is not None
+    return Trained(run.checkpoint, read_losses(run.folder), record)
+
+
+def _write(
+    run: Run, tuner: Any, tokenizer: PreTrainedTokenizerBase, state: dict[str, Any] | None, cost: dict[str, Any]
+) -> None:
     from .trainer import weight_bytes
 
     part = run.folder / ".checkpoint.part"
     shutil.rmtree(part, ignore_errors=True)
     options = {} if tuner.kind is None else {"save_embedding_layers": False}  # "auto" would ask the hub each time
-    tuner.model.save_pretrained(part, **options)
+    tuner.model.save_pretrained(part, **({} if state is None else {"state_dict": state}), **options)
     tokenizer.save_pretrained(part)
     shutil.rmtree(run.checkpoint, ignore_errors=True)
     part.rename(run.checkpoint)
     cost = {
         "trainable_parameters": models.trainable_parameters(tuner.model),
         "checkpoint_bytes": weight_bytes(run.checkpoint),
-        **how,
-        **meter.record(),
+        "processes": parallel.processes(),
+        **cost,
     }
     record = store.provenance(inputs=run.inputs, cost=cost)
     store.write_json(run.folder / "run.json", record)
     shutil.rmtree(run.folder / "resume", ignore_errors=True)
-    return Trained(run.checkpoint, read_losses(run.folder), record)
 
 
 def obstacle(suite: schema.Suite) -> str:

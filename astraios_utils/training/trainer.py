@@ -12,12 +12,14 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.utils.data import IterableDataset
 from transformers import PreTrainedTokenizerBase, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from trl.trainer.utils import add_fused_lm_head
 
 from .. import schema, store
 from ..corpus import IGNORED, Corpus, Packed, Position, pack
+from . import parallel
 from .cost import Meter
 from .identity import identities
 
@@ -130,9 +132,9 @@ class Tuner(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
-        """The micro-batch's share of the step's mean loss."""
+        """The micro-batch's share of the step's mean loss, times the processes that gradients are averaged over."""
         total, count = self._loss_sum(model, inputs)
-        loss = total / (count if num_items_in_batch is None else num_items_in_batch)
+        loss = total / (count if num_items_in_batch is None else num_items_in_batch / parallel.processes())
         if self.kind == "ADALORA":
             penalty = orthogonality(self.model)
             self._penalty = penalty.item()
@@ -166,6 +168,14 @@ class Tuner(Trainer):
         assert self.model is not None
         return {name: p.data for name, p in self.model.named_parameters() if p.requires_grad}
 
+    def whole_state(self) -> dict[str, torch.Tensor] | None:
+        """Under FSDP, every weight gathered from its shards, tied ones once; every process must ask. Else ``None``."""
+        if not self.is_fsdp_enabled:
+            return None
+        assert self.model is not None
+        gathered = self.accelerator.get_state_dict(self.model)
+        return {name: gathered[name] for name, _ in self.model.named_parameters() if name in gathered}
+
     def _allocation(self) -> dict[str, Any]:
         """AdaLoRA's running sensitivities and its final ranks, which no state dict holds."""
         model: Any = self.model
@@ -181,9 +191,12 @@ class Tuner(Trainer):
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
         """Every trainable parameter, bit by bit. (PEFT's own form lacks P-Tuning's encoder, which training needs.)"""
+        if not parallel.is_first():
+            return
         folder = Path(output_dir or str(self.args.output_dir))
         folder.mkdir(parents=True, exist_ok=True)
-        save_file({name: p.contiguous().cpu() for name, p in self._trainable().items()}, folder / _TRAINABLE)
+        whole = {name: (state_dict or {}).get(name, p) for name, p in self._trainable().items()}  # FSDP gathers it
+        save_file({name: p.contiguous().cpu() for name, p in whole.items()}, folder / _TRAINABLE)
         if self.kind == "ADALORA":
             torch.save(self._allocation(), folder / _ALLOCATOR)
 
@@ -193,7 +206,10 @@ class Tuner(Trainer):
         if {k: v.shape for k, v in held.items()} != {k: v.shape for k, v in trainable.items()}:
             raise schema.BadInput(f"{folder}: holds other parameters than this run trains; delete it to start anew")
         for name, parameter in trainable.items():
-            parameter.copy_(held[name])
+            value = held[name]
+            if isinstance(parameter, DTensor):
+                value = distribute_tensor(value, parameter.device_mesh, parameter.placements)
+            parameter.copy_(value)
         if self.kind == "ADALORA":
             self._load_allocation(torch.load(folder / _ALLOCATOR, weights_only=True, map_location=self.args.device))
 
@@ -253,6 +269,8 @@ class Watch(TrainerCallback):
 
     def _write(self, step: int, split: str, loss: float, **more: float) -> None:
         self._last[split] = loss
+        if not parallel.is_first():
+            return
         tokens = step * self.recipe.batch * self.recipe.sequence_length
         line = {"step": step, "split": split, "loss": loss, "tokens": tokens, **more}
         with self.losses.open("a", encoding="utf-8") as stream:
@@ -283,6 +301,9 @@ class Watch(TrainerCallback):
         raise TrainingFailed(f"step {step}: the {what} is {value}{at}{before}: {', '.join(remedies)}{kept}")
 
     def on_save(self, args: TrainingArguments, state: Any, control: Any, **_: Any) -> None:
+        parallel.wait()  # each process writes its random state
+        if not parallel.is_first():
+            return
         position = self.data.position(state.global_step * self.recipe.batch)
         folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
         mark = {
@@ -311,7 +332,7 @@ def arguments(run_folder: Path, recipe: schema.Recipe, method: str, seed: int, p
         output_dir=str(run_folder),
         max_steps=recipe.steps,
         per_device_train_batch_size=recipe.micro_batch,
-        gradient_accumulation_steps=recipe.batch // recipe.micro_batch,
+        gradient_accumulation_steps=parallel.accumulation(recipe),
         learning_rate=recipe.rate(method),
         lr_scheduler_type=recipe.schedule,
         warmup_steps=recipe.warmup_steps,
