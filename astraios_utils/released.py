@@ -281,10 +281,10 @@ class Unreachable(schema.MissingArtefact):
     """Upstream's server cannot be reached at all."""
 
 
-def reachable(timeout: float = 5.0) -> bool:
-    """Whether upstream's server answers."""
+def reachable(timeout: float = 5.0, place: str = "") -> bool:
+    """Whether upstream's server answers, or the one at ``place``."""
     with contextlib.suppress(requests.RequestException), requests.Session() as session:
-        session.head(os.environ.get("ASTRAIOS_UPSTREAM") or UPSTREAM, timeout=timeout, allow_redirects=False)
+        session.head(place or os.environ.get("ASTRAIOS_UPSTREAM") or UPSTREAM, timeout=timeout, allow_redirects=False)
         return True
     return False
 
