@@ -111,7 +111,18 @@ def attach(
         raise schema.BadInput(
             f"{method}: is a value of its configuration of the wrong type? {_first(error)}"
         ) from error
-    return prepare_prompts(tuned)
+    return prepare_prompts(_keep_dtype(tuned))
+
+
+def _keep_dtype(model: PeftModel) -> PeftModel:
+    """Let (IA)3 on an 8-bit base answer in the dtype of its input.
+
+    Outside autocast PEFT's layer answers in float32, which the next norm, in bfloat16, refuses.
+    """
+    for module in model.modules():
+        if type(module).__module__ == "peft.tuners.ia3.bnb":
+            module.register_forward_hook(lambda _, args, output: output.to(args[0].dtype))
+    return model
 
 
 def _positions(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]] | None:
@@ -394,7 +405,7 @@ def load_adapter(model: PreTrainedModel, folder: Path) -> PeftModel:
     except (RuntimeError, ValueError) as error:
         raise schema.BadInput(f"{folder}: does not fit the base: {_first(error)}") from None
     _check_weights(tuned, weights, folder)
-    return prepare_prompts(tuned.eval())
+    return prepare_prompts(_keep_dtype(tuned.eval()))
 
 
 def load_tuned(base: schema.Base, folder: Path, precision: str = "float32") -> PreTrainedModel | PeftModel:

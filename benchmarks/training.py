@@ -29,7 +29,8 @@ from torch.utils.data import IterableDataset
 from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.utils import logging as transformers_logging
 
-from astraios_utils import models, schema
+from astraios_utils import methods, models, schema
+from astraios_utils.training.cost import host_peak_mib, reset_host_peak
 from astraios_utils.training.trainer import Tuner, arguments
 
 # Dense bf16 operations per second that the makers state, without sparsity.
@@ -40,7 +41,12 @@ CUDA = torch.cuda.is_available()
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement; ``utilisation``: model operations per second over the GPU's peak, recomputation not counted."""
+    """One measurement.
+
+    Attributes:
+        peak_mib: the most that tensors held on the GPU; without one, the most that the process held beyond its start.
+        utilisation: model operations per second over the device's peak, recomputation not counted.
+    """
 
     size: str
     method: str
@@ -86,16 +92,18 @@ class Clock(TrainerCallback):
             torch.cuda.synchronize()
 
 
-def operations_per_token(config: Any, length: int, trained: int, base: int) -> float:
+def operations_per_token(config: Any, length: int, method: str, trained: int, base: int) -> float:
     """Model operations per token, forward and backward.
 
     A matrix of n weights costs 2n forward, 2n for the gradient of its input and 2n for its own, which frozen weights do
     not have; attention costs 4 x layers x hidden x length forward and twice that backward. Position embeddings are no
-    matrix products; the token embeddings count once, as the head.
+    matrix products; the token embeddings count once, as the head. What makes virtual tokens is not run for each token
+    and not counted, nor are the virtual tokens themselves.
     """
     matrices = base - config.n_positions * config.n_embd
     attention = 12 * config.n_layer * config.n_embd * length
-    own = 2 * matrices if trained == base else 6 * trained
+    kind = methods.get_method(method).peft_type
+    own = 2 * matrices if kind is None else 0 if kind in methods.PROMPT_TYPES else 6 * trained
     return 4 * matrices + own + attention
 
 
@@ -177,12 +185,19 @@ def load(base: Path, precision: str, method: str, arm: str) -> PreTrainedModel:
     return model
 
 
-def measure(base: Path, size: str, method: str, precision: str, arm: str, micro: int, options: Any) -> Row:
-    """Load, train a few steps, forget."""
+def forget() -> int:
+    """Give back what earlier measurements left; what the process still holds, in MiB."""
     gc.collect()
     if CUDA:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
+    reset_host_peak()
+    return host_peak_mib()
+
+
+def measure(base: Path, size: str, method: str, precision: str, arm: str, micro: int, options: Any) -> Row:
+    """Load, train a few steps, forget."""
+    held = forget()
     recipe, clock = recipe_of(options, micro), Clock()
     weights = "float32" if method == "FFT" else precision
     try:
@@ -199,8 +214,9 @@ def measure(base: Path, size: str, method: str, precision: str, arm: str, micro:
         return Row(size, method, weights, arm, micro, math.nan, math.nan, math.nan, "out of memory")
     seconds = min(clock.seconds[options.warm_up :])
     rate = options.batch * options.length / seconds
-    used = rate * operations_per_token(config, options.length, trained, count) / peak_operations(options.peak_tflops)
-    peak = torch.cuda.max_memory_allocated() / 2**20 if CUDA else math.nan
+    each = operations_per_token(config, options.length, method, trained, count)
+    used = rate * each / peak_operations(options.peak_tflops)
+    peak = torch.cuda.max_memory_allocated() / 2**20 if CUDA else host_peak_mib() - held
     return Row(size, method, weights, arm, micro, rate, peak, used)
 
 
@@ -250,7 +266,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=8, help="sequences in a step")
     parser.add_argument("--steps", type=int, default=2, help="measured steps")
     parser.add_argument("--warm-up", type=int, default=1)
-    parser.add_argument("--peak-tflops", type=float, help="the device's peak, where the table lacks it")
+    parser.add_argument("--peak-tflops", type=float, help="the device's peak, where this script does not know it")
     parser.add_argument("--json", type=Path, help="write the rows there")
     options = parser.parse_args()
     options.method = [schema.match(name, schema.ALL_METHODS, "method") for name in options.method]

@@ -373,6 +373,15 @@ def test_a_loss_that_is_no_number_stops_the_run(make: Callable[..., training.Run
     assert run.record() is None
 
 
+def test_a_request_that_no_machine_can_meet_is_out_of_memory(make: Callable[..., training.Run]) -> None:
+    def greedy(line: str) -> None:
+        if line.startswith("step 2/"):
+            torch.empty(1 << 60)  # PyTorch's own words, not ours
+
+    with pytest.raises(TrainingFailed, match=r"tiny-fft: out of memory \(.*allocate.*\): try micro_batch: 1, gradient"):
+        training.train(make("FFT", gradient_checkpointing=False), greedy)
+
+
 def test_running_out_of_memory_says_what_to_change(
     make: Callable[..., training.Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -503,6 +512,25 @@ def test_what_the_demonstration_lacks_is_said(tmp_path: Path, monkeypatch: pytes
     assert "no mirror here; set ASTRAIOS_MIRROR" in demonstration.obstacle()
     assert training.losses(store.load_suite("paper")).empty
     assert training.losses(store.load_suite("released")).empty
+
+
+@pytest.mark.parametrize("method", ["LoRA", "P-Tuning", "AdapterH", "Parallel", "(IA)3"])
+def test_training_on_an_8_bit_base(
+    make: Callable[..., training.Run], monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    # bitsandbytes also computes on a CPU, slowly: what a GPU does is tried whole, but for its own kernels.
+    monkeypatch.setattr(models, "weights_precision", lambda *_: "8bit")
+    run = make(method, steps=2, learning_rate=1e-3)
+    trained = training.train(run, quiet)
+    assert trained.record["cost"]["base_precision"] == "8bit"
+    assert trained.losses["loss"].notna().all()
+    assert (trained.losses.query("split == 'train'")["grad_norm"] > 0).all()
+    model = models.load_tuned(run.base, run.checkpoint, "8bit")
+    batches = trainer.held_out_batches(
+        training.corpus.open_corpus(run.recipe, 0, held_out=True), tokenizer(), run.recipe
+    )
+    nll = [model(**batch).loss.item() for batch in batches]  # each over 2 x 15 tokens, behind virtual ones or not
+    assert trained.losses["loss"].iloc[-1] == pytest.approx(sum(nll) / len(nll), rel=2e-2)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

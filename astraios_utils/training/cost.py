@@ -65,14 +65,14 @@ class CpuEnergy:
         return self.joules
 
 
-def _reset_host_peak() -> None:
+def reset_host_peak() -> None:
     """Let the peak start from what is held now, so that one run of several does not show the largest one's."""
     with contextlib.suppress(OSError):  # Linux alone can; elsewhere the peak is the process's
         (_PROCESS / "clear_refs").write_text("5")
 
 
 def host_peak_mib() -> int:
-    """Most memory the process has held since :func:`_reset_host_peak`, in MiB."""
+    """Most memory the process has held since :func:`reset_host_peak`, in MiB."""
     try:
         lines = (_PROCESS / "status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) // 1024
@@ -107,7 +107,7 @@ class Meter:
         self._began = time.perf_counter()
         self._gpu, self._cpu = _gpu_joules(), CpuEnergy()
         self._cuda = torch.cuda.is_available()
-        _reset_host_peak()
+        reset_host_peak()
         if self._cuda:
             torch.cuda.reset_peak_memory_stats()
 

@@ -106,11 +106,12 @@ def test_each_layer_equals_its_formula(method: str, model_type: str, activation:
         torch.testing.assert_close(layer(x), wanted, rtol=1e-6, atol=1e-6 * wanted.abs().max().item())
 
 
+@pytest.mark.parametrize("model_type", sorted(CONFIGS))
 @pytest.mark.parametrize("method", VARIANTS)
-def test_identity_when_up_is_zero(method: str) -> None:
-    model = models.attach(tiny(), method, {"bottleneck_size": SIZE, "init_weights": "mam_adapter"})
+def test_identity_when_up_is_zero(method: str, model_type: str) -> None:
+    model = models.attach(tiny(model_type), method, {"bottleneck_size": SIZE, "init_weights": "mam_adapter"})
     assert all(not m.adapter_up["default"].weight.any() for m in layers(model).values())
-    assert torch.equal(model(tokens()).logits, tiny()(tokens()).logits)
+    assert torch.equal(model(tokens()).logits, tiny(model_type)(tokens()).logits)
 
 
 def test_paper_initialisation_is_normal_with_a_fiftieth() -> None:
@@ -121,9 +122,10 @@ def test_paper_initialisation_is_normal_with_a_fiftieth() -> None:
             assert abs(float(weight.std()) - 0.02) < 5 * 0.02 / (2 * weight.numel()) ** 0.5
 
 
+@pytest.mark.parametrize("model_type", sorted(CONFIGS))
 @pytest.mark.parametrize("method", VARIANTS)
-def test_gradients_reach_the_adapter_only(method: str) -> None:
-    model = tuned(method).train()
+def test_gradients_reach_the_adapter_only(method: str, model_type: str) -> None:
+    model = tuned(method, model_type).train()
     model(tokens(2), labels=tokens(2)).loss.backward()
     for name, parameter in model.named_parameters():
         assert parameter.requires_grad == ("adapter_" in name)
@@ -144,17 +146,18 @@ def test_gradient_checkpointing_gives_the_same_gradients(method: str, reentrant:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("model_type", sorted(CONFIGS))
 @pytest.mark.parametrize("method", VARIANTS)
-def test_saved_and_reloaded_to_the_last_bit(tmp_path: Path, method: str, dtype: torch.dtype) -> None:
-    model = models.attach(tiny().to(dtype), method, {"bottleneck_size": SIZE}).eval()
+def test_saved_and_reloaded_to_the_last_bit(tmp_path: Path, method: str, model_type: str, dtype: torch.dtype) -> None:
+    model = models.attach(tiny(model_type).to(dtype), method, {"bottleneck_size": SIZE}).eval()
     stir(model)
     wanted = model(tokens()).logits
     model.save_pretrained(tmp_path)
     assert (tmp_path / "adapter_model.safetensors").exists()
     assert all(".default" not in key for key in load_file(tmp_path / "adapter_model.safetensors"))
-    again = PeftModel.from_pretrained(tiny().to(dtype), tmp_path).eval()
+    again = PeftModel.from_pretrained(tiny(model_type).to(dtype), tmp_path).eval()
     assert torch.equal(again(tokens()).logits, wanted)
-    assert torch.equal(models.load_adapter(tiny().to(dtype), tmp_path)(tokens()).logits, wanted)
+    assert torch.equal(models.load_adapter(tiny(model_type).to(dtype), tmp_path)(tokens()).logits, wanted)
 
 
 @pytest.mark.parametrize("method", VARIANTS)
@@ -179,10 +182,11 @@ def test_released_checkpoints_load_to_the_last_bit(tmp_path: Path, method: str) 
     assert all(torch.equal(ours[k], keys[k]) for k in keys)
 
 
+@pytest.mark.parametrize("model_type", sorted(CONFIGS))
 @pytest.mark.parametrize("method", VARIANTS)
-def test_disabling_gives_the_base_model(method: str) -> None:
-    model = tuned(method)
-    base = tiny()(tokens()).logits
+def test_disabling_gives_the_base_model(method: str, model_type: str) -> None:
+    model = tuned(method, model_type)
+    base = tiny(model_type)(tokens()).logits
     assert not torch.allclose(model(tokens()).logits, base, atol=1e-2)
     with model.disable_adapter():
         assert torch.equal(model(tokens()).logits, base)
