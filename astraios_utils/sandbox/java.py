@@ -16,8 +16,8 @@ How a program goes through:
 3. Each JVM, the compile servers too, has its own namespaces, Landlock, rlimits and system call filter, and nowhere to
    write (`java_launcher`).
 
-The clock is the Python engine's: a program has a slot for its first second; then it is a *suspect*, leaves the slot to
-the next program and goes on, at the lowest priority once it has had a second of CPU time.  A suspect that has run for
+The clock is the Python engine's: a program has a slot for its first 0.3 seconds; then it is a *suspect*, leaves it to
+the next program and goes on, at the lowest priority once it has had as much CPU time.  A suspect that has run for
 its limit of wall time and has had `patience` seconds of CPU time is a timeout.  One that ends after its limit, that
 sleeps past it, or that is stopped to make room in memory is judged again *alone*, with nothing beside it.
 
@@ -47,10 +47,10 @@ from .types import ERROR, FAILED, PASSED, TIMEOUT, Outcome, Program
 
 __all__ = ["JavaEngine", "JdkUnavailable", "find_jdk", "runtime_id"]
 
-SLOT_SECONDS = 1.0  # of wall and of CPU time; then a program becomes a suspect
-STARVED_SECONDS = 4.0  # of wall time, after which it does so without having had the CPU time
-TICK = 0.25  # seconds between two looks at the clocks
-SLEEPING_TICKS = 4  # a suspect past its limit that has not run for so many looks is asleep
+SLOT_SECONDS = 0.3  # of wall and of CPU time; then a program becomes a suspect
+STARVED_SECONDS = 2.0  # of wall time, after which it does so without having had the CPU time
+TICK = 0.1  # seconds between two looks at the clocks
+SLEEPING_TICKS = 10  # a suspect past its limit that has not run for so many looks is asleep
 BUSY_FACTOR = 3  # how often a program's limit may pass while the rest of the machine keeps it from running
 COMPILE_SECONDS = 10.0  # of CPU time; the protocol gives javac five tries of 5 s, the start of its JVM included
 ATTEMPTS = 2  # of a compilation that kills its server, and of a program that a shared JVM cannot be believed about
