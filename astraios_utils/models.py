@@ -202,8 +202,8 @@ def count_suite(suite: schema.Suite) -> pd.DataFrame:
     """What each method of a suite trains on each of its bases, counted on the meta device.
 
     Returns:
-        size, method, parameters (trained), base (the base's own), percent (of the base's), percent_of_all (of the base's
-        and the added ones together: what PEFT's ``print_trainable_parameters`` prints).
+        size, method, parameters (trained), base (the base's own), percent (of the base's), percent_of_all (of the
+        base's and the added ones together: what PEFT's ``print_trainable_parameters`` prints).
 
     Raises:
         schema.BadInput: a size without a base, or a method that does not fit it.
