@@ -1,37 +1,356 @@
-"""The report stands alone: no script, no link to anywhere, every task's table and every figure."""
+"""The report stands alone, says what the results say, and can be used: by mouse, by keyboard, on a phone."""
 
 from __future__ import annotations
 
+import functools
+import html
+import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
+import browser
+import pandas as pd
 import pytest
 
-from astraios_utils import cli, pipeline, report, schema, store
+from astraios_utils import cli, pipeline, report, results, schema, store
+from astraios_utils.report import content, payload
+from astraios_utils.schema import Model, Suite
+from astraios_utils.tasks import Problem, Task
+
+SLICE = ("synthesize-python", "recode-format", "aatk")
+HOSTILE = "</script><img src=x onerror=document.title='taken'>"
+LINKS = '[...document.querySelectorAll(\'main a[href^="#"], nav a[href^="#"]\')]'
 
 
-def test_page_stands_alone(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def frame() -> pd.DataFrame:
+    """Results of three tasks of ``released``, from the shipped counts."""
+    suite = store.load_suite("released").slice(tasks=SLICE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ASTRAIOS_MIRROR", "none")
+        patch.setenv("ASTRAIOS_BUILD", "nowhere")
+        return results.results(suite, functools.partial(pipeline.verdicts, suite.name))
+
+
+@pytest.fixture
+def suite(build: Path, monkeypatch: pytest.MonkeyPatch) -> Suite:
+    """The slice that :func:`frame` holds, with one figure and nothing else in its build folder."""
     monkeypatch.setenv("ASTRAIOS_MIRROR", "none")
-    suite = store.load_suite("released")
-    folder = store.figures_dir(suite.name)
+    folder = store.figures_dir("released")
     folder.mkdir(parents=True)
-    (folder / "figure_x.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
-    path = report.write(suite, pipeline.aggregate(suite))
+    square = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 30"><path d="M0 0h40v30z"/></svg>'
+    (folder / "figure_12_humanevalpack.svg").write_text(square)
+    return store.load_suite("released").slice(tasks=SLICE)
+
+
+def _chunks(page: str) -> dict[str, Any]:
+    found = re.findall(r'data-name="([^"]+)">([^<]+)</script>', page)
+    return {html.unescape(name): payload.unsqueeze(text) for name, text in found}
+
+
+def test_page_stands_alone(suite: Suite, frame: pd.DataFrame) -> None:
+    path = report.write(suite, frame)
     page = path.read_text(encoding="utf-8")
-    assert path.stat().st_size < 5_000_000
-    assert "<script" not in page
-    assert not re.findall(r'(?:src|href)="(?!data:)', page)
-    assert 'alt="figure_x"' in page
-    for task in suite.tasks:
-        assert f"<h2>{task}: " in page
-    assert "44.15 (44.15)" in page  # defect, 1B LoRA: measured, and Table 2
+    assert path == store.suite_dir("released") / "report.html"
+    assert path.stat().st_size <= report.LIMIT < 5_000_000
+    assert not re.findall(r'(?:src|href)="(?!#|data:)', page)
+    assert "default-src 'none'" in page
+    assert "17.26" in page  # Python synthesis, 1B LoRA: measured, and Table 3
+    for task in SLICE:
+        assert f'data-task="{task}"' in page
 
 
-def test_no_figures_is_one_line(
-    build: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_cells_say_value_interval_status_and_what_was_published(suite: Suite, frame: pd.DataFrame) -> None:
+    sections = {section.place: section for section in content.sections(suite, frame)}
+    assert list(sections) == ["Table 3", "Table 4", "Table 5"]  # no Figure 1: the slice lacks five of its tasks
+    (synthesis,) = sections["Table 3"].matrices
+    first, *_, last = synthesis.rows["LoRA"]
+    assert (first.text, first.published, first.status) == ("17.26", "17.26", "equal")  # Table 3
+    assert first.link == "#cell/synthesize-python/1B/LoRA"
+    assert "95% interval" in first.described
+    assert (last.text, last.published, last.status, last.link) == ("—", "38.08", "no artefact", "")  # Table 3
+    assert synthesis.rows["(IA)3"][0].link == "#cell/synthesize-python/1B/%28IA%293"
+    assert [matrix.metric for matrix in sections["Table 5"].matrices] == ["valid", "insecure"]
+    assert sections["Table 5"].matrices[0].rows["LoRA"][0].published == "85.9"  # Table 5 prints one decimal
+
+
+def test_means_are_judged_like_cells(suite: Suite) -> None:
+    whole = store.load_suite("released")
+    rows = [
+        {"task": task, "metric": results.headline(task), "size": "1B", "method": "LoRA", "value": value}
+        for task, value in zip(report.content.paper.PERFORMANCE_TASKS, (10.0, 20, 30, 40, 50, 60, 70, 80), strict=True)
+    ]
+    frame = pd.DataFrame(rows).assign(published=lambda f: f["value"], se=1.0, low=0.0, high=90.0, suite="released")
+    one = whole.model_copy(update={"sizes": ("1B", "3B"), "methods": ("LoRA",)})
+    (section,) = content._means(one, frame)
+    assert section.place == "Figure 1"
+    there, missing = section.matrices[0].rows["LoRA"]
+    assert (there.text, there.published, there.status) == ("45.00", "45.00", "equal")  # 360 / 8
+    assert (missing.text, missing.status) == ("—", "no artefact")
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [(float("nan"), 2, ""), (-1.005, 1, "−1.0"), (-0.001, 2, "0.00"), (87.0, 1, "87.0"), (2.5, 0, "2")],
+)
+def test_numbers(value: float, digits: int, text: str) -> None:
+    assert content.number(value, digits) == text
+
+
+def test_verdicts_come_back_as_they_were() -> None:
+    model = Model("1B", "LoRA")
+    rows = [("a", "", 0, "passed", ""), ("a", "", 1, "passed", ""), ("a", "", 2, "failed", "x" * 500)]
+    rows += [("b", "v/s0", 0, "error", "a\tb"), ("b", "v/s1", 0, "error", "a\tb")]
+    frame = pd.DataFrame(rows, columns=["problem", "variant", "sample", "status", "detail"])
+    held = payload.unsqueeze(payload.squeeze(payload.verdicts({model: (frame, "here")})))
+    runs = held["models"]["1B/LoRA"]
+    assert runs["origin"] == "here"
+    assert runs["count"] == [2, 1, 1, 1]  # the last two are of different variants
+    columns = zip(runs["problem"], runs["variant"], runs["outcome"], runs["count"], strict=True)
+    back = [
+        (held["problems"][p], held["variants"][v], *held["outcomes"][o]) for p, v, o, n in columns for _ in range(n)
+    ]
+    expected = [(p, v, s, d[: payload.DETAIL]) for p, v, _, s, d in rows]
+    assert back == expected
+
+
+class _Fake:
+    """A task whose files are JSON mappings of problems to samples."""
+
+    def references(self) -> tuple[Problem, ...]:
+        return ()
+
+    def read(self, path: Path, problems: object) -> Any:
+        held = json.loads(path.read_text())
+        return SimpleNamespace(pairs=lambda: ((Problem(k, "", {}), tuple(v)) for k, v in held.items()))
+
+
+def test_texts_stand_beside_their_verdicts(tmp_path: Path) -> None:
+    files, cells = {}, {}
+    for method, samples in {
+        "LoRA": {"b": ["x", "y"], "a": ["x", "x"]},
+        "FFT": {"b": ["y", "y"], "a": ["z", "x"]},
+    }.items():
+        model = Model("1B", method)
+        files[model] = tmp_path / f"{method}.json"
+        files[model].write_text(json.dumps(samples))
+        rows = [(problem, "", n) for problem in samples for n in range(2)]
+        cells[model] = (pd.DataFrame(rows, columns=["problem", "variant", "sample"]), "here")
+    held = payload.texts(cast(Task, _Fake()), files, cells)
+    assert held["texts"] == ["x", "z", "x", "y"]  # distinct within a problem: a's, then b's
+    assert held["models"] == {"1B/LoRA": [2, 3, 0, 0], "1B/FFT": [3, 3, 1, 0]}
+
+
+def test_what_does_not_fit_is_left_out_and_named(
+    suite: Suite, frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ASTRAIOS_MIRROR", "none")
+    whole = report.page(suite, frame)
+    assert [name for name in _chunks(whole) if name.startswith("verdicts:")] == [f"verdicts:{task}" for task in SLICE]
+    assert 'id="lacking"' not in whole
+    limit = len(whole.encode()) - 1000
+    monkeypatch.setattr(report, "LIMIT", limit)
+    cut = report.page(suite, frame)
+    assert len(cut.encode()) <= limit
+    held = [name.removeprefix("verdicts:") for name in _chunks(cut) if name.startswith("verdicts:")]
+    assert 0 < len(held) < len(SLICE)
+    for task in SLICE:
+        assert (f"the verdicts of <code>{task}</code>" in cut) == (task not in held)
+        assert (f"#cell/{task}/" in cut) == (task in held)  # no link that leads nowhere
+
+
+def test_results_travel_whole(suite: Suite, frame: pd.DataFrame) -> None:
+    held = _chunks(report.page(suite, frame))["results"]
+    assert len(held["task"]) == len(frame)
+    assert {len(column) for column in held.values()} == {len(frame)}
+    missing = frame["value"].isna().to_numpy()
+    assert missing.any()
+    assert [value is None for value in held["value"]] == list(missing)  # NaN is null, never 0
+    shown = {(t, m) for t, m, s in zip(held["task"], held["metric"], held["shown"], strict=True) if s}
+    assert shown == {
+        ("synthesize-python", "pass@1"), ("recode-format", "rp@1"), ("recode-format", "rc@1"), ("aatk", "valid"),
+        ("aatk", "insecure"),
+    }  # fmt: skip
+
+
+def test_nothing_measured_is_one_line(build: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(schema.MissingArtefact, match="make reproduce"):
-        report.write(store.load_suite("released"), pipeline.aggregate(store.load_suite("released")))
-    assert cli.main(["report", "--suite", "released"]) == 2
+        report.write(store.load_suite("paper"), pipeline.aggregate(store.load_suite("paper")))
+    assert cli.main(["report", "--suite", "paper"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_show_holds_the_page_in_a_frame_of_its_own(
+    suite: Suite, frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "aggregate", lambda _: frame)
+    shown = report.show(suite, height=600).data
+    assert 'sandbox="allow-scripts allow-downloads allow-popups"' in shown  # not allow-same-origin
+    inside = re.search(r'srcdoc="([^"]*)"', shown)
+    assert inside is not None
+    assert html.unescape(inside[1]) == report.page(suite, frame)
+
+
+# --- in a browser -----------------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def program() -> str:
+    found = browser.executable()
+    if found is None:
+        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
+    return found
+
+
+@pytest.fixture(scope="module")
+def written(frame: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page whose texts, problem names and title try to be markup."""
+    folder = tmp_path_factory.mktemp("report")
+    suite = store.load_suite("released").slice(tasks=SLICE).model_copy(update={"title": f"Title {HOSTILE}"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ASTRAIOS_MIRROR", "none")
+        patch.setenv("ASTRAIOS_BUILD", str(folder))
+        held = payload.fitting(suite, 10**9)[0]
+        data = payload.unsqueeze(held["verdicts:synthesize-python"])
+        data["problems"][0] = HOSTILE
+        runs = data["models"]["1B/LoRA"]
+        runs["origin"] = "here"
+        texts = {"texts": [HOSTILE], "models": {"1B/LoRA": [0] * sum(runs["count"])}}
+        held |= {"verdicts:synthesize-python": payload.squeeze(data), "texts:synthesize-python": payload.squeeze(texts)}
+        patch.setattr(payload, "fitting", lambda *_: (held, ("texts:aatk",)))
+        return report.write(suite, frame)
+
+
+@pytest.fixture(scope="module")
+def tab(program: str, written: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[browser.Page]:
+    with browser.chromium(program, tmp_path_factory.mktemp("profile")) as page:
+        page.open(written)
+        page.wait("document.querySelector('#result-list table')")
+        yield page
+        assert page.faults == []
+
+
+@pytest.fixture
+def page(tab: browser.Page) -> Iterator[browser.Page]:
+    """The one tab, closed drawer, desktop size."""
+    tab.run("document.querySelector('#drawer').close()")
+    tab.wait("!location.hash.startsWith('#cell/')")
+    tab.resize(1280)
+    yield tab
+    assert tab.faults == []
+
+
+def test_asks_for_nothing_from_outside(page: browser.Page, written: Path) -> None:
+    page.wait("[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
+    assert page.run("document.images.length") >= 1
+    assert page.requests[0] == written.as_uri()
+    assert [address for address in page.requests[1:] if not address.startswith("blob:")] == []
+
+
+def test_every_link_leads_somewhere(page: browser.Page) -> None:
+    assert page.run(f"{LINKS}.length") > 50
+    dangling = page.run(
+        f"""(async () => {{ const lost = []; for (const link of {LINKS}) {{
+          const [kind, task, size, method] = link.hash.slice(1).split('/').map(decodeURIComponent);
+          const there = kind === 'cell' ? (await chunk(`verdicts:${{task}}`)).models[`${{size}}/${{method}}`]
+            : document.getElementById(kind);
+          if (!there) lost.push(link.hash); }} return lost; }})()"""
+    )
+    assert dangling == []
+
+
+def test_every_head_sorts(page: browser.Page) -> None:
+    """Each of the page's heads: down or up first, then the other way, then as before; what is missing last."""
+    wrong = page.run(
+        """[...document.querySelectorAll('main th[aria-sort]')].flatMap((head) => {
+          const table = head.closest('table'), column = head.cellIndex, faults = [];
+          const read = () => [...table.tBodies[0].rows].map((row) => {
+            const text = row.cells[column].dataset.value ?? row.cells[column].textContent.trim();
+            return ['—', 'nan', ''].includes(text) ? null : Number.isNaN(Number(text.replace('−', '-'))) ? text
+              : Number(text.replace('−', '-')); });
+          const before = read();
+          const numeric = head.classList.contains('number') && !head.textContent.includes('interval');
+          for (const turn of [0, 1]) {
+            head.firstChild.click();
+            const held = read(), known = held.filter((value) => value !== null);
+            const sign = head.getAttribute('aria-sort') === 'ascending' ? 1 : -1;
+            if (held.slice(0, known.length).includes(null)) faults.push('missing not last');
+            if (numeric && known.some((value, i) => i && sign * (value - known[i - 1]) < 0)) faults.push('order');
+          }
+          head.firstChild.click();
+          if (head.getAttribute('aria-sort') !== 'none' || String(read()) !== String(before)) faults.push('not undone');
+          return faults.map((fault) => `${head.textContent}: ${fault}`); })"""
+    )
+    assert wrong == []
+    assert page.run("document.querySelectorAll('main th[aria-sort]').length") > 20
+
+
+def test_results_are_filtered(page: browser.Page, frame: pd.DataFrame) -> None:
+    page.run(
+        """(() => { const form = document.querySelector('#result-filters');
+        form.elements.metric.value = ''; form.elements.method.value = 'FFT'; form.elements.task.value = 'aatk';
+        form.dispatchEvent(new Event('input')); })()"""
+    )
+    wanted = int(((frame["method"] == "FFT") & (frame["task"] == "aatk")).sum())
+    assert page.run("document.querySelector('#result-filters output').textContent") == f"{wanted} of {len(frame)} rows"
+    assert page.run("document.querySelectorAll('#result-list tbody tr').length") == wanted
+    page.run("document.querySelector('#result-filters').reset()")
+
+
+def test_way_down_by_keyboard(page: browser.Page) -> None:
+    cell = "document.querySelector('a[href=\"#cell/synthesize-python/1B/LoRA\"]')"
+    page.run(f"{cell}.focus()")
+    page.press("Enter")
+    page.wait("document.activeElement.id === 'drawer-title'")
+    assert page.run("document.querySelector('#drawer-title').textContent") == "Code synthesis, Python: 1B LoRA"
+    assert page.run("document.querySelectorAll('#drawer [role=img]').length") > 100
+    facts = page.run("document.querySelector('#drawer tbody').textContent")
+    assert "17.26" in facts
+    page.run("[...document.querySelectorAll('#drawer td a')].find((a) => a.textContent.includes('onerror')).focus()")
+    page.press("Enter")
+    page.wait("document.querySelector('#drawer-title').textContent.includes('onerror')")
+    assert page.run("document.querySelector('#drawer pre').textContent") == HOSTILE
+    assert page.run("document.querySelectorAll('#drawer img').length") == 0
+    assert page.run("document.title") == f"Title {HOSTILE}"
+    samples = page.run("[...document.querySelectorAll('.samples .which')].map((e) => e.textContent).join()")
+    assert sorted(int(n) for n in re.findall(r"\d+", samples)) == list(range(20))
+    page.press("Escape")
+    page.wait("!document.querySelector('#drawer').open")
+    page.wait(f"document.activeElement === {cell}")
+
+
+def test_problem_shows_every_model(page: browser.Page) -> None:
+    page.run("location.hash = '#cell/synthesize-python/3B/FFT/Python%2F2'")
+    page.wait("document.querySelector('#drawer .problem-grid')")
+    assert page.run("document.querySelector('#drawer .here').cellIndex") == 2  # method, 1B, 3B
+    assert page.run("document.querySelectorAll('#drawer .problem-grid tbody tr').length") == 7
+    assert page.run("document.querySelectorAll('#drawer .problem-grid td').length") == 28
+    assert "shipped counts" in page.run("document.querySelector('#drawer .note').textContent")
+
+
+def test_says_what_has_no_room(page: browser.Page) -> None:
+    assert "aatk" in page.run("document.querySelector('#lacking').textContent")
+    page.run(f"{LINKS}.find((link) => link.hash.startsWith('#cell/aatk/')).click()")
+    page.wait("document.querySelector('#drawer td a')")
+    page.run("document.querySelector('#drawer td a').click()")
+    page.wait("document.querySelector('#drawer .samples')")
+    assert "5 MB" in page.run("document.querySelector('#drawer .note').textContent")
+
+
+@pytest.mark.parametrize("width", [320, 390, 768])
+def test_narrow_windows_do_not_scroll_sideways(page: browser.Page, width: int) -> None:
+    page.resize(width)
+    for place in ("#top", "#cell/recode-format/1B/LoRA", "#cell/synthesize-python/1B/LoRA/Python%2F2"):
+        page.run(f"location.hash = '{place}'")
+        page.wait("location.hash.startsWith('#cell') === document.querySelector('#drawer').open")
+        assert page.run("document.documentElement.scrollWidth") <= width, place
+        assert page.run("document.querySelector('#drawer').scrollWidth") <= width, place
+
+
+def test_colours_by_choice(page: browser.Page) -> None:
+    before = page.run("getComputedStyle(document.body).backgroundColor")
+    page.run("document.querySelector('#theme').click()")
+    assert page.run("document.querySelector('#theme').ariaPressed") == "true"
+    assert page.run("getComputedStyle(document.body).backgroundColor") != before
+    page.run("document.querySelector('#theme').click()")
+    assert page.run("getComputedStyle(document.body).backgroundColor") == before
