@@ -1,5 +1,7 @@
 """The published numbers of *Astraios*: its eight tables, the figures' captions and the text's numbers, as tidy frames.
 
+What is asked by task (:func:`published` and the like) also knows the second study's task (:mod:`study`).
+
 They are typed from the paper, digit by digit, into ``data/paper/*.csv``; nothing here is measured. What the tables
 imply (the nominal Pass@1 behind Table 4, Figure 1's means, Figure 2's percentages) is derived, never stored.
 """
@@ -14,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from . import schema, store
+from . import schema, store, study
 
 PERFORMANCE_TASKS = schema.COMPREHENSION_TASKS + schema.GENERATION_TASKS  # the eight columns behind Figure 1
 HUMANEVAL_PROBLEMS = 164
@@ -121,31 +123,42 @@ def _scores() -> dict[tuple[str, str, str, str], float]:
 
 
 def published(task: str, size: str, method: str, metric: str) -> float:
-    """The value that tables 2 to 5 print for a cell, in percent; NaN where the paper prints none.
+    """The value that tables 2 to 5 (the study's: 2) print for a cell, in percent; NaN where they print none.
 
     Raises:
         schema.UnknownName: a task, size or method that the project does not know (a metric may be any).
     """
     task = schema.match(task, schema.TASKS, "task")
+    if task == study.TASK:
+        return study.published(size, method, metric)
     size = schema.match(size, schema.SIZES, "size")
     method = schema.match(method, schema.ALL_METHODS, "method")
     return _scores().get((task, size, method, metric), math.nan)
 
 
 def metrics_of(task: str) -> tuple[str, ...]:
-    """The metrics that tables 2 to 5 print for a task, in their order; empty where they print none."""
+    """The metrics that tables 2 to 5 (the study's: 2) print for a task, in their order; empty where they print none."""
+    if task == study.TASK:
+        return study.METRICS
     return tuple(metric for cells in _TASKS_METRICS.values() for name, metric in cells if name == task)
 
 
+def sizes_of(task: str) -> tuple[str, ...]:
+    """The sizes that the tables print a task's scores for: the paper's, or the study's models."""
+    return study.SIZES if task == study.TASK else schema.SIZES
+
+
 def printed_in(task: str) -> str:
-    """Where the paper shows a task's scores: ``Table 2`` to ``5``, ``Figure 13`` or ``14`` (drawn there)."""
-    drawn = {"defect-1shot": "Figure 13", "clone-1shot": "Figure 14"}
+    """Where a task's scores are shown: ``Table 2`` to ``5``, ``Figure 13`` or ``14`` (drawn), or in the study."""
+    drawn = {"defect-1shot": "Figure 13", "clone-1shot": "Figure 14", study.TASK: "CoNaLa study, Table 2"}
     tables = (f"Table {number}" for number, cells in _TASKS_METRICS.items() if task in {name for name, _ in cells})
     return next(tables, drawn.get(task, "not in the paper"))
 
 
 def digits_of(task: str) -> int:
-    """How many decimals the paper prints for a task."""
+    """How many decimals of a percentage are printed for a task."""
+    if task == study.TASK:
+        return study.DIGITS
     return 1 if task in schema.SECURITY_TASKS else 2
 
 

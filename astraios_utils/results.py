@@ -132,7 +132,7 @@ def _row(suite: Suite, task: str, model: Model, metric: str, estimate: stats.Est
 
 
 def _published(suite: Suite, task: str, model: Model, metric: str) -> float:
-    if not suite.published or model.size not in schema.SIZES:
+    if not suite.published or model.size not in paper.sizes_of(task):
         return math.nan
     return paper.published(task, model.size, model.method, metric)
 

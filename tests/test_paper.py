@@ -214,9 +214,11 @@ def test_where_tasks_are_printed() -> None:
     assert paper.printed_in("clone") == "Table 2"
     assert paper.printed_in("aatk") == "Table 5"
     assert paper.printed_in("defect-1shot") == "Figure 13"
-    assert paper.printed_in("conala") == "not in the paper"
+    assert paper.printed_in("conala") == "CoNaLa study, Table 2"
+    assert paper.printed_in("a user's") == "not in the paper"
     assert paper.metrics_of("recode-syntax") == ("rp@1", "rc@1")
-    assert paper.metrics_of("conala") == ()
+    assert paper.metrics_of("conala") == ("bleu", "codebleu")
+    assert paper.metrics_of("clone-1shot") == ()
     assert (paper.digits_of("defect"), paper.digits_of("aatk")) == (2, 1)
 
 
