@@ -4,7 +4,14 @@ Imports nothing of ours. Functions work in the unit of their input; what is unde
 same interval.
 """
 
-from .correlations import Coefficient, Correlation, correlation
+from .correlations import (
+    Coefficient,
+    Correlation,
+    correlation,
+    fisher_difference,
+    fisher_test,
+    known_correlation,
+)
 from .estimates import (
     LEVEL,
     RESAMPLES,
@@ -41,9 +48,12 @@ __all__ = [
     "correlation",
     "critical_difference",
     "extrapolate",
+    "fisher_difference",
+    "fisher_test",
     "from_draws",
     "holm",
     "joint_bootstrap",
+    "known_correlation",
     "power_law",
     "ranks",
     "ratio",

@@ -15,6 +15,7 @@ from .estimates import LEVEL
 
 Coefficient = Literal["kendall", "pearson", "spearman"]
 _scipy: Any = _scipy_stats
+_MOST = 1 - 1e-12  # a perfect correlation has no finite place on Fisher's scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +64,47 @@ def correlation(
     return Correlation(coefficient, value, float(done.pvalue), low, high, n)
 
 
+def _variance(coefficient: Coefficient, value: float, n: int) -> float:
+    """Of a correlation on Fisher's z scale; NaN below 5 pairs."""
+    if n < 5:
+        return math.nan
+    return {"pearson": 1 / (n - 3), "spearman": (1 + value**2 / 2) / (n - 3), "kendall": 0.437 / (n - 4)}[coefficient]
+
+
 def _fisher_interval(coefficient: Coefficient, value: float, n: int, level: float) -> tuple[float, float]:
     if n < 5:
         return math.nan, math.nan
     if abs(value) >= 1:
         return value, value
-    variance = {"pearson": 1 / (n - 3), "spearman": (1 + value**2 / 2) / (n - 3), "kendall": 0.437 / (n - 4)}[
-        coefficient
-    ]
-    half = float(_scipy.norm.ppf((1 + level) / 2)) * math.sqrt(variance)
+    half = float(_scipy.norm.ppf((1 + level) / 2)) * math.sqrt(_variance(coefficient, value, n))
     return math.tanh(math.atanh(value) - half), math.tanh(math.atanh(value) + half)
+
+
+def known_correlation(
+    coefficient: Coefficient, value: float, n: int, p: float = math.nan, level: float = LEVEL
+) -> Correlation:
+    """A correlation that is known as a number alone (printed, say), with the interval that its ``n`` pairs give."""
+    low, high = _fisher_interval(coefficient, value, n, level) if value == value else (math.nan, math.nan)
+    return Correlation(coefficient, value, p, low, high, n)
+
+
+def fisher_test(found: Correlation, threshold: float = 0.0) -> tuple[float, float]:
+    """One-sided p-values of "above ``threshold``" and "not above", on Fisher's z scale; 1 and 1 below 5 pairs."""
+    return _two_sided(found.value, threshold, _variance(found.coefficient, found.value, found.n))
+
+
+def fisher_difference(one: Correlation, other: Correlation) -> tuple[float, float]:
+    """One-sided p-values of "one is larger" and "not larger", the two taken as independent samples.
+
+    For two correlations that share a variable, and so tend to agree, that is on the safe side.
+    """
+    variances = [_variance(c.coefficient, c.value, c.n) for c in (one, other)]
+    return _two_sided(one.value, other.value, sum(variances))
+
+
+def _two_sided(one: float, other: float, variance: float) -> tuple[float, float]:
+    if math.isnan(one) or math.isnan(other) or math.isnan(variance):
+        return 1.0, 1.0
+    far = float(np.arctanh(np.clip(one, -_MOST, _MOST)) - np.arctanh(np.clip(other, -_MOST, _MOST)))
+    z = far / math.sqrt(variance)
+    return float(_scipy.norm.sf(z)), float(_scipy.norm.cdf(z))

@@ -81,15 +81,28 @@ def joint_bootstrap(columns: Mapping[Hashable, Column], *, resamples: int = RESA
         strata.setdefault(column.stratum, []).append(key)
     values: dict[Hashable, Array] = {}
     for stratum, keys in strata.items():
-        names = np.unique(np.concatenate([columns[key].clusters for key in keys]))
-        weights = _weights(len(names), resamples, np.random.default_rng([seed, zlib.crc32(stratum.encode())]))
-        for key in keys:
-            column = columns[key]
-            places = np.searchsorted(names, column.clusters)
-            if len(np.unique(places)) != len(places):
-                raise ValueError(f"{key}: a problem is named twice")
-            values[key] = column.statistic(weights[:, places] @ column.rows)
+        rng = np.random.default_rng([seed, zlib.crc32(stratum.encode())])
+        values |= _draw([columns[key] for key in keys], keys, resamples, rng)
     return Joint({key: values[key] for key in columns}, {key: len(columns[key].clusters) for key in columns})
+
+
+def _draw(
+    columns: list[Column], keys: list[Hashable], resamples: int, rng: np.random.Generator
+) -> dict[Hashable, Array]:
+    """The columns of one stratum: one matrix of what every problem adds to every column, times how often it counts."""
+    names = np.unique(np.concatenate([column.clusters for column in columns]))
+    ends = np.cumsum([0, *(column.rows.shape[1] for column in columns)])
+    added = np.zeros((len(names), ends[-1]))
+    for key, column, start, end in zip(keys, columns, ends[:-1], ends[1:], strict=True):
+        places = np.searchsorted(names, column.clusters)
+        if len(np.unique(places)) != len(places):
+            raise ValueError(f"{key}: a problem is named twice")
+        added[places, start:end] = column.rows
+    sums = _weights(len(names), resamples, rng) @ added
+    return {
+        key: column.statistic(sums[:, start:end])
+        for key, column, start, end in zip(keys, columns, ends[:-1], ends[1:], strict=True)
+    }
 
 
 def _weights(m: int, resamples: int, rng: np.random.Generator) -> Array:
