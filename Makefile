@@ -13,7 +13,7 @@ READY  := $(VENV)/.ready
 SLICE  := $(addprefix --size ,$(SIZES)) $(addprefix --method ,$(METHODS)) $(addprefix --task ,$(TASKS))
 TORCH  := $(shell grep -m1 '^torch==' requirements.lock)
 
-.PHONY: help setup lab reproduce test lint bench report clean
+.PHONY: help setup lab reproduce test lint bench report nano-base clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ bench: $(READY) ## time our scoring against the usual harness's way, side by sid
 
 report: $(READY) ## write one self-contained HTML page of SUITE's tables and figures
 	$(BIN)/astraios report --suite $(SUITE)
+
+nano-base: $(READY) ## train the nano suite's base models anew (SIZES cuts; about an hour a core), checksummed
+	$(BIN)/python -m astraios_utils.nano base $(addprefix --size ,$(SIZES))
 
 clean: ## remove the virtual environment and everything runs have written (not figures/)
 	rm -rf build $(VENV)
