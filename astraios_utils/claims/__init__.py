@@ -29,7 +29,7 @@ from pandas.io.formats.style import Styler
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .. import schema, store
-from .evidence import PUBLISHED, Evidence, measured, published
+from .evidence import PUBLISHED, Evidence, as_printed, measured, published
 from .logic import ALPHA, Finding, Node, Part, at_hand, judge, parts
 from .measures import MEASURES, Reader
 from .readings import TESTS
@@ -45,6 +45,7 @@ __all__ = [
     "Claim",
     "Evidence",
     "Reader",
+    "as_printed",
     "evaluate",
     "ledger",
     "load",
@@ -129,9 +130,9 @@ def _read_one(entry: object, where: str) -> Claim:
 
 
 @lru_cache
-def load() -> tuple[Claim, ...]:
-    """The paper's ledger, ``data/paper/claims.yaml``, in the order in which it is shown."""
-    return read(store.data_dir() / "paper" / "claims.yaml")
+def load(name: str = "claims") -> tuple[Claim, ...]:
+    """A ledger of ``data/paper`` (the paper's, unless another is named), in the order in which it is shown."""
+    return read(store.data_dir() / "paper" / f"{name}.yaml")
 
 
 def evaluate(claim: Claim, evidence: Evidence) -> tuple[dict[str, Any], list[dict[str, Any]]]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from .. import metrics, paper, results, schema, stats
+from .. import metrics, paper, results, schema, stats, textmetrics
 from ..schema import Model, Suite
 from ..stats import RESAMPLES, Array, Column
 
@@ -139,6 +139,11 @@ def _columns(task: str, verdicts: pd.DataFrame) -> Iterator[tuple[str, Column]]:
         yield "accuracy/parsable", _sums(task, verdicts["problem"], np.column_stack([passed, parsed]))
         names, rows, score = metrics.f1_sums(verdicts)
         yield "f1", Column(*_place(task, names), rows, score)
+    elif task == "conala":
+        counts = np.array([textmetrics.decode(text) for text in verdicts["detail"]], dtype=float)
+        total = pd.DataFrame(counts).groupby(verdicts["problem"].to_numpy()).sum()
+        for name in textmetrics.NAMES:
+            yield name, Column(*_place(task, total.index), total.to_numpy(), textmetrics.statistic(name))
 
 
 def _place(task: str, problems: pd.Index) -> tuple[str, np.ndarray]:
@@ -218,6 +223,22 @@ def published(resamples: int = RESAMPLES, seed: int = 0) -> Evidence:
     nothing = pd.DataFrame(columns=["size", "method", "step", "split", "loss"])
     clusters = {key: PROBLEMS[key[0]] for key in scores}  # type: ignore[index]
     return Evidence(PUBLISHED, schema.SIZES, scores, clusters, parameters(), nothing, _printed())
+
+
+def as_printed(frame: pd.DataFrame, sizes: tuple[str, ...], costs: pd.DataFrame | None = None) -> Evidence:
+    """Printed numbers whose errors nobody knows, taken as they are: every claim is then decided by the values alone.
+
+    Args:
+        frame: results with a column ``published``.
+        sizes: in the order in which they grow.
+        costs: where some were printed.
+    """
+    rows = frame[frame["published"].notna()]
+    keys: list[Hashable] = list(rows[["task", "metric", "size", "method"]].itertuples(index=False, name=None))
+    scores = {key: np.full(3, float(value)) for key, value in zip(keys, rows["published"], strict=True)}
+    nothing = pd.DataFrame(columns=["size", "method", "step", "split", "loss"])
+    known = pd.DataFrame(columns=["size", "method", "trainable_parameters"]) if costs is None else costs
+    return Evidence(PUBLISHED, sizes, scores, dict.fromkeys(scores, 0), known, nothing)
 
 
 def _with_error(value: float, problems: int, rng: np.random.Generator, resamples: int) -> Array:
