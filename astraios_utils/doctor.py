@@ -107,12 +107,12 @@ def _bitsandbytes() -> Finding:
     return Finding("bitsandbytes", "ok", metadata.version("bitsandbytes"))
 
 
-def _extra(name: str, use: str) -> Callable[[], Finding]:
-    """A look for an optional package, named as its extra in pyproject.toml."""
+def _optional(name: str, without: str, mend: str) -> Callable[[], Finding]:
+    """A look for a package that not everybody needs."""
 
     def look() -> Finding:
         if importlib.util.find_spec(name) is None:
-            return Finding(name, "partly", f"absent: {use}", f"pip install -e '.[{name}]'")
+            return Finding(name, "partly", f"absent: {without}", mend)
         return Finding(name, "ok", metadata.version(name))
 
     return look
@@ -184,8 +184,10 @@ def _disk() -> Finding:
 
 CHECKS: tuple[Callable[[], Finding], ...] = (
     *(_python, _packages, _gpu, _cuda, _bitsandbytes),
-    _extra("vllm", "generation by transformers alone"),
-    _extra("ray", "the grid runs on this machine alone"),
+    _optional(
+        "vllm", "generation by transformers alone", "pip install vllm, in an environment of its own: it pins torch"
+    ),
+    _optional("ray", "the grid runs on this machine alone", "pip install -e '.[ray]'"),
     *(_java, _compiler, _codeql, _sandbox, _mirror, _upstream, _hub, _disk),
 )
 

@@ -197,6 +197,23 @@ class Recipe(BaseModel):
         return self.learning_rates.get(method, self.learning_rate)
 
 
+class Resources(BaseModel):
+    """What one model of a suite takes of a cluster while it is trained or answers a task.
+
+    Attributes:
+        gpus: none given: one where the cluster has any.
+        memory_gib: of host memory; none given: not counted.
+        retries: how often a unit is tried again after a fault that is nobody's, such as a machine's end.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cpus: float = Field(default=1, gt=0)
+    gpus: float | None = Field(default=None, ge=0)
+    memory_gib: float | None = Field(default=None, gt=0)
+    retries: int = Field(default=3, ge=0)
+
+
 class Sampling(BaseModel):
     """What a suite changes of its tasks' decoding.
 
@@ -236,6 +253,7 @@ class Suite(BaseModel):
     recipe: Recipe | None = None
     problems: dict[str, Path] = Field(default={})
     sampling: Sampling = Sampling()
+    resources: Resources = Resources()
 
     @field_validator("problems")
     @classmethod

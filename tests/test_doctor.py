@@ -46,7 +46,7 @@ BROKEN: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str, str]] = {
     "gpu": (lambda m: m.setattr(estimates, "here", lambda: None), "partly", "Colab"),
     "cuda": (driver_beside_a_cpu_torch, "missing", "--force-reinstall torch=="),
     "bitsandbytes": (without_modules, "partly", "pip install bitsandbytes"),
-    "vllm": (without_modules, "partly", "'.[vllm]'"),
+    "vllm": (without_modules, "partly", "pip install vllm"),
     "ray": (without_modules, "partly", "'.[ray]'"),
     "jdk": (lambda m: m.setattr(doctor, "runtime_id", no_sandbox), "missing", "apt-get install openjdk-17"),
     "c compiler": (lambda m: m.setattr(validity, "compiler", lambda: None), "missing", "install gcc"),

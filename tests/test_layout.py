@@ -31,9 +31,9 @@ LAYERS = (
     {"conala_nano"},
     {"generation"},
     {"grid"},
-    {"plots", "protocol", "security"},
+    {"plots", "protocol", "security", "claims", "losses"},
     {"notebook"},
-    {"pipeline"},
+    {"pipeline", "executors"},
     {"doctor", "report", "suitecheck"},
     {"cli"},
 )
