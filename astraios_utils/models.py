@@ -335,6 +335,11 @@ def _first(error: Exception) -> str:
     return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)[:200]
 
 
+def _mismatch(error: Exception) -> str:
+    """What does not fit, in PyTorch's words, below its headline; else the first line."""
+    return next((line.strip() for line in str(error).splitlines() if "size mismatch" in line), _first(error))
+
+
 def _missing(base: schema.Base, error: Exception) -> schema.MissingArtefact:
     if Path(base.model).is_dir():
         return schema.MissingArtefact(
@@ -360,7 +365,11 @@ def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
             if path.suffix == ".bin":
                 return cast("dict[str, torch.Tensor]", torch.load(path, map_location="cpu", weights_only=True))
             return load_file(path)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, safetensors.SafetensorError) as error:
+        except pickle.UnpicklingError:  # whose words advise to load it without care
+            raise schema.BadInput(
+                f"{path}: damaged, or not a file of tensors (pickles may hold nothing else)"
+            ) from None
+        except (RuntimeError, EOFError, ValueError, safetensors.SafetensorError) as error:
             raise schema.BadInput(f"{path}: damaged, or not a file of tensors ({_first(error)})") from None
     raise schema.BadInput(f"{folder}: holds neither adapter_model.safetensors nor adapter_model.bin")
 
@@ -397,13 +406,15 @@ def load_adapter(model: PreTrainedModel, folder: Path) -> PeftModel:
         config = PeftConfig.from_pretrained(str(folder))
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise schema.BadInput(f"{folder}: no readable adapter_config.json ({_first(error)})") from None
+    if config.peft_type is None:
+        raise schema.BadInput(f"{folder}: adapter_config.json names no peft_type")
     config.inference_mode = True
     weights = _read_weights(folder)
-    methods.require_targets(model, getattr(config, "target_modules", None))
     try:
+        methods.require_targets(model, getattr(config, "target_modules", None))
         tuned = PeftModel.from_pretrained(model, str(folder), config=config)
-    except (RuntimeError, ValueError) as error:
-        raise schema.BadInput(f"{folder}: does not fit the base: {_first(error)}") from None
+    except (schema.BadInput, RuntimeError, ValueError) as error:
+        raise schema.BadInput(f"{folder}: is it an adapter of another base? {_mismatch(error)}") from None
     _check_weights(tuned, weights, folder)
     return prepare_prompts(_keep_dtype(tuned.eval()))
 

@@ -29,6 +29,7 @@ def require_targets(model: nn.Module, targets: Iterable[str] | str | None) -> No
     if not missing:
         return
     ends = {".".join(name.split(".")[-k:]) for name in names if name for k in (1, 2)}
+    ends = {end for end in ends if not end[0].isdigit()}  # the number of a block is no part of a target
     near = difflib.get_close_matches(missing[0], sorted(ends), n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(near)}?" if near else "print the model to see the names of its modules"
     raise schema.BadInput(f"{type(model).__name__} has no module {', '.join(missing)}: {hint}")
