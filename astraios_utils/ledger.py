@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from . import claims, pipeline, store, training
+from . import claims, pipeline, store, study, training
 from .claims import Claim, Evidence
 from .schema import Suite
 
@@ -33,7 +33,7 @@ def measured(suite: Suite) -> Evidence:
 def published(suite: Suite) -> Evidence:
     """What the paper of a suite's claims prints."""
     if suite.tasks in STUDY:
-        return claims.as_printed(pipeline.aggregate(suite), suite.sizes)
+        return claims.as_printed(pipeline.aggregate(suite), suite.sizes, study.memory())
     return claims.published()
 
 

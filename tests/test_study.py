@@ -68,3 +68,18 @@ def test_a_damaged_table_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("ASTRAIOS_ROOT", str(tmp_path))
     with pytest.raises(schema.BadInput, match="not the study's table 3"):
         study._costs.__wrapped__()
+
+
+def test_what_is_left_without_them() -> None:
+    frame = results.results(store.load_suite("conala"), lambda task, model: None)
+    left = study.sound(frame).set_index(["size", "method", "metric"])["published"]
+    assert left.isna().sum() == 6 + 3  # six CodeBLEU, and the BLEU of the three zeros
+    assert left["Mistral", "FFT", "bleu"] == 0.019
+    assert frame["published"].notna().all()
+
+
+def test_memory_is_a_cost() -> None:
+    # 7.15 GB = 7.15e9 / 2^20 MiB
+    first = study.memory().iloc[0]
+    assert (first["size"], first["method"]) == ("GPT2", "FFT")
+    assert first["peak_mib"] == pytest.approx(7.15e9 / 2**20)

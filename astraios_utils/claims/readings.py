@@ -17,6 +17,7 @@ import numpy as np
 
 from .. import schema, stats
 from ..stats import Array, Coefficient
+from .evidence import COSTS
 from .logic import AtLeast, Node, Part, every, part
 from .measures import Reader, measure
 
@@ -41,7 +42,7 @@ def _sizes(reader: Reader, which: str) -> tuple[str, ...]:
 
 
 def _unit(name: str) -> str:
-    return "nats" if name.endswith("_loss") else measure(name).unit
+    return "nats" if name.endswith("_loss") else COSTS.get(name) or measure(name).unit
 
 
 def ahead(
