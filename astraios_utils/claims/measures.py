@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from .. import paper, results, schema
+from .. import losses, paper, results, schema
 from ..stats import Array
 from .evidence import COSTS, Evidence
 
@@ -100,13 +100,8 @@ class Reader:
         return np.full(self.evidence.shape, value)
 
     def _loss(self, split: str, size: str, method: str) -> float:
-        """A model's final loss: of the last test, or the mean over the last ten steps' training losses."""
         rows = self.evidence.losses
-        rows = rows[(rows["size"] == size) & (rows["method"] == method) & (rows["split"] == split)]
-        if rows.empty:
-            return math.nan
-        last = rows["step"].max()
-        return float(rows[rows["step"] > last - 10]["loss"].mean() if split == "train" else rows["loss"].iloc[-1])
+        return losses.final(rows[(rows["size"] == size) & (rows["method"] == method)], split)
 
     def _cost(self, name: str, size: str, method: str) -> float:
         rows = self.evidence.costs

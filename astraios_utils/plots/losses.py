@@ -1,0 +1,107 @@
+"""Losses over steps, sizes, updated parameters and performance: figures 3, 4 and 8 to 11."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from .base import LOOKS, methods_of, sizes_of
+
+
+def loss_curves(losses: pd.DataFrame, axes: Sequence[Axes] | np.ndarray, sizes: Sequence[str]) -> np.ndarray:
+    """Figure 4: the test loss of each method over the steps, the train loss pale behind it, on one axis a size.
+
+    ``losses`` has ``size``, ``method``, ``step``, ``split`` (``train``, ``test``) and ``loss``; none need be there yet.
+    """
+    panels = np.ravel(np.asarray(axes, dtype=object))
+    for ax, size in zip(panels, sizes, strict=True):
+        for i, (method, part) in enumerate(losses[losses["size"] == size].groupby("method", sort=False)):
+            color, marker = _look(method)
+            train, test = (part[part["split"] == split] for split in ("train", "test"))
+            ax.plot(train["step"], train["loss"], color=color, alpha=0.3, linewidth=0.7)
+            ax.plot(
+                test["step"], test["loss"], color=color, marker=marker, label=method, linewidth=1.2, markersize=4.5,
+                markevery=(i % 3, 3),
+            )  # fmt: skip
+        ax.set(title=size if (losses["size"] == size).any() else f"{size}: no run yet", xlabel="Step")
+    panels[0].set_ylabel("Loss (nats per token)")
+    if len(losses):
+        panels[-1].legend(loc="upper left", bbox_to_anchor=(1.01, 1.0))
+    return panels
+
+
+def final_losses(ends: pd.DataFrame, ax: Axes, split: str) -> Axes:
+    """Figures 3 and 11: the final loss over the model sizes, a line per method.
+
+    ``ends`` has ``size``, ``method`` and a column ``split`` (``train`` or ``test``). One run a model: no interval.
+    """
+    sizes = sizes_of(ends)
+    for method in methods_of(ends):
+        colour, marker = _look(method)
+        own = ends[ends["method"] == method].set_index("size")[split].reindex(sizes)
+        ax.plot(
+            range(len(sizes)), own.to_numpy(), color=colour, marker=marker, markersize=4.5, linewidth=1.1,
+            gid=f"point:{method}",
+        )  # fmt: skip
+    ax.set_xticks(range(len(sizes)), sizes)
+    ax.set(xlabel="Model size", ylabel="Loss (nats per token)", title=f"Final {split} loss")
+    return ax
+
+
+def loss_against(ends: pd.DataFrame, ax: Axes, split: str, column: str, label: str, log: bool = False) -> Axes:
+    """Figures 8 and 9: the final loss against another number of the models; a larger marker is a larger model.
+
+    ``ends`` has ``size``, ``method``, ``split`` and ``column``, and may have ``column_low`` and ``column_high``
+    (``performance_low``, …), drawn as bars. The models of a size are joined in the order of ``column``.
+    """
+    sizes = sizes_of(ends)
+    for place, size in enumerate(sizes):
+        own = ends[ends["size"] == size].dropna(subset=[split, column]).sort_values(column)
+        ax.plot(own[column], own[split], color="#BBBBBB", linewidth=0.8, zorder=1, gid=f"size:{size}")
+        for row in own.to_dict("records"):
+            colour, marker = _look(row["method"])
+            ends_of = [row.get(f"{column}_{end}", np.nan) for end in ("low", "high")]
+            ax.plot(ends_of, [row[split]] * 2, color=colour, linewidth=0.8, zorder=2)
+            ax.plot(
+                row[column], row[split], color=colour, marker=marker, markersize=4 + 1.6 * place, linestyle="none",
+                markeredgecolor="white", markeredgewidth=0.5, zorder=3, gid=f"point:{row['method']}",
+            )  # fmt: skip
+        if len(own):
+            last = own.iloc[-1]
+            ax.annotate(
+                size, (last[column], last[split]), xytext=(6, 3), textcoords="offset points", fontsize=7,
+                color="#555555",
+            )  # fmt: skip
+    ax.set_xscale("log" if log else "linear")
+    ax.set(xlabel=label, ylabel=f"Final {split} loss")
+    return ax
+
+
+def extrapolation(ends: pd.DataFrame, fits: pd.DataFrame, parameters: pd.DataFrame, ax: Axes) -> Axes:
+    """Final test losses over the base's parameters, and what a power law predicts of the largest from the others.
+
+    ``fits`` has ``method``, ``predicted``, ``exponent`` (:func:`losses.extrapolations`); dashes run to the prediction.
+    """
+    joined = ends.merge(parameters, on="size").sort_values("parameters")
+    for row in fits.to_dict("records"):
+        colour, marker = _look(row["method"])
+        own = joined[joined["method"] == row["method"]]
+        x = own["parameters"].to_numpy(dtype=float)
+        line = row["predicted"] * (x / x[-1]) ** -row["exponent"]
+        ax.plot(x, line, color=colour, linewidth=0.9, linestyle=(0, (3, 2)), zorder=1)
+        ax.plot(
+            x, own["test"], color=colour, marker=marker, markersize=4.5, linestyle="none", gid=f"point:{row['method']}"
+        )
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter("{x:.2f}")
+    ax.set(xlabel="Parameters of the base", ylabel="Final test loss", title="Fitted without the largest size")
+    return ax
+
+
+def _look(method: object) -> tuple[str, str]:
+    return LOOKS.get(str(method), ("#555555", "."))
