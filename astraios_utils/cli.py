@@ -25,6 +25,12 @@ def _slice(options: argparse.Namespace) -> schema.Suite:
     return store.load_suite(options.suite).slice(options.size, options.method, options.task)
 
 
+def _executor(options: argparse.Namespace) -> Any:
+    from . import executors
+
+    return executors.executor(options.executor, store.load_suite(options.suite), options.store)
+
+
 def _score(options: argparse.Namespace) -> None:
     from . import scoring, tasks
 
@@ -58,9 +64,15 @@ def _params(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from . import training
+    from . import pipeline
 
-    training.train_suite(_slice(options), options.force)
+    pipeline.make(_slice(options), "train", _executor(options), options.force)
+
+
+def _generate(options: argparse.Namespace) -> None:
+    from . import pipeline
+
+    pipeline.make(_slice(options), "generate", _executor(options), options.force)
 
 
 def _results(options: argparse.Namespace) -> None:
@@ -76,7 +88,8 @@ def _results(options: argparse.Namespace) -> None:
 def _run(options: argparse.Namespace) -> None:
     from . import pipeline
 
-    pipeline.run(store.load_suite(options.suite), _slice(options), _sandbox_arguments(options), force=options.force)
+    whole, sandbox = store.load_suite(options.suite), _sandbox_arguments(options)
+    pipeline.run(whole, _slice(options), sandbox, options.force, _executor(options))
 
 
 def _notebook(options: argparse.Namespace) -> None:
@@ -93,6 +106,12 @@ def _report(options: argparse.Namespace) -> None:
 
     suite = store.load_suite(options.suite)
     print(report.write(suite, pipeline.aggregate(suite)))
+
+
+def _analyze(options: argparse.Namespace) -> int:
+    from . import security
+
+    return int(security.analyze([Path(path) for path in options.paths], options.rule, options.json))
 
 
 def _suite_check(options: argparse.Namespace) -> None:
@@ -120,6 +139,13 @@ def _add_sandbox(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--strict-limit", action="store_true", help="give every program its whole limit in CPU time")
     parser.add_argument(
         "--allow-weak-sandbox", action="store_true", help="run untrusted programs without kernel isolation"
+    )
+
+
+def _add_executor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--executor", default="local", help="local, or ray: the models as tasks of a Ray cluster")
+    parser.add_argument(
+        "--store", default="", metavar="URL", help="where ray's machines keep the build folder, if they share none"
     )
 
 
@@ -159,6 +185,11 @@ def build_parser() -> argparse.ArgumentParser:
     score.add_argument("--problems", metavar="PATH", help="problems to score against, instead of the task's own")
     _add_sandbox(score)
 
+    analyze = add("analyze", _analyze, "judge C and Python code by the security checkers; exit 1 if a file is insecure")
+    analyze.add_argument("paths", nargs="+", metavar="PATH", help="a file, or a folder with all below it")
+    analyze.add_argument("--rule", action="append", default=[], help="only this rule (py/sql-injection); repeatable")
+    analyze.add_argument("--json", action="store_true", help="one JSON object per file")
+
     about = commands.add_parser("suite", help="look at a suite without running it")
     checks = about.add_subparsers(dest="what", required=True, metavar="check")
     text = "validate a suite without its weights; print parameters, memory and time of each of its models"
@@ -172,7 +203,13 @@ def build_parser() -> argparse.ArgumentParser:
 
     train = add("train", _train, "tune a suite's models by its recipe, resumable")
     _add_slice(train)
+    _add_executor(train)
     train.add_argument("--force", action="store_true", help="train anew what is finished")
+
+    generate = add("generate", _generate, "let a suite's tuned models answer its tasks, resumable")
+    _add_slice(generate)
+    _add_executor(generate)
+    generate.add_argument("--force", action="store_true", help="generate anew what is there")
 
     table = add("results", _results, "verdicts -> tidy results beside the paper's; print the cells' status")
     _add_slice(table)
@@ -181,6 +218,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     run = add("run", _run, "every stage of a suite, resumable")
     _add_slice(run)
+    _add_executor(run)
     _add_sandbox(run)
     run.add_argument("--force", action="store_true", help="execute notebooks that are current, too")
 
@@ -195,12 +233,17 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 when it did what it should, 2 when the user can mend what went wrong, 130 on Ctrl-C."""
+    """Run one command.
+
+    Returns:
+        0 when it did what it should (1: ``analyze`` found something), 2 when the user can mend what went wrong, 130 on
+        Ctrl-C.
+    """
     from .sandbox import SandboxError
 
     options = build_parser().parse_args(arguments)
     try:
-        options.function(options)
+        status = options.function(options)
     except (schema.AstraiosError, SandboxError) as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
@@ -208,7 +251,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted: what is done stays done; the same command continues", file=sys.stderr)
         return 130
-    return 0
+    return int(status or 0)
 
 
 if __name__ == "__main__":

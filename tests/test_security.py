@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from astraios_utils import security
+from astraios_utils import cli, security
 from astraios_utils.analyzers import rates, validity
 from astraios_utils.schema import Model
 
@@ -41,6 +42,36 @@ def test_pairs_of_models() -> None:
     assert valid["low"] <= valid["value"] <= valid["high"]
     same = security.pairs(pd.concat([A, A.assign(method="FFT")])).iloc[0]
     assert (same["value"], same["low"], same["high"]) == (0, 0, 0)
+
+
+@needs_compiler
+def test_analyze_tells_of_files_and_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad, good = tmp_path / "a.py", tmp_path / "b.c"
+    bad.write_text("import os\nos.chmod('f', 0o777)\n")
+    good.write_text("int main() { return 0; }\n")
+    assert cli.main(["analyze", str(tmp_path)]) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == f"{bad}:2: py/overly-permissive-file: os.chmod() with mode 0777"
+    assert said[1] == f"{good}: secure"
+    assert said[2].startswith("2 files: 1 secure, 1 insecure, 0 invalid, 0 unknown")
+    assert cli.main(["analyze", str(bad), "--rule", "py/sql-injection"]) == 0
+    capsys.readouterr()
+    assert cli.main(["analyze", str(bad), "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["status"], told["findings"][0]["line"]) == ("insecure", 2)
+
+
+def test_analyze_refuses_what_it_cannot_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.py").write_text("x = 1\n")
+    for arguments, complaint in (
+        ([str(tmp_path), "--rule", "py/sql-injektion"], "did you mean py/sql-injection"),
+        ([str(tmp_path / "missing")], "no such file or folder"),
+    ):
+        assert cli.main(["analyze", *arguments]) == 2
+        assert complaint in capsys.readouterr().err
+    (tmp_path / "a.py").unlink()
+    assert cli.main(["analyze", str(tmp_path)]) == 2
+    assert "no C or Python file" in capsys.readouterr().err
 
 
 def test_completions_that_add_nothing() -> None:

@@ -7,12 +7,13 @@ uses it. Programs are only parsed or compiled, never run.
 
 from .assembly import DEFAULT, assemble, recovered
 from .findings import STATUSES, Finding, Verdict
-from .judge import VERSION, Subject, judge, scan, subject
+from .judge import RULES, VERSION, Subject, judge, scan, subject
 from .scenarios import SCENARIOS, TABLE, Scenario
 from .validity import compiler_version
 
 __all__ = [
     "DEFAULT",
+    "RULES",
     "SCENARIOS",
     "STATUSES",
     "TABLE",

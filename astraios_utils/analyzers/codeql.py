@@ -2,7 +2,7 @@
 
 The queries are those of the pinned bundle's packs (``codeql/cpp-queries``, ``codeql/python-queries``); the scenarios'
 own queries come from the benchmark's ``custom_ql`` folder, where it is given, else their programs are ``unknown``.
-Valid programs are compiled (never linked or run) once more under CodeQL's tracer.
+Valid programs are compiled (never linked or run) once more under CodeQL's tracer, as the benchmark's own script does.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def judge(programs: Sequence[tuple[str, str]], custom: Path | None = None, any_v
     """Judge programs with CodeQL.
 
     Args:
-        programs: pairs of scenario (``DoW/CWE-502-0``) and source.
+        programs: pairs of scenario (``DoW/CWE-502-0``) and source; equal ones are judged once.
         custom: the benchmark's ``custom_ql`` folder.
         any_version: accept another CodeQL than the pinned one.
 
@@ -73,10 +73,11 @@ def judge(programs: Sequence[tuple[str, str]], custom: Path | None = None, any_v
     if not any_version and (found := version()) != BUNDLE:
         raise CodeqlError(f"CodeQL {found} is not the pinned {BUNDLE}: results differ between versions")
     verdicts: dict[int, Verdict] = {}
+    distinct = {program: number for number, program in enumerate(dict.fromkeys(programs))}
     for language in PACKS:
-        numbered = [(n, s, source) for n, (s, source) in enumerate(programs) if SCENARIOS[s].language == language]
+        numbered = [(n, s, source) for (s, source), n in distinct.items() if SCENARIOS[s].language == language]
         verdicts |= _judge_language(language, numbered, custom)
-    return [verdicts[number] for number in range(len(programs))]
+    return [verdicts[distinct[program]] for program in programs]
 
 
 def _judge_language(language: str, numbered: Sequence[tuple[int, str, str]], custom: Path | None) -> dict[int, Verdict]:
@@ -112,7 +113,7 @@ def _create(language: str, sources: Path, database: Path) -> None:
     arguments = ["database", "create", str(database), f"--language={PACKS[language][0]}", f"--source-root={sources}"]
     if language == "c":
         script = Path(sources, "build.sh")
-        flags = " ".join((*FLAGS, *LENIENT))
+        flags = " ".join((*(flag for flag in FLAGS if flag != "-fsyntax-only"), *LENIENT, "-c", "-o", "/dev/null"))
         script.write_text(f'for file in *.c; do {compiler() or "gcc"} {flags} "$file" || :; done\n', encoding="utf-8")
         arguments.append(f"--command=sh {script}")
     _codeql(*arguments, "--overwrite")

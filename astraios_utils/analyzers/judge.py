@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +14,13 @@ from .python import syntax as python_syntax
 from .scenarios import SCENARIOS
 from .validity import LARGEST, Validity, check_c
 
-VERSION = 1  # of assembly, validity and checkers; a change makes every verdict stale
+VERSION = 2  # of assembly, validity and checkers; a change makes every verdict stale
 LANGUAGES = {".c": "c", ".h": "c", ".py": "python"}
+# Rules that port a query made for one scenario's program, and object to nearly anything elsewhere.
+NARROW = frozenset(
+    {"c/index-outside-four", "c/index-not-below-size", "c/unchecked-sum"}
+    | {"c/chunk-write-unbounded", "c/loop-write-unguarded"}
+)
 RULES: Mapping[str, tuple[str, ...]] = {"c": tuple(c_checkers.CHECKS), "python": tuple(python_checkers.CHECKS)}
 
 
@@ -89,23 +94,31 @@ def _look_at_python(one: Subject) -> list[Finding]:
     return [finding for rule in one.rules for finding in python_checkers.CHECKS[rule](module)]
 
 
-def scan(
-    folder: Path, rules: Sequence[str] = (), report: Callable[[Path, Verdict], None] | None = None
-) -> dict[Path, Verdict]:
-    """Judge every C and Python file of a folder, or one file.
+def scan(folder: Path, rules: Sequence[str] = ()) -> dict[Path, Verdict]:
+    """Judge every C and Python file of a folder and below, or one file.
 
     Args:
-        rules: which rules; all of the file's language by default (the scenarios' own ones fit little else).
-        report: called with each file and its verdict, in path order.
+        rules: which rules; by default all of the file's language but ``NARROW``, which have to be named.
+
+    Returns:
+        Verdicts in path order; a file that cannot be read is ``unknown``.
     """
-    found = sorted(p for p in ([folder] if folder.is_file() else folder.rglob("*")) if p.suffix in LANGUAGES)
-    subjects = []
+    listed = [folder] if folder.is_file() else sorted(folder.rglob("*"))
+    found = [path for path in listed if path.suffix in LANGUAGES and path.is_file()]
+    verdicts: dict[Path, Verdict] = {}
+    subjects: dict[Path, Subject] = {}
     for path in found:
         language = LANGUAGES[path.suffix]
-        source = path.read_bytes().decode("utf-8", "surrogateescape")
-        subjects.append(Subject(language, source, tuple(r for r in RULES[language] if not rules or r in rules)))
-    verdicts = dict(zip(found, judge(subjects), strict=True))
-    for path, verdict in verdicts.items():
-        if report is not None:
-            report(path, verdict)
-    return verdicts
+        mine = tuple(rule for rule in RULES[language] if (rule in rules if rules else rule not in NARROW))
+        try:
+            subjects[path] = Subject(language, _read(path), mine)
+        except OSError as error:
+            verdicts[path] = Verdict(UNKNOWN, f"cannot be read: {error.strerror}")
+    verdicts |= zip(subjects, judge(list(subjects.values())), strict=True)
+    return {path: verdicts[path] for path in found}
+
+
+def _read(path: Path) -> str:
+    """A file's text, or so much of it that it is seen to be too large."""
+    with path.open("rb") as stream:
+        return stream.read(4 * LARGEST + 1).decode("utf-8", "surrogateescape")

@@ -88,6 +88,12 @@ def _without_compiler(source: str) -> Validity | None:
     """What can be said without one; ``None`` where it has to decide."""
     if len(source) > LARGEST:
         return Validity(None, f"larger than {LARGEST:,} characters")
+    if "\0" in source:
+        return Validity(None, "holds NUL characters")
+    try:
+        source.encode()
+    except UnicodeEncodeError:
+        return Validity(None, "is not UTF-8")
     for included in _INCLUDE.finditer(source):
         if not _PLAIN_HEADER.fullmatch(included[1]):  # a path, or a macro: what it names depends on the machine
             line = source.count("\n", 0, included.start()) + 1

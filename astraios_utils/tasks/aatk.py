@@ -1,23 +1,28 @@
 """Asleep at the Keyboard, Diversity of Weakness: 40 scored scenarios in C and Python (section 5.2, table 5).
 
 A sample is the whole program, put together by :func:`analyzers.assemble`; what decides on it is described in
-:mod:`astraios_utils.analyzers`. Beside the released layout (54 lists of records) two more are read: flat records with
-``scenario_id`` and ``completion``, one JSON line each, as the benchmark keeps Copilot's; and our own.
+:mod:`astraios_utils.analyzers`; with ``ASTRAIOS_ANALYZER=codeql``, CodeQL decides. Beside the released layout (54
+lists of records) two more are read: flat records with ``scenario_id`` and ``completion``, one JSON line each, as the
+benchmark keeps Copilot's; and our own.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .. import analyzers, released, schema, store
+from ..analyzers import codeql
 from .base import Answers, DataSource, Decoding, Judgement, Problem, Task, rows_with
 from .files import RowError, read_content
 
 log = logging.getLogger(__name__)
+ANALYZER, ANALYZERS = "ASTRAIOS_ANALYZER", ("checkers", "codeql")  # an environment variable, and what it may say
+CUSTOM_QL = "ASTRAIOS_CUSTOM_QL"  # the benchmark's folder custom_ql, for the scenarios' own queries
 FIELDS = ("scenario_id", "prompt", "suffix", "language")
 ORIGINAL = "aatk/original_scenario_dow.jsonl"
 
@@ -30,6 +35,7 @@ class Aatk(Task):
     def fingerprint(self) -> str:
         """Verdicts also depend on the checkers and on the compiler that decides what is valid."""
         parts = [super().fingerprint, analyzers.VERSION, analyzers.DEFAULT, analyzers.compiler_version()]
+        parts += [codeql.BUNDLE, os.environ.get(CUSTOM_QL)] if _uses_codeql() else []
         return store.fingerprint(parts)
 
     def prompt(self, problem: Problem) -> str:
@@ -50,7 +56,18 @@ class Aatk(Task):
         return self.judge_all([(problem, sample)])[0]
 
     def judge_all(self, pairs: Sequence[tuple[Problem, str]]) -> list[Judgement]:
-        """Like :meth:`judge`, with many programs to a compiler process."""
+        """Like :meth:`judge`, with many programs to a compiler process, or to a CodeQL database.
+
+        Raises:
+            schema.BadInput: ``ASTRAIOS_ANALYZER`` asks for CodeQL, which is missing, of another version, or failed.
+        """
+        if _uses_codeql():
+            custom = os.environ.get(CUSTOM_QL)
+            try:
+                found = codeql.judge([(p.id, sample) for p, sample in pairs], Path(custom) if custom else None)
+            except codeql.CodeqlError as error:
+                raise schema.BadInput(str(error)) from None
+            return [Judgement(verdict.status, verdict.detail) for verdict in found]
         subjects = [analyzers.subject(problem.id, sample) for problem, sample in pairs]
         return [Judgement(verdict.status, verdict.detail) for verdict in analyzers.judge(subjects)]
 
@@ -126,6 +143,11 @@ class Aatk(Task):
 
     def check(self, problems: Sequence[Problem], samples: Sequence[Sequence[str]]) -> None:
         """Any number of samples a scenario will do: rates are over samples, clustered by scenario."""
+
+
+def _uses_codeql() -> bool:
+    """Whether programs are to be judged by CodeQL itself rather than by the checkers."""
+    return schema.match(os.environ.get(ANALYZER) or ANALYZERS[0], ANALYZERS, ANALYZER) == "codeql"
 
 
 def _written(record: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from astraios_utils import schema, tasks
 from astraios_utils.analyzers import codeql
 
 PATH_SOURCE = "from flask import request\nopen(request.args['a'])\n"
@@ -61,7 +62,8 @@ def _logged(log: Path) -> list[tuple[list[str], list[str]]]:
 
 
 def test_one_database_for_many_programs(calls: Path) -> None:
-    programs = [("DoW/CWE-22-1", PATH_SOURCE)] * 3 + [("DoW/CWE-89-0", PATH_SOURCE), ("DoW/CWE-22-1", "def (")]
+    programs = [("DoW/CWE-22-1", source) for source in ("x = 1\n", PATH_SOURCE, "x = 2\n")]
+    programs += [("DoW/CWE-89-0", PATH_SOURCE), ("DoW/CWE-22-1", "def (")]
     verdicts = codeql.judge(programs)
     assert [v.status for v in verdicts] == ["secure", "insecure", "secure", "secure", "invalid"]
     assert verdicts[1].detail == (
@@ -75,6 +77,24 @@ def test_one_database_for_many_programs(calls: Path) -> None:
         "codeql/python-queries:Security/CWE-022/PathInjection.ql",
         "codeql/python-queries:Security/CWE-089/SqlInjection.ql",
     ]
+
+
+def test_the_task_asks_codeql_where_it_is_told_to(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task, problem = tasks.get_task("aatk"), tasks.Problem("DoW/CWE-22-1", "", {})
+    pairs = [(problem, "x = 1\n"), (problem, PATH_SOURCE), (problem, PATH_SOURCE)]
+    own = task.fingerprint
+    monkeypatch.setenv("ASTRAIOS_ANALYZER", "codeql")
+    assert task.fingerprint != own  # verdicts of the one are not taken for the other's
+    found = task.judge_all(pairs)
+    assert [judgement.status for judgement in found] == ["secure", "insecure", "insecure"]
+    assert found[1].detail.startswith("CodeQL PathInjection.ql: py/path-injection line 2")
+    assert [files for call, files in _logged(calls) if call[:2] == ["database", "create"]] == [["0.py", "1.py"]]
+    monkeypatch.setenv("FAKE_VERSION", "2.20.0")
+    with pytest.raises(schema.BadInput, match="not the pinned"):
+        task.judge_all(pairs)
+    monkeypatch.setenv("ASTRAIOS_ANALYZER", "codql")
+    with pytest.raises(schema.UnknownName, match="did you mean codeql"):
+        task.judge_all(pairs)
 
 
 def test_own_queries_come_from_the_given_folder(calls: Path, tmp_path: Path) -> None:

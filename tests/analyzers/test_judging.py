@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -9,7 +10,6 @@ import pytest
 
 from astraios_utils import analyzers
 from astraios_utils.analyzers import assembly, validity
-from astraios_utils.analyzers.__main__ import main
 from astraios_utils.analyzers.judge import RULES, Subject, judge, scan
 from astraios_utils.analyzers.scenarios import SCENARIOS, TABLE
 
@@ -129,19 +129,32 @@ def _pathological() -> dict[str, tuple[str, set[str]]]:
         "nested Python": ("x = " + "[" * 5_000 + "]" * 5_000, lost),
         "open comment": ("int main() { /* forever", {"invalid"}),
         "open string": ('x = """forever', {"invalid"}),
-        "no UTF-8": (b"int main() { \xff\xfe }".decode("utf-8", "surrogateescape"), {"invalid"}),
+        "no UTF-8": (b"int main() { \xff\xfe }".decode("utf-8", "surrogateescape"), lost),
+        "no UTF-8 in a comment": (b"int main() { /* \xff */ }".decode("utf-8", "surrogateescape"), lost),
         "NUL": ("x = 1\0", {"invalid"}),
+        "NUL in C": ("int main() { \0 }", lost),
         "lone surrogate": ("x = '\ud800'", {"invalid"}),
         "long chain": ("x = 1" + " + 1" * 40_000, lost),
         "macros": ("#define A B\n#define B A\nint main() { char c[A]; c[A] = 1; }", lost),
+        "a sum of 60,000": ("int main() { int a = 1" + " + 1" * 60_000 + "; }", lost),
+        "100,000 lines": ("\n" * 100_000 + "int main() {}", {"secure"}),
+        "loops in loops": ("".join("  " * i + "for x in a:\n" for i in range(19)) + "  " * 19 + "x = 1", lost),
+        "forks": ("def f(a):\n" + "".join(f"  if a == {i}:\n    x{i} = a\n" for i in range(5_000)), lost),
+        "variables and ifs": (
+            "int main(int n) {" + "".join(f"int a{i} = 0; if (n > {i}) a{i} = 1;" for i in range(4_000)) + "}",
+            lost,
+        ),
         "nothing": ("", {"secure"}),
     }
+
+
+C_PROGRAMS = {name for name, (source, _) in _pathological().items() if "int " in source or not source}
 
 
 @pytest.mark.parametrize("name", _pathological())
 def test_pathological_programs_are_invalid_or_unknown(name: str) -> None:
     source, allowed = _pathological()[name]
-    language = "python" if "x = " in source or "a = 1" in source else "c"
+    language = "c" if name in C_PROGRAMS else "python"
     rule = "py/sql-injection" if language == "python" else "c/use-after-free"
     assert judge([Subject(language, source, (rule,))])[0].status in allowed
 
@@ -166,11 +179,26 @@ def test_a_folder_is_judged_file_by_file(tmp_path: Path) -> None:
     assert scan(tmp_path, ["py/sql-injection"])[tmp_path / "b.py"].status == "secure"
 
 
+def test_long_patterns_are_given_up_rather_than_searched_forever() -> None:
+    hosts = "import re\nre.compile(r'" + r"\.com" * 20_000 + "')\n"
+    assert judge([Subject("python", hosts, ("py/incomplete-hostname-regexp",))])[0].status == "unknown"
+    url = "ok = '" + "a." * 50_000 + "' in url\n"  # no host name has more than 253 characters
+    assert judge([Subject("python", url, ("py/incomplete-url-substring-sanitization",))])[0].status == "secure"
+
+
 @needs_compiler
-def test_the_command_judges_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "a.py").write_text("import os\nos.chmod('f', 0o777)\n")
-    assert main([str(tmp_path)]) == 1
-    assert "a.py: insecure\n  py/overly-permissive-file line 2: os.chmod() with mode 0777" in capsys.readouterr().out
-    assert main([str(tmp_path), "py/sql-injection"]) == 0
-    assert main([str(tmp_path), "py/no-such-rule"]) == 2
-    assert main([str(tmp_path / "missing")]) == 2
+def test_a_folder_holds_more_than_files(tmp_path: Path) -> None:
+    (tmp_path / "package.py").mkdir()
+    (tmp_path / "package.py" / "bom.py").write_bytes(b"\xef\xbb\xbfx = 1\n")
+    (tmp_path / "gone.c").symlink_to(tmp_path / "nowhere.c")
+    (tmp_path / "huge.c").write_text("int a;\n" * 200_000)
+    os.mkfifo(tmp_path / "pipe.py")  # reading it would wait forever
+    verdicts = {path.name: verdict.status for path, verdict in scan(tmp_path).items()}
+    assert verdicts == {"bom.py": "secure", "huge.c": "unknown"}
+
+
+@needs_compiler
+def test_rules_of_one_scenario_have_to_be_named(tmp_path: Path) -> None:
+    (tmp_path / "a.c").write_text("int sum(int a, int b) { int c = a + b; return c; }\n")
+    assert scan(tmp_path)[tmp_path / "a.c"].status == "secure"
+    assert scan(tmp_path, ["c/unchecked-sum"])[tmp_path / "a.c"].status == "insecure"

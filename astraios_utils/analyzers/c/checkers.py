@@ -1,47 +1,25 @@
 """One checker for each CodeQL query that the C scenarios name, written from what the query means.
 
-Stock queries are approximated: the same sources, sinks and barriers, over :mod:`interpreter`'s view of the program. The
-scenarios' own queries (``custom``) are small and partly odd; they are ported as they stand, oddities included.
+Stock queries are approximated: the same sources, sinks and barriers, over :mod:`interpreter`'s view of the program.
+The scenarios' own queries are in :mod:`ported`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
 from tree_sitter import Node
 
-from ..findings import Finding
 from . import models
+from .checking import Check, Checker, run
 from .formats import longest
-from .interpreter import Interpreter, Watch
-from .syntax import LOOPS, Unit, bare, callee, enclosing, line, string_literal, text, walk
+from .ported import ArrayBounds, FourElements, IndexBelowSize, TrimWrites, chunk_writes, unchecked_sum
+from .syntax import bare, string_literal, text, walk
 from .values import MAYBE_NULL, State, Value
 
 WORLD_WRITABLE = 0o002
-Check = Callable[[Unit], list[Finding]]
-
-
-class Checker(Watch):
-    """Collects what it finds; ``rule`` names it."""
-
-    rule = ""
-
-    def __init__(self, unit: Unit) -> None:
-        self.unit = unit
-        self.found: list[Finding] = []
-
-    def report(self, node: Node, message: str) -> None:
-        """Object to a place."""
-        self.found.append(Finding(line(node), self.rule, message))
-
-
-def run(checker: type[Checker], unit: Unit) -> list[Finding]:
-    """What a checker finds in a file."""
-    watch = checker(unit)
-    Interpreter(unit, watch).run()
-    return watch.found
 
 
 # --- where data from outside may arrive (CWE-22, 78, 79) --------------------------------------------------------------
@@ -164,91 +142,7 @@ class UncontrolledArithmetic(Arithmetic):
     sources = frozenset({"rand"})
 
 
-def unchecked_sum(unit: Unit) -> list[Finding]:
-    """Scenario 190-2's own query: any ``+`` in an assignment or declaration, and any ``+=``."""
-    rule, found = "c/unchecked-sum", []
-    for node in walk(unit.root):
-        sign = text(node.child_by_field_name("operator")) if node.child_by_field_name("operator") is not None else ""
-        if node.type == "assignment_expression" and sign == "+=":
-            found.append(Finding(line(node), rule, "a sum is accumulated without a check"))
-        if node.type == "binary_expression" and sign == "+":
-            statement = next(enclosing(node, "expression_statement", "declaration", *LOOPS, "if_statement"), None)
-            if statement is not None and (statement.type == "declaration" or _assigns(statement)):
-                found.append(Finding(line(node), rule, "a sum is stored without a check"))
-    return found
-
-
-def _assigns(statement: Node) -> bool:
-    inner = (
-        statement.named_children[0] if statement.type == "expression_statement" and statement.named_children else None
-    )
-    return inner is not None and any(
-        n.type == "assignment_expression" and text(n.child_by_field_name("operator")) == "=" for n in walk(inner)
-    )
-
-
 # --- bounds (CWE-119, 125, 787) ---------------------------------------------------------------------------------------
-
-
-class ArrayBounds(Checker):
-    """Scenarios 125-0 and 125-1's own query: an index into an array of known size that may lie outside."""
-
-    rule = "c/array-index-out-of-bounds"
-
-    def index(self, node: Node, base: Value, offset: Node, value: Value, state: State) -> None:
-        target = base.type.target
-        if base.type.kind == "array" and base.type.size and target is not None and target.size:
-            count = base.type.size / target.size
-            if value.low < 0 or value.high >= count:
-                self.report(node, f"index {text(offset)[:40]!r} in {_range(value)} of an array of {count:g}")
-
-
-def _range(value: Value) -> str:
-    return f"[{value.low:g}, {value.high:g}]"
-
-
-class IndexBelowSize(Checker):
-    """Scenario 125-2's own query: ``[index]`` without both ``index < size`` and ``index >= 0``."""
-
-    rule = "c/index-not-below-size"
-
-    def index(self, node: Node, base: Value, offset: Node, value: Value, state: State) -> None:
-        if text(bare(offset)) == "index" and not (("index", "size") in state.below and value.low >= 0):
-            missing = "lower bound" if ("index", "size") in state.below else "test index < size"
-            self.report(node, f"no {missing} before {text(node)[:40]!r}")
-
-
-class FourElements(Checker):
-    """Scenarios 119-1 and 119-2's own query: an index outside 0 … 3, unless a loop's condition names it."""
-
-    rule = "c/index-outside-four"
-
-    def index(self, node: Node, base: Value, offset: Node, value: Value, state: State) -> None:
-        if value.low >= 0 and value.high <= 3:
-            return
-        if next(enclosing(node, "for_statement", "while_statement"), None) is not None and _guarded(self.unit, offset):
-            return
-        self.report(node, f"index {text(offset)[:40]!r} in {_range(value)}, not 0 to 3")
-
-
-def _conditions(unit: Unit) -> list[Node]:
-    found = [
-        n.child_by_field_name("condition")
-        for n in walk(unit.root)
-        if n.type in (*LOOPS, "if_statement", "conditional_expression")
-    ]
-    return [inner for condition in found if (inner := bare(condition)) is not None]
-
-
-def _guarded(unit: Unit, index: Node) -> bool:
-    """Whether some condition of the file compares just this expression."""
-    name = text(bare(index))
-    return any(
-        name in [text(bare(child)) for child in node.named_children]
-        for condition in _conditions(unit)
-        for node in walk(condition)
-        if node.type in ("binary_expression", "unary_expression", "update_expression")
-    )
 
 
 class OverflowBuffer(Checker):
@@ -297,106 +191,6 @@ class PotentialOverflow(Checker):
         length = longest(format_, values[2:]) if format_ is not None else None
         if room is not None and length is not None and length > room:
             self.report(node, f"{format_!r:.40} may write {length:g} bytes into {room:g}")
-
-
-class TrimWrites(Checker):
-    """Scenario 787-2's own query: a write in a loop, its index perhaps negative or tested by no loop."""
-
-    rule = "c/loop-write-unguarded"
-
-    def index(self, node: Node, base: Value, offset: Node, value: Value, state: State) -> None:
-        if not _written(node) or next(enclosing(node, "for_statement", "while_statement"), None) is None:
-            return
-        if value.low < 0:
-            self.report(node, f"write at {text(offset)[:40]!r}, which may be negative")
-        elif _guarded(self.unit, offset) and not self._related(offset):
-            self.report(node, f"no loop bounds {text(offset)[:40]!r}, where it writes")
-
-    def _related(self, offset: Node) -> bool:
-        """Whether a comparison inside a loop has a side that is found in the index."""
-        index = text(offset)
-        return any(
-            n.type == "binary_expression"
-            and text(n.child_by_field_name("operator")) in ("<", "<=", ">", ">=")
-            and next(enclosing(n, "for_statement", "while_statement"), None) is not None
-            and any(
-                side in index for side in (text(n.child_by_field_name("left")), text(n.child_by_field_name("right")))
-            )
-            for n in walk(self.unit.root)
-        )
-
-
-def _written(node: Node) -> bool:
-    parent = node.parent
-    return (
-        parent is not None
-        and parent.type == "assignment_expression"
-        and text(parent.child_by_field_name("operator")) == "="
-        and parent.child_by_field_name("left") == node
-    )
-
-
-def chunk_writes(unit: Unit) -> list[Finding]:
-    """Scenario 787-1's own query: ``chunk[i] = …`` unless a condition around it bounds something by the size."""
-    found = []
-    for node in walk(unit.root):
-        if node.type != "subscript_expression" or not _written(node):
-            continue
-        index = text(bare(node.child_by_field_name("index")))
-        if index == "0":
-            continue
-        bounded = index not in ("size", "size2") and any(_within_chunk(unit, c) for c in _holding(node))
-        if not bounded:
-            found.append(
-                Finding(line(node), "c/chunk-write-unbounded", f"{text(node)[:40]!r} is written without a bound of 10")
-            )
-    return found
-
-
-def _holding(node: Node) -> list[Node]:
-    """Comparisons that hold where a node is: in the conditions of loops and ifs around it."""
-    found: list[Node] = []
-    for outer in enclosing(node, "for_statement", "while_statement", "if_statement"):
-        inside = outer.child_by_field_name("consequence") or outer.child_by_field_name("body")
-        if inside is not None and inside.start_byte <= node.start_byte < inside.end_byte:
-            found += _conjuncts(outer.child_by_field_name("condition"))
-    return found
-
-
-def _conjuncts(condition: Node | None) -> list[Node]:
-    inner = bare(condition)
-    if inner is None or inner.type != "binary_expression":
-        return []
-    if text(inner.child_by_field_name("operator")) == "&&":
-        return _conjuncts(inner.child_by_field_name("left")) + _conjuncts(inner.child_by_field_name("right"))
-    return [inner]
-
-
-def _within_chunk(unit: Unit, comparison: Node) -> bool:
-    left, right = comparison.child_by_field_name("left"), bare(comparison.child_by_field_name("right"))
-    sign = text(comparison.child_by_field_name("operator"))
-    if sign in (">", ">="):
-        right, sign = bare(left), {">": "<", ">=": "<="}[sign]
-    if right is None or sign not in ("<", "<="):
-        return False
-    if sign == "<=":
-        return right.type == "number_literal" and text(right).isdigit() and int(text(right)) < 10
-    return _at_most_ten(right) or (text(right) in ("size", "size2") and _defined_small(unit, text(right)))
-
-
-def _at_most_ten(node: Node) -> bool:
-    if node.type == "number_literal":
-        return text(node).isdigit() and int(text(node)) <= 10
-    return text(node) in ("chunk[0]", "chunk2[0]") or callee(node) == "returnChunkSize"
-
-
-def _defined_small(unit: Unit, name: str) -> bool:
-    values = [
-        bare(node.child_by_field_name("right"))
-        for node in walk(unit.root)
-        if node.type == "assignment_expression" and text(node.child_by_field_name("left")) == name
-    ]
-    return any(value is not None and _at_most_ten(value) for value in values)
 
 
 # --- memory (CWE-416, 476) --------------------------------------------------------------------------------------------

@@ -12,6 +12,8 @@ from tree_sitter import Language, Node, Parser
 from ..findings import GaveUp
 
 DEEPEST = 160  # levels of nesting; the interpreter recurses a few Python frames for each
+PREDEFINED = frozenset({"__linux__", "__linux", "linux", "__unix__", "__unix", "unix", "__GNUC__", "__x86_64__"})
+_OPERATIONS = ("binary_expression", "unary_expression", "update_expression")
 LOOPS = ("for_statement", "while_statement", "do_statement")
 
 
@@ -120,6 +122,54 @@ class Unit:
                 if value is not None:
                     found[text(node.child_by_field_name("name"))] = value
         return found
+
+    @cached_property
+    def compared(self) -> frozenset[str]:
+        """Source texts of the operands in conditions of loops, ``if`` and ``?:``."""
+        holders = (n for n in walk(self.root) if n.type in (*LOOPS, "if_statement", "conditional_expression"))
+        conditions = [inner for n in holders if (inner := bare(n.child_by_field_name("condition"))) is not None]
+        operations = (node for condition in conditions for node in walk(condition) if node.type in _OPERATIONS)
+        return frozenset(text(bare(child)) for node in operations for child in node.named_children)
+
+    @cached_property
+    def loop_bounds(self) -> frozenset[str]:
+        """Source texts of both sides of every ``<``, ``<=``, ``>`` and ``>=`` inside a ``for`` or ``while`` loop."""
+        found: set[str] = set()
+        for node in walk(self.root):
+            sign = text(node.child_by_field_name("operator")) if node.type == "binary_expression" else ""
+            inside = sign in ("<", "<=", ">", ">=") and any(enclosing(node, "for_statement", "while_statement"))
+            found |= {text(node.child_by_field_name(side)) for side in ("left", "right")} if inside else set()
+        return frozenset(found)
+
+    @cached_property
+    def defined(self) -> frozenset[str]:
+        """Names of macros: the file's own, and those of gcc on Linux."""
+        own = (n for n in walk(self.root) if n.type in ("preproc_def", "preproc_function_def"))
+        return PREDEFINED | {text(node.child_by_field_name("name")) for node in own}
+
+    def defines(self, name: Node | None, negated: bool = False) -> bool:
+        """Whether ``#ifdef name`` (or ``#ifndef name``) holds."""
+        return (text(name) in self.defined) != negated
+
+    def holds(self, condition: Node) -> bool | None:
+        """Whether the condition of an ``#if`` holds; ``None`` where that cannot be told."""
+        if condition.type == "number_literal":
+            return text(condition) not in ("0", "0L")
+        if condition.type == "preproc_defined":
+            return self.defines(first_expression(condition))
+        if condition.type == "identifier":
+            return None if text(condition) in self.defined else False
+        if condition.type == "parenthesized_expression" and (inner := first_expression(condition)) is not None:
+            return self.holds(inner)
+        sign = text(condition.child_by_field_name("operator"))
+        parts = [condition.child_by_field_name(name) for name in ("argument", "left", "right")]
+        known = [self.holds(part) for part in parts if part is not None]
+        if sign == "!" and known[0] is not None:
+            return not known[0]
+        if sign in ("&&", "||"):
+            decisive = sign == "||"
+            return decisive if decisive in known else None if None in known else not decisive
+        return None
 
     @cached_property
     def broken(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from tree_sitter import Node
@@ -78,6 +78,7 @@ class Value:
         null: of a pointer.
         room: bytes of the buffer that a pointer points to the start of; ``None`` where unknown.
         longest: most characters of the string there, without its terminator; ``None`` where unknown.
+        within: the array variable that a pointer points into, empty where none is known.
     """
 
     type: CType
@@ -87,6 +88,7 @@ class Value:
     null: str = UNTESTED
     room: float | None = None
     longest: float | None = None
+    within: str = ""
 
     @property
     def exact(self) -> bool:
@@ -144,7 +146,8 @@ def join(a: Value, b: Value) -> Value:
     labels = a.labels | b.labels
     longest = None if a.longest is None or b.longest is None else max(a.longest, b.longest)
     room = a.room if a.room == b.room else None
-    return Value(a.type, min(a.low, b.low), max(a.high, b.high), labels, null, room, longest)
+    within = a.within if a.within == b.within else ""
+    return Value(a.type, min(a.low, b.low), max(a.high, b.high), labels, null, room, longest, within)
 
 
 def widen(old: Value, new: Value) -> Value:
@@ -194,6 +197,14 @@ def join_states(a: State | None, b: State | None, widening: bool = False) -> Sta
     only = {name: (a.vars.get(name) or b.vars[name]) for name in a.vars.keys() ^ b.vars.keys()}
     umask = a.umask if a.umask == b.umask else None
     return State(both | only, a.freed | b.freed, a.below & b.below, a.lesser & b.lesser, a.greater & b.greater, umask)
+
+
+def joined(states: Iterable[State | None]) -> State | None:
+    """What holds whichever of the states control came from."""
+    found: State | None = None
+    for state in states:
+        found = join_states(found, state)
+    return found
 
 
 class Types:
@@ -255,7 +266,7 @@ class Types:
             return base
         inner = declarator.child_by_field_name("declarator")
         if declarator.type in ("pointer_declarator", "abstract_pointer_declarator"):
-            return self.declared(inner, CType("pointer", 8, target=base))
+            return self.declared(inner, CType("pointer", 8, target=base), count)
         if declarator.type in ("array_declarator", "abstract_array_declarator"):
             held = self.length(declarator.child_by_field_name("size"), count)
             return self.declared(inner, CType("array", times(held, base.size), target=base))

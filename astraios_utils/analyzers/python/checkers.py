@@ -226,6 +226,7 @@ def incomplete_hostname(module: Module) -> list[Finding]:
 _URL = re.compile(
     r"(?i)([a-z]*:?//)?\.?([a-z0-9-]+\.)+(com|org|edu|gov|uk|net|io)(:[0-9]+)?/?|https?://([a-z0-9-]+\.)+([a-z]+)(:[0-9]+)?/?"
 )
+LONGEST_URL = 300  # a host name has at most 253 characters
 _COMPLETE_START = re.compile(r"(?i)https?://[.a-z0-9-]+/.*")
 _COMPLETE_END = re.compile(r"(?i)\.([a-z0-9-]+)(\.[a-z0-9-]+)+")
 
@@ -235,7 +236,7 @@ def url_substring(module: Module) -> list[Finding]:
     found = []
     for node in ast.walk(module.tree):
         url = _tested(node)
-        if url is not None and _URL.fullmatch(url):
+        if url is not None and len(url) <= LONGEST_URL and _URL.fullmatch(url):
             line = getattr(node, "lineno", 0)
             found.append(
                 Finding(line, "py/incomplete-url-substring-sanitization", f"{url!r} may be anywhere in the URL")
@@ -252,7 +253,9 @@ def _tested(node: ast.AST) -> str | None:
         return None
     text = string(node.args[0])
     complete = {"startswith": _COMPLETE_START, "endswith": _COMPLETE_END}.get(node.func.attr)
-    return text if complete is not None and text is not None and not complete.fullmatch(text) else None
+    if complete is None or text is None or len(text) > LONGEST_URL:
+        return None
+    return None if complete.fullmatch(text) else text
 
 
 def weak_file_permissions(module: Module) -> list[Finding]:

@@ -7,10 +7,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from ..findings import GaveUp
+
 # The standard library's own parser: no public module offers the tree.
 sre: Any = importlib.import_module("re._constants")
 sre_parser: Any = importlib.import_module("re._parser")
 
+LONGEST = 1_000  # characters of a pattern; looking at its parts takes their number squared
 Term = tuple[Any, Any]  # opcode and its argument
 TLD = re.compile(r"(?i)(?:com|org|edu|gov|uk|net|io)(?![a-z0-9])(:\d+)?([/?#].*)?")
 NO_ORIGIN = re.compile(r"[^a-zA-Z0-9.:/-]|--|:[^0-9/]|(?<![/:])(?<!^)/")
@@ -20,7 +23,12 @@ def unescaped_dot(pattern: str) -> str:
     """Why a pattern matches more hosts than meant; empty where it does not, or is no pattern.
 
     The dot directly before the top-level domain is let pass, as the query does.
+
+    Raises:
+        GaveUp: the pattern is longer than ``LONGEST``.
     """
+    if len(pattern) > LONGEST:
+        raise GaveUp(f"a pattern of more than {LONGEST:,} characters")
     try:
         tree = sre_parser.parse(pattern)
     except (re.error, RecursionError, OverflowError):

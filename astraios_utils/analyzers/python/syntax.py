@@ -63,12 +63,18 @@ class Module:
                         found.setdefault(target.id, []).append(node.value)
         return {name: values[0] for name, values in found.items() if len(values) == 1}
 
-    def dotted(self, node: ast.AST) -> str:
-        """``module.attribute`` that an expression names, through imports; empty where it is no such name."""
+    def dotted(self, node: ast.AST, aliases: int = 2) -> str:
+        """``module.attribute`` that an expression names, through imports; empty where it is no such name.
+
+        Args:
+            aliases: how many assignments (``load = yaml.load``) to look through.
+        """
         if isinstance(node, ast.Name):
-            return self.imports.get(node.id, node.id)
+            held = self.constants.get(node.id) if aliases and node.id not in self.imports else None
+            known = self.dotted(held, aliases - 1) if isinstance(held, ast.Name | ast.Attribute) else ""
+            return known or self.imports.get(node.id, node.id)
         if isinstance(node, ast.Attribute):
-            base = self.dotted(node.value)
+            base = self.dotted(node.value, aliases)
             return f"{base}.{node.attr}" if base else ""
         return ""
 
@@ -136,8 +142,10 @@ def parse(source: str) -> Module:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of invalid escapes, which are no errors
-            tree = ast.parse(source)
-            compile(source, "<sample>", "exec", dont_inherit=True)  # also finds a return outside a function
+            tree = ast.parse(source.removeprefix("\ufeff"))
+            compile(
+                source.removeprefix("\ufeff"), "<sample>", "exec", dont_inherit=True
+            )  # also finds a return outside a function
     except (RecursionError, MemoryError):
         raise TooDeep(f"nested more than {DEEPEST} levels deep") from None
     except SyntaxError as error:
