@@ -79,10 +79,14 @@ TASK_TITLES: Mapping[str, str] = MappingProxyType(
         "recode-docstring": "ReCode, docstring",
         "defect-1shot": "Defect detection, one example shown",
         "clone-1shot": "Clone detection, one example shown",
+        "conala": "CoNaLa",
     }
 )
 METRIC_LABELS: Mapping[str, str] = MappingProxyType(
-    {"accuracy": "Accuracy (%)", "f1": "F1 (%)", "pass@1": "Pass@1 (%)", "rp@1": "RP@1 (%)", "rc@1": "RC@1 (%)"}
+    {
+        **{"accuracy": "Accuracy (%)", "f1": "F1 (%)", "pass@1": "Pass@1 (%)", "rp@1": "RP@1 (%)", "rc@1": "RC@1 (%)"},
+        **{"bleu": "BLEU (%)", "codebleu": "CodeBLEU (%)"},
+    }
 )
 SPREAD = 0.66  # share of a size's place on the axis that its methods take up
 STRIP = 0.075  # height of the strip of missing cells, as a share of the axis
