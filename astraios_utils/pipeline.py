@@ -1,4 +1,4 @@
-"""A suite's stages over its grid: obtain -> score -> aggregate -> draw. Each stage skips what is current.
+"""A suite's stages over its grid: train -> generate -> score -> aggregate -> draw. Each skips what is current.
 
 The ``released`` suite enters at its generations; what follows is the same code for every suite.
 """
@@ -9,16 +9,16 @@ import functools
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from . import notebook, released, results, schema, scoring, store
+from . import generation, grid, notebook, released, results, schema, scoring, store, training
 from .sandbox import SandboxError, runtime_id
 from .schema import Model, Suite
-from .tasks import Task, get_task
+from .tasks import Task, get_task, task_of
 
 
 def say(text: str) -> None:
@@ -28,11 +28,17 @@ def say(text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One model on one task: where its generations lie (``None``: nowhere that this machine can reach)."""
+    """One model on one task.
+
+    Attributes:
+        generations: where they lie; ``None``: nowhere that this machine can reach.
+        problems: the file with what they answer, where it is not the task's own.
+    """
 
     task: Task
     model: Model
     generations: Path | None
+    problems: Path | None = None
 
     def verdicts(self, suite: str) -> Path:
         """Where this cell's verdicts are written."""
@@ -45,7 +51,9 @@ GENERATIONS_ENDINGS = (".jsonl.zst", ".jsonl.xz", ".jsonl", ".json.xz", ".json")
 def cells(suite: Suite) -> list[Cell]:
     """Every cell of the suite's grid, task by task, with its generations where they are at hand."""
     return [
-        Cell(get_task(name), model, _generations(suite, name, model)) for name in suite.tasks for model in suite.models
+        Cell(task_of(suite, name), model, _generations(suite, name, model), suite.problems.get(name))
+        for name in suite.tasks
+        for model in suite.models
     ]
 
 
@@ -71,19 +79,46 @@ def _judgeable(present: list[Cell]) -> list[Cell]:
     return kept
 
 
-def obtain(suite: Suite) -> None:
-    """Fetch what the suite's cells lack from upstream, where it can be reached; say in one line what stays missing.
+def make(suite: Suite, stage: grid.Stage, executor: grid.Executor | None = None, force: bool = False) -> int:
+    """Train the suite's models, or let them answer its tasks; returns how many models had anything to do.
+
+    Generations that were put there by hand (with another ending than ours) are not made again.
+    """
+    units = grid.units(suite, stage, force)
+    if stage == "generate":
+        units = [replace(unit, tasks=tuple(t for t in unit.tasks if not _by_hand(unit, t))) for unit in units]
+        units = [unit for unit in units if unit.tasks]
+    return grid.run(units, executor)
+
+
+def _by_hand(unit: grid.Unit, task: str) -> bool:
+    found = _generations(unit.suite, task, unit.model)
+    return found is not None and found != generation.Cell(unit.suite, unit.model, task_of(unit.suite, task)).path
+
+
+def obtain(suite: Suite, executor: grid.Executor | None = None) -> None:
+    """Make the suite's generations, or fetch what its cells lack from upstream; say in one line what stays missing.
 
     Raises:
-        schema.MissingArtefact: a suite that does not start from released files has no generations to score.
+        schema.MissingArtefact: there are no generations to score, and this machine cannot make any; says why.
     """
-    if suite.generations != "released":
-        if all(cell.generations is None for cell in cells(suite)):
-            place = store.suite_dir(suite.name) / "generations" / "TASK" / f"{suite.models[0].slug}.jsonl"
-            raise schema.MissingArtefact(
-                f"suite {suite.name} has no generations: this version makes none; put yours at {place} etc."
-            )
-        return
+    if suite.generations == "released":
+        _fetch(suite)
+    elif not (obstacle := training.obstacle(suite)):
+        make(suite, "train", executor)
+        make(suite, "generate", executor)
+    elif all(cell.generations is None for cell in cells(suite)):
+        place = store.suite_dir(suite.name) / "generations" / "TASK" / f"{suite.models[0].slug}.jsonl"
+        raise schema.MissingArtefact(
+            f"suite {suite.name} has no generations, and none can be made here: {obstacle} (put files at {place} etc. "
+            "to score those)"
+        )
+    else:
+        say(f"nothing is trained or generated: {obstacle}")
+
+
+def _fetch(suite: Suite) -> None:
+    """Fetch released files that are not at hand."""
     lacking = [released.choose(c.task.name, c.model) for c in cells(suite) if c.generations is None]
     files = [file for file in lacking if file is not None]
     if not files:
@@ -101,18 +136,21 @@ def score(suite: Suite, sandbox: Mapping[str, Any] | None = None) -> int:
     """Score every cell whose generations are at hand and whose verdicts are not current; return how many that were."""
     started = time.perf_counter()
     present = _judgeable([cell for cell in cells(suite) if cell.generations is not None])
-    problems = functools.cache(lambda task: task.references())
+    problems = functools.cache(lambda task, file: task.references(file))
     stale, sources = [], []
     for cell in present:
         assert cell.generations is not None
-        source = scoring.Source(cell.task, cell.generations, suite.name, cell.model.size, cell.model.method)
-        if not store.is_current(cell.verdicts(suite.name), scoring.inputs_of(source, problems(cell.task))):
+        model = cell.model
+        source = scoring.Source(cell.task, cell.generations, suite.name, model.size, model.method, cell.problems)
+        if not store.is_current(
+            cell.verdicts(suite.name), scoring.inputs_of(source, problems(cell.task, cell.problems))
+        ):
             stale.append(cell)
             sources.append(source)
     say(f"scoring: {len(stale)} files to score, {len(present) - len(stale)} current")
     if stale:
         for cell, scored in zip(stale, scoring.score(sources, sandbox=sandbox), strict=True):
-            scoring.write(scored, cell.verdicts(suite.name), problems(cell.task))
+            scoring.write(scored, cell.verdicts(suite.name), problems(cell.task, cell.problems))
         say(f"scoring: done in {time.perf_counter() - started:.0f} s")
     return len(stale)
 
@@ -195,7 +233,13 @@ def ship_counts(suite: Suite) -> Path:
     return counts_path()
 
 
-def run(whole: Suite, part: Suite, sandbox: Mapping[str, Any] | None = None, force: bool = False) -> None:
+def run(
+    whole: Suite,
+    part: Suite,
+    sandbox: Mapping[str, Any] | None = None,
+    force: bool = False,
+    executor: grid.Executor | None = None,
+) -> None:
     """Every stage of a suite, then its notebooks.
 
     Args:
@@ -203,8 +247,9 @@ def run(whole: Suite, part: Suite, sandbox: Mapping[str, Any] | None = None, for
         part: the same suite, or a slice of it: what is obtained, scored and shown in the notebooks.
         sandbox: arguments of :class:`sandbox.Sandbox`.
         force: execute notebooks that are current, too.
+        executor: who trains and generates; none: this machine (:func:`grid.local`).
     """
-    obtain(part)
+    obtain(part, executor)
     score(part, sandbox)
     aggregate(whole)
     for name in part.notebooks:

@@ -28,13 +28,17 @@ VERSION = 1  # of the rules below; a change makes every verdict file stale
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file to score: which task it answers, and which cell of which suite it belongs to (empty: none)."""
+    """One file to score: which task it answers, and which cell of which suite it belongs to (empty: none).
+
+    ``problems`` is the file or folder with the problems, where they are not the task's own.
+    """
 
     task: Task
     path: Path
     suite: str = ""
     size: str = ""
     method: str = ""
+    problems: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +186,7 @@ def score(
 
     Args:
         sources: the files.
-        problems: a file or folder with the problems, instead of the task's own source.
+        problems: a file or folder with the problems of sources that name none, instead of the task's own.
         sandbox: arguments of :class:`sandbox.Sandbox`.
 
     Yields:
@@ -198,7 +202,7 @@ def score(
         faults: list[str] = []
         for source in sources:
             try:
-                sheets.append(_open_sheet(source, source.task.references(problems), new, journal))
+                sheets.append(_open_sheet(source, source.task.references(source.problems or problems), new, journal))
             except schema.BadInput as error:
                 faults.append(str(error))
         if faults:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 from .. import schema
 from . import aatk, codexglue, conala, humanevalpack, recode
-from .base import DataSource, Decoding, Generations, Judgement, Problem, Row, Task
+from .base import DataSource, Decoding, Generations, Judgement, Problem, Row, Task, Turn
 
 TASKS: Mapping[str, Task] = {
     task.name: task for task in (*codexglue.TASKS, *humanevalpack.TASKS, *recode.TASKS, *aatk.TASKS, *conala.TASKS)
@@ -22,6 +23,15 @@ def get_task(name: str) -> Task:
     return TASKS[schema.match(name, TASKS, "task")]
 
 
+def task_of(suite: schema.Suite, name: str) -> Task:
+    """The task as the suite runs it: with its own numbers of samples and tokens where it says so."""
+    task = get_task(name)
+    samples, length = suite.sampling.samples, suite.sampling.max_length
+    changes: dict[str, int] = {} if samples is None or task.decoding.temperature == 0 else {"samples": samples}
+    changes |= {} if length is None else {"max_length": length}
+    return dataclasses.replace(task, decoding=dataclasses.replace(task.decoding, **changes)) if changes else task
+
+
 __all__ = [
     "TASKS",
     "DataSource",
@@ -31,5 +41,7 @@ __all__ = [
     "Problem",
     "Row",
     "Task",
+    "Turn",
     "get_task",
+    "task_of",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -110,6 +110,24 @@ class Generations:
         return zip(self.problems, self.samples, strict=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One question to the model on the way to a sample.
+
+    Attributes:
+        prompt: what is asked.
+        finished: whether a running answer can be stopped: :attr:`finish` would drop all that may still come. It gets
+            the text so far, and from where on that is new since the last time it was asked.
+        finish: what is kept of the answer: in the last turn, the sample.
+        field: in the problem's row, where that goes for the next turn; empty in the last.
+    """
+
+    prompt: Callable[[Problem], str]
+    finished: Callable[[Problem, str, int], bool]
+    finish: Callable[[Problem, str], str]
+    field: str = ""
+
+
 @dataclass(frozen=True)
 class Task(ABC):
     """One row of the evaluation.
@@ -146,9 +164,18 @@ class Task(ABC):
     def finish(self, problem: Problem, generation: str) -> str:
         """The sample made of what the model wrote after the prompt (the prompt itself not included)."""
 
-    def finished(self, generation: str) -> bool:
-        """Whether a running generation can be stopped: :meth:`finish` would drop all that may still come."""
-        return any(word in generation for word in self.decoding.stop)
+    def finished(self, generation: str, start: int = 0) -> bool:
+        """Whether a running generation can be stopped: :meth:`finish` would drop all that may still come.
+
+        Args:
+            generation: the text so far.
+            start: from where on it is new; it was not finished before.
+        """
+        return any(generation.find(word, max(0, start - len(word) + 1)) >= 0 for word in self.decoding.stop)
+
+    def turns(self) -> tuple[Turn, ...]:
+        """The questions that lead to a sample, in their order."""
+        return (Turn(self.prompt, lambda _, text, start: self.finished(text, start), self.finish),)
 
     def program(self, problem: Problem, sample: str) -> Program:
         """The program that decides on one sample."""

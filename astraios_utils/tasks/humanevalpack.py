@@ -20,6 +20,7 @@ from .base import (
     Decoding,
     Problem,
     Task,
+    Turn,
     cut_at_stop,
     lists_of_strings,
     rows_with,
@@ -99,13 +100,14 @@ class HumanEvalPack(Task):
         body = _cut_python(code) if self.language == "python" else _cut_java(code)
         return str(problem.row[self.head]).rstrip() + body
 
-    def finished(self, generation: str) -> bool:
+    def finished(self, generation: str, start: int = 0) -> bool:
         """Stop at a stop word, at a line outside the function, or (Java) where the class is closed."""
-        if super().finished(generation):
+        if super().finished(generation, start):
             return True
         if self.language == "python":
-            return any(_closes_python(line) for line in generation.split("\n"))
-        return generation.count("{") + 2 == generation.count("}")
+            new = generation[generation.rfind("\n", 0, start) + 1 :]
+            return any(_closes_python(line) for line in new.split("\n"))
+        return "}" in generation[start:] and generation.count("{") + 2 <= generation.count("}")
 
     def program(self, problem: Problem, sample: str) -> Program:
         """Import block, sample, test: with the newlines that the harness puts between them."""
@@ -185,6 +187,16 @@ class Explain(HumanEvalPack):
             if len(line.strip()) > 20:
                 text = text.replace(line.strip(), "")
         return text
+
+    def turns(self) -> tuple[Turn, ...]:
+        """Describe, then write; each sample has a description of its own."""
+        describe = Turn(self.describe_prompt, self.described, self.describe_finish, "description")
+        return (describe, *super().turns())
+
+    def described(self, problem: Problem, generation: str, start: int = 0) -> bool:
+        """Whether a running description can be stopped: it is as long as it may become, or has met a stop word."""
+        text = generation.lstrip()
+        return len(text) >= len(problem.row["docstring"]) or any(word in text for word in self.decoding.stop)
 
     def prompt(self, problem: Problem) -> str:
         """Second step; the description is expected in the problem's row under ``description``."""

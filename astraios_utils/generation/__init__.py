@@ -1,0 +1,298 @@
+"""A suite's tuned models answer its tasks: prompts -> generations, one file for each model and task.
+
+``build/<suite>/generations/<task>/<model>.jsonl.xz`` holds a JSON line a problem: ``problem``, ``variant``, ``samples``
+(post-processed), ``raw`` (as written), ``tokens`` and ``ended`` of each sample, and what earlier turns put into the
+problem (the descriptions of code explanation). Beside it lies its provenance.
+
+The work is cut into parts of whole problems, which depend on nothing but the cell: each is generated in batches of its
+own and kept once it is complete. So a killed run repeats at most one part, with the same batches and therefore the same
+answers to the last bit, and a slice of a suite gives the same files as the whole.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import lzma
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import store, training
+from ..schema import Model, Suite
+from ..tasks import Problem, Task, Turn, task_of
+from ..training import say
+
+if TYPE_CHECKING:
+    from .engine import Answer, Engine, Request, Stats
+    from .served import Served
+
+VERSION = 1  # of what an answer depends on, beside its inputs
+PART = 1024  # samples
+_WEIGHTS = (".safetensors", ".bin", "config.json")
+_EVERY = 5.0  # seconds between lines of progress
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One model on one task, and where its generations go."""
+
+    suite: Suite
+    model: Model
+    task: Task
+
+    @property
+    def path(self) -> Path:
+        """The generations file."""
+        return store.suite_dir(self.suite.name) / "generations" / self.task.name / f"{self.model.slug}.jsonl.xz"
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is asked."""
+        return self.task.problems(self.suite.problems.get(self.task.name))
+
+    def inputs(self) -> dict[str, Any]:
+        """What the answers depend on, as plain data."""
+        turns, problems, run = self.task.turns(), self.problems, training.plan(self.suite, self.model)
+        weights = training.identities(run.checkpoint)
+        return {
+            "version": VERSION,
+            "training": store.fingerprint(run.inputs),
+            "weights": {name: identity for name, identity in weights.items() if name.endswith(_WEIGHTS)},
+            "seed": self.suite.seed,
+            "backend": self.suite.backend,
+            "decoding": dataclasses.asdict(self.task.decoding),
+            "problems": store.fingerprint([[p.id, p.variant, dict(p.row)] for p in problems]),
+            "prompts": store.fingerprint([turns[0].prompt(p) for p in problems]),
+        }
+
+    def current(self) -> bool:
+        """Whether the file is there and was made from these inputs."""
+        return self.path.exists() and store.is_current(self.path, self.inputs())
+
+
+def generate(
+    suite: Suite, model: Model, tasks: Sequence[str], progress: Callable[[str], None] = say, force: bool = False
+) -> int:
+    """Answer tasks with one of the suite's tuned models; what is current is skipped, what is begun is continued.
+
+    Args:
+        progress: gets a line now and then: samples, tokens per second, time left.
+        force: generate anew what is current, too.
+
+    Returns:
+        How many files were written.
+
+    Raises:
+        schema.MissingArtefact: the model has not been trained, or problems cannot be had.
+        schema.BadInput: problems, lengths and methods, as their modules say.
+        engine.GenerationFailed: memory ran out.
+    """
+    cells = [Cell(suite, model, task_of(suite, name)) for name in tasks]
+    stale = [cell for cell in cells if force or not cell.current()]
+    if not stale:
+        return 0
+    engine = _engine(suite, model)
+    for cell in stale:
+        if force:
+            cell.path.unlink(missing_ok=True)
+            _log_path(cell).unlink(missing_ok=True)
+        _generate(cell, engine, progress)
+    return len(stale)
+
+
+def _engine(suite: Suite, model: Model) -> Engine | Served:
+    if suite.backend == "vllm":
+        from .served import serve
+
+        return serve(suite, model)
+    from .engine import Engine
+
+    return Engine(*training.load_trained(suite, model))
+
+
+def _generate(cell: Cell, engine: Engine | Served, progress: Callable[[str], None]) -> None:
+    inputs = cell.inputs()
+    store.require_writable(cell.path.parent)
+    log = Log(_log_path(cell), store.fingerprint(inputs))
+    parts = list(_parts(cell.problems, cell.task.decoding.samples))
+    clock = _Clock(cell, progress, sum(len(part) for part in parts))
+    for number, part in enumerate(parts):
+        if number < len(log.parts):
+            clock.skip(len(part))
+            continue
+        asked = Part(cell, part)
+        stats = engine.run(asked.requests(), asked.done, clock.tick)
+        log.append({"rows": asked.rows(), "cost": _cost(stats)})
+        clock.part(len(part), stats)
+    rows = [row for part in log.parts for row in part["rows"]]
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    with store.atomic(cell.path) as stream:
+        stream.write(lzma.compress(text.encode("utf-8", "surrogatepass")))
+    cost = {key: sum(part["cost"][key] for part in log.parts) for key in log.parts[0]["cost"]}
+    store.write_json(_beside(cell.path), store.provenance(inputs=inputs, cost={**cost, **_peak()}))
+    log.path.unlink()
+
+
+def _beside(path: Path) -> Path:
+    return path.with_suffix(path.suffix + ".json")
+
+
+def _log_path(cell: Cell) -> Path:
+    return cell.path.with_name(f"{cell.model.slug}.parts.jsonl")
+
+
+def _cost(stats: Stats) -> dict[str, float]:
+    counts = {name: getattr(stats, name) for name in ("tokens", "prefilled", "steps", "slots", "columns")}
+    return {**counts, "seconds": round(stats.seconds, 3)}
+
+
+def _peak() -> dict[str, int]:
+    """The most GPU memory that this process has held, where there is a GPU."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return {}
+    return {"gpu_peak_mib": torch.cuda.max_memory_allocated() >> 20}
+
+
+def _parts(problems: Sequence[Problem], samples: int) -> Iterator[Sequence[Problem]]:
+    size = max(PART // samples, 1)
+    for start in range(0, len(problems), size):
+        yield problems[start : start + size]
+
+
+class Log:
+    """The parts that are complete, a line each, behind a line that says what they were made from."""
+
+    def __init__(self, path: Path, inputs: str) -> None:
+        self.path, self.parts = path, _read_log(path, inputs)
+        with store.atomic(path, "w") as stream:  # without the half line of a killed run
+            for line in ({"inputs": inputs}, *self.parts):
+                stream.write(json.dumps(line) + "\n")
+
+    def append(self, part: dict[str, Any]) -> None:
+        """Keep a complete part."""
+        with self.path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(part) + "\n")
+        self.parts.append(part)
+
+
+def _read_log(path: Path, inputs: str) -> list[dict[str, Any]]:
+    """The complete lines of a log made from these inputs; none of any other."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    lines = text[: text.rfind("\n") + 1].splitlines()
+    if not lines or json.loads(lines[0]) != {"inputs": inputs}:
+        return []
+    return [json.loads(line) for line in lines[1:]]
+
+
+@dataclass(slots=True)
+class _Sample:
+    """One sample on its way through the turns: its problem with what earlier turns have added, and the last answer."""
+
+    problem: Problem
+    answer: Answer | None = None
+    text: str = ""
+
+
+class Part:
+    """Some problems of a cell: their requests, turn by turn, and the rows that come of the answers."""
+
+    def __init__(self, cell: Cell, problems: Sequence[Problem]) -> None:
+        self.cell, self.problems, self.turns = cell, problems, cell.task.turns()
+        numbers = range(cell.task.decoding.samples)
+        self.samples = [[_Sample(problem) for _ in numbers] for problem in problems]
+
+    def requests(self) -> list[Request]:
+        """The first turn: one request a problem."""
+        numbers = tuple(range(self.cell.task.decoding.samples))
+        return [self._request(0, at, problem, numbers) for at, problem in enumerate(self.problems)]
+
+    def _request(self, turn: int, at: int, problem: Problem, samples: tuple[int, ...]) -> Request:
+        from .engine import Request
+
+        how, decoding, asks = self.cell, self.cell.task.decoding, self.turns[turn]
+        model = how.model
+        parts = (how.suite.seed, model.size, model.method, how.task.name, problem.id, problem.variant, turn)
+        return Request(
+            prompt=asks.prompt(problem),
+            samples=samples,
+            stream="/".join(map(str, parts)),
+            temperature=decoding.temperature,
+            top_p=decoding.top_p,
+            max_length=decoding.max_length,
+            finished=lambda text, start: asks.finished(problem, text, start),
+            tag=(turn, at),
+        )
+
+    def done(self, request: Request, answers: Sequence[Answer]) -> Iterable[Request]:
+        """Take the answers to a request; returns what is to be asked next."""
+        turn, at = request.tag
+        asked: Turn = self.turns[turn]
+        for answer in answers:
+            sample = self.samples[at][answer.sample]
+            sample.answer, sample.text = answer, asked.finish(sample.problem, answer.text)
+            if asked.field:
+                row = {**sample.problem.row, asked.field: sample.text}
+                sample.problem = dataclasses.replace(sample.problem, row=row)
+        return self._follow(turn + 1, at, answers) if turn + 1 < len(self.turns) else ()
+
+    def _follow(self, turn: int, at: int, answers: Sequence[Answer]) -> Iterator[Request]:
+        """The next turn's requests: samples whose problem has become the same one share a prompt."""
+        alike: dict[str, list[int]] = {}
+        for answer in answers:
+            alike.setdefault(self.samples[at][answer.sample].text, []).append(answer.sample)
+        for numbers in alike.values():
+            yield self._request(turn, at, self.samples[at][numbers[0]].problem, tuple(numbers))
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row a problem, all of whose samples have been answered."""
+        return [self._row(problem, samples) for problem, samples in zip(self.problems, self.samples, strict=True)]
+
+    def _row(self, problem: Problem, samples: Sequence[_Sample]) -> dict[str, Any]:
+        last = [sample.answer for sample in samples if sample.answer is not None]
+        row: dict[str, Any] = {"task": self.cell.task.name, "problem": problem.id, "variant": problem.variant}
+        for turn in self.turns[:-1]:
+            row[turn.field] = [sample.problem.row[turn.field] for sample in samples]
+        return row | {
+            "samples": [sample.text for sample in samples],
+            "raw": [answer.text for answer in last],
+            "tokens": [answer.tokens for answer in last],
+            "ended": [answer.ended for answer in last],
+        }
+
+
+class _Clock:
+    """Says how far a cell is and how long the rest will take."""
+
+    def __init__(self, cell: Cell, progress: Callable[[str], None], problems: int) -> None:
+        self.name = f"{cell.model.slug} {cell.task.name}"
+        self.progress, self.problems, self.turns = progress, problems, len(cell.task.turns())
+        self.each = cell.task.decoding.samples * self.turns
+        self.before = self.skipped = self.tokens = 0
+        self.started = self.told = time.perf_counter()
+
+    def skip(self, problems: int) -> None:
+        """A part that an earlier run has finished."""
+        self.skipped += problems
+
+    def part(self, problems: int, stats: Stats) -> None:
+        """A part that is finished."""
+        self.before += problems
+        self.tokens += stats.tokens
+
+    def tick(self, stats: Stats) -> None:
+        """Called after every step; speaks every few seconds."""
+        now = time.perf_counter()
+        if now - self.told < _EVERY:
+            return
+        self.told, seconds = now, now - self.started
+        done = self.before + stats.answers / self.each
+        todo = self.problems - self.skipped - done
+        left = f"  {seconds * todo / done:.0f} s left" if done else ""
+        rate = (self.tokens + stats.tokens) / seconds
+        share = (self.skipped + done) / self.problems
+        self.progress(f"{self.name}: {share:.0%} of {self.problems} problems  {rate:,.0f} tokens/s{left}")

@@ -1,0 +1,123 @@
+"""The KV cache of a batch whose rows come and go.
+
+Rows are aligned at their newest token: column ``width - 1`` is the newest of every row, and what lies left of a row's
+beginning is masked. So rows of any length can join, finished ones leave, and columns that no row needs any more go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers.cache_utils import Cache, DynamicLayer
+
+ROOM = 64  # columns of spare room: every so many tokens the cache is copied once
+
+
+class Layer(DynamicLayer):
+    """One layer's keys and values, each (rows, heads, columns, width of a head), with room to grow in place."""
+
+    def __init__(self, keys: torch.Tensor, values: torch.Tensor, length: int) -> None:
+        super().__init__()
+        self.dtype, self.device, self.is_initialized = keys.dtype, keys.device, True
+        self._keys, self._values, self._length = keys, values, length
+        self._show()
+
+    def _show(self) -> None:
+        self.keys, self.values = self._keys[:, :, : self._length], self._values[:, :, : self._length]
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Append columns in place; returns all of them."""
+        start, self._length = self._length, self._length + key_states.shape[-2]
+        self._keys[:, :, start : self._length] = key_states
+        self._values[:, :, start : self._length] = value_states
+        self._show()
+        return self.keys, self.values
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What a forward pass over some prompts left behind, and which rows are made of it.
+
+    Attributes:
+        cache: of (prompts, columns).
+        valid: (prompts, columns), bool: which columns hold a token.
+        source: (rows,), int64: the prompt of each new row; the samples of a prompt share it.
+    """
+
+    cache: Cache
+    valid: torch.Tensor
+    source: torch.Tensor
+
+
+@dataclass(slots=True)
+class Store:
+    """A batch's cache: one :class:`Layer` a layer of the model, and which columns hold a token.
+
+    Attributes:
+        valid: (rows, columns with room), bool.
+        width: columns in use.
+    """
+
+    cache: Cache
+    valid: torch.Tensor
+    width: int
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for one more column."""
+        return self.width == self.valid.shape[1]
+
+
+def join(store: Store | None, kept: torch.Tensor, pieces: Sequence[Piece]) -> Store:
+    """A cache of the kept rows of one and of new rows, with room to grow.
+
+    Args:
+        store: the cache so far, which must not be used afterwards: its layers are freed one by one.
+        kept: (rows,), int64: which of its rows stay, in which order.
+        pieces: new rows, which come after them.
+    """
+    parts = [(piece.valid[piece.source], piece.valid.any(0).nonzero()[:, 0]) for piece in pieces]
+    if store is not None:
+        held = store.valid[kept, : store.width]
+        parts.insert(0, (held, held.any(0).nonzero()[:, 0]))
+    width = max((len(columns) for _, columns in parts), default=0)
+    valid = torch.cat([_right(mask[:, columns], width, ROOM, 1) for mask, columns in parts])
+    caches = [(piece.cache, piece.source) for piece in pieces]
+    if store is not None:
+        caches.insert(0, (store.cache, kept))
+    layers = []
+    for number in range(len(caches[0][0].layers)):
+        both = []
+        for name in ("keys", "values"):
+            chosen = [(getattr(cache.layers[number], name), rows) for cache, rows in caches]
+            both.append(_stack([t for t, _ in chosen], [r for _, r in chosen], [c for _, c in parts], width))
+        layers.append(Layer(both[0], both[1], width))
+        if store is not None:
+            store.cache.layers[number] = None
+    return Store(Cache(layers=layers), valid, width)
+
+
+def _stack(
+    tensors: Sequence[torch.Tensor], rows: Sequence[torch.Tensor], columns: Sequence[torch.Tensor], width: int
+) -> torch.Tensor:
+    """The chosen rows and columns of each tensor, right-aligned at ``width``, below each other, with room."""
+    first = tensors[0]
+    shape = (sum(map(len, rows)), first.shape[1], width + ROOM, first.shape[3])
+    made = first.new_zeros(shape)  # zeros: a masked column must hold no NaN
+    at = 0
+    for tensor, chosen, held in zip(tensors, rows, columns, strict=True):
+        if len(held) != tensor.shape[2]:
+            tensor = tensor.index_select(2, held)
+        made[at : at + len(chosen), :, width - len(held) : width] = tensor.index_select(0, chosen)
+        at += len(chosen)
+    return made
+
+
+def _right(tensor: torch.Tensor, width: int, room: int, dim: int) -> torch.Tensor:
+    """``tensor`` (rows, columns) moved to end at column ``width``, with ``room`` empty columns after it."""
+    return torch.nn.functional.pad(tensor, (width - tensor.shape[dim], room), value=False)

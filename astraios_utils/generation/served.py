@@ -1,0 +1,140 @@
+"""The same requests answered by vLLM, for models that it can serve: bases, fully tuned ones, merged LoRA and (IA)3.
+
+vLLM writes a stretch of tokens for every open sample at a time; the project's own rules look at each token's text as
+they do in :mod:`.engine`, and what stands behind a stop is thrown away. Prompts go in as tokens, so that they are the same
+ones, and its prefix cache keeps the next stretch from reading the prompt again. Random numbers are vLLM's own: samples
+are drawn from the same distribution, but are not those that the other back-end draws.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from .. import methods, models, schema, training
+from .engine import Done, Request, Stats, _backend, _ends, _Row, _Run
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+MERGED = ("LORA", "IA3")  # methods whose weights can be put into the base's, and that vLLM then needs not know
+STRETCH = 64  # tokens between looks at the text: more waste behind a stop, fewer calls
+
+
+def require_servable(suite: schema.Suite, model: schema.Model) -> None:
+    """Check that vLLM can serve a model.
+
+    Raises:
+        schema.BadInput: says why it cannot, and what can.
+        schema.MissingTool: vLLM is not installed.
+    """
+    config = methods.peft_config(
+        model.method, models.load_config(suite.bases[model.size]).model_type, suite.method_configs.get(model.method)
+    )
+    kind = None if config is None else str(config.peft_type.value)
+    if kind is not None and kind not in MERGED:
+        why = "virtual tokens" if kind in methods.PROMPT_TYPES else "layers that cannot be merged into the base"
+        raise schema.BadInput(
+            f"{model.slug}: vLLM cannot serve {model.method} ({why}); it serves FFT, LoRA, (IA)3 and what is like them: "
+            "set backend: transformers in the suite, or leave the method out (--method)"
+        )
+    _vllm()
+
+
+def _vllm() -> Any:
+    try:
+        import vllm
+    except ImportError:
+        raise schema.MissingTool(
+            "backend: vllm needs vLLM (pip install vllm, in an environment of its own); or set backend: transformers"
+        ) from None
+    return vllm
+
+
+def serve(suite: schema.Suite, model: schema.Model) -> Served:
+    """A suite's tuned model, merged where it is an adapter and written beside its checkpoint, in vLLM's hands.
+
+    Raises:
+        schema.BadInput, schema.MissingTool: as :func:`require_servable`.
+        schema.MissingArtefact: it has not been trained.
+    """
+    require_servable(suite, model)
+    folder = training.plan(suite, model).checkpoint
+    tuned, tokenizer = training.load_trained(suite, model)
+    if hasattr(tuned, "merge_and_unload"):
+        folder = folder.with_name("merged")
+        tuned.merge_and_unload().save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    return Served(folder, tokenizer)
+
+
+class Served:
+    """A model folder and its tokenizer, with :meth:`run` as :class:`.engine.Engine` has it.
+
+    Raises:
+        schema.MissingTool: vLLM is not installed.
+    """
+
+    def __init__(self, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+        from transformers import AutoConfig, GenerationConfig
+
+        vllm = _vllm()
+        self.tokenizer, self.backend, self.virtual = tokenizer, _backend(tokenizer), 0
+        config = AutoConfig.from_pretrained(folder)
+        self.positions = getattr(config.get_text_config(), "max_position_embeddings", None)
+        named = GenerationConfig.from_model_config(config)
+        self.ends = _ends(SimpleNamespace(generation_config=named), tokenizer)
+        self._parameters = vllm.SamplingParams
+        self._model = vllm.LLM(model=str(folder), enable_prefix_caching=True, seed=0)
+        self.stats = Stats()
+
+    def run(self, requests: Iterable[Request], done: Done, tick: Callable[[Stats], None] = lambda _: None) -> Stats:
+        """Answer all requests; see :meth:`.engine.Engine.run`."""
+        engine: Any = self
+        return _ServedRun(engine, done, tick, sys.maxsize).answer(requests)
+
+    def ahead(self, rows: Sequence[_Row]) -> list[list[int]]:
+        """The next stretch of tokens of each row, up to the end of its text or of its room."""
+        asked, how = [], []
+        for row in rows:
+            request = row.pending.job.request
+            name = f"{request.stream}/{row.sample}/{len(row.tokens)}".encode("utf-8", "surrogatepass")
+            asked.append({"prompt_token_ids": [*row.pending.job.prompt, *row.tokens]})
+            how.append(
+                self._parameters(
+                    temperature=request.temperature,
+                    top_p=request.top_p,
+                    max_tokens=min(STRETCH, row.limit - len(row.tokens)),
+                    seed=int.from_bytes(hashlib.blake2b(name, digest_size=4).digest(), "little"),
+                    stop_token_ids=sorted(self.ends),
+                    detokenize=False,
+                )
+            )
+        outputs = self._model.generate(asked, how, use_tqdm=False)
+        return [list(output.outputs[0].token_ids) for output in outputs]
+
+
+class _ServedRun(_Run):
+    """All open samples grow by a stretch at a time; whatever has ended makes room for what waits."""
+
+    def answer(self, requests: Iterable[Request]) -> Stats:
+        self._add(requests)
+        while self.queue or self.flying:
+            self.flying += self._next(self.rows)
+            served: Any = self.engine
+            ended = []
+            for row, tokens in zip(self.flying, served.ahead(self.flying), strict=True):
+                self.stats.tokens += len(tokens)
+                why = next((why for token in tokens if (why := self._push(row, token))), None)
+                if why is not None:
+                    ended.append((row, why))
+            self.stats.steps += 1
+            gone = {id(row) for row, _ in ended}
+            self.flying = [row for row in self.flying if id(row) not in gone]
+            self._settle(ended)
+            self.tick(self.stats)
+        return self.stats

@@ -1,0 +1,262 @@
+"""Generation: HF's greedy answers for every method, the nucleus's distribution, the same samples whatever the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from tiny_models import stir, tiny, tokenizer
+from transformers import TopPLogitsWarper
+
+from astraios_utils import models, schema
+from astraios_utils.generation import engine, sampling
+from astraios_utils.generation.engine import Answer, Engine, Request
+
+LENGTH = 48  # longest prompt plus answer
+PROMPTS = ("Question: What?\n\nAnswer:", "Q", "does this return the sum of a list? " * 2, "Answer: It returns")
+SMALL: dict[str, dict[str, Any]] = {
+    "P-Tuning": {"num_virtual_tokens": 4},
+    "Prompt": {"num_virtual_tokens": 4},
+    "Prefix": {"num_virtual_tokens": 4},
+    **{name: {"bottleneck_size": 8} for name in ("AdapterH", "AdapterP", "Parallel")},
+}
+
+
+def never(_: str, __: int) -> bool:
+    return False
+
+
+def tuned(method: str = "FFT", model_type: str = "gpt_bigcode", **fields: Any) -> Any:
+    model = models.attach(tiny(model_type, vocab_size=300, **fields), method, SMALL.get(method))
+    if method != "FFT":
+        stir(model, std=0.2)
+    return model.eval()
+
+
+def request(prompt: str, samples: int = 1, temperature: float = 0.0, **fields: Any) -> Request:
+    given = {"top_p": 0.95, "max_length": LENGTH, "finished": never, "stream": prompt, **fields}
+    return Request(prompt=prompt, samples=tuple(range(samples)), temperature=temperature, **given)
+
+
+def answers(
+    model: Any, requests: Iterable[Request], rows: int | None = None, follow: Callable[..., Any] = lambda *_: ()
+) -> dict[str, list[Answer]]:
+    """The answers by the requests' streams."""
+    held: dict[str, list[Answer]] = {}
+
+    def done(asked: Request, given: list[Answer]) -> Sequence[Request]:
+        assert asked.stream not in held
+        held[asked.stream] = given
+        return tuple(follow(asked, given))
+
+    Engine(model, tokenizer(), rows).run(requests, done)
+    return held
+
+
+def text(ids: torch.Tensor, prompt: str) -> str:
+    whole = tokenizer().decode(ids, clean_up_tokenization_spaces=False)
+    return whole[len(prompt) :]
+
+
+def greedy(model: Any, prompt: str) -> str:
+    """What transformers' own loop writes, one prompt at a time, up to the end of text."""
+    encoded = tokenizer()(prompt, return_tensors="pt")
+    ids = encoded["input_ids"]
+    written = model.generate(
+        input_ids=ids, attention_mask=encoded["attention_mask"], do_sample=False, pad_token_id=0, eos_token_id=0,
+        max_new_tokens=LENGTH - ids.shape[1],
+    )[0].tolist()  # fmt: skip
+    end = written.index(0, ids.shape[1]) if 0 in written[ids.shape[1] :] else len(written)
+    return text(torch.tensor(written[:end]), prompt)
+
+
+@pytest.mark.parametrize("model_type", ["gpt_bigcode", "llama"])
+@pytest.mark.parametrize("method", schema.ALL_METHODS)
+def test_greedy_answers_are_those_of_transformers(method: str, model_type: str) -> None:
+    model = tuned(method, model_type)
+    wanted = {prompt: greedy(model, prompt) for prompt in PROMPTS}
+    assert len({*wanted.values()}) == len(PROMPTS)  # the model tells the prompts apart
+    for rows in (2, None):  # rows join while others are on their way; all at once
+        got = answers(model, map(request, PROMPTS), rows)
+        assert {prompt: given[0].text for prompt, given in got.items()} == wanted
+
+
+@pytest.mark.parametrize("model_type", ["gpt2", "codegen", "gpt_neox", "mistral", "qwen2", "qwen3", "starcoder2"])
+def test_other_architectures(model_type: str) -> None:
+    model = tuned("LoRA", model_type)
+    got = answers(model, map(request, PROMPTS), 2)
+    assert {prompt: given[0].text for prompt, given in got.items()} == {p: greedy(model, p) for p in PROMPTS}
+
+
+def test_a_method_changes_what_is_written() -> None:
+    plain = greedy(tuned(), PROMPTS[0])
+    for method in schema.ALL_METHODS:
+        if method != "FFT":
+            assert answers(tuned(method), [request(PROMPTS[0])])[PROMPTS[0]][0].text != plain
+
+
+def test_eager_attention_and_sliding_windows_get_masks_of_their_kind() -> None:
+    eager = tuned("FFT", "llama")
+    eager.set_attn_implementation("eager")
+    for model in (eager, tuned("FFT", "mistral", sliding_window=8)):
+        got = answers(model, map(request, PROMPTS), 2)
+        assert {prompt: given[0].text for prompt, given in got.items()} == {p: greedy(model, p) for p in PROMPTS}
+
+
+def peaked() -> Any:
+    """A model whose distributions are neither flat nor certain; in float64, so that no rounding moves a border."""
+    return tuned("LoRA").double()
+
+
+SAMPLED = [request(prompt, samples=5, temperature=0.8) for prompt in PROMPTS]
+
+
+def test_samples_are_the_same_whatever_else_is_in_the_batch() -> None:
+    wanted = answers(peaked(), SAMPLED)
+    assert len({answer.text for given in wanted.values() for answer in given}) == 20  # all numbers differ
+    for rows in (1, 3, 7):
+        assert answers(peaked(), SAMPLED, rows) == wanted
+    assert answers(peaked(), SAMPLED[::-1]) == wanted
+    alone = replace(SAMPLED[2], samples=(3,))
+    assert answers(peaked(), [alone])[alone.stream] == wanted[alone.stream][3:4]
+    other = replace(SAMPLED[2], stream="another seed")
+    assert answers(peaked(), [other])[other.stream] != wanted[SAMPLED[2].stream]
+
+
+def test_greedy_and_sampled_requests_share_a_batch() -> None:
+    mixed = [request(PROMPTS[0], stream="greedy"), SAMPLED[1], request(PROMPTS[2], stream="greedy too")]
+    got = answers(peaked(), mixed, 4)
+    assert got["greedy"][0].text == greedy(peaked(), PROMPTS[0])
+    assert got[SAMPLED[1].stream] == answers(peaked(), SAMPLED)[SAMPLED[1].stream]
+
+
+def test_an_answer_stops_with_the_token_that_completes_a_stop_word() -> None:
+    whole = answers(peaked(), SAMPLED)
+    for word in ("e", "e ", "th"):
+        seen: list[tuple[str, int]] = []
+
+        def finished(text: str, start: int, word: str = word, seen: list[tuple[str, int]] = seen) -> bool:
+            seen.append((text, start))
+            return word in text
+
+        got = answers(peaked(), [replace(one, finished=finished) for one in SAMPLED], 6)
+        for stream, given in got.items():
+            for answer, full in zip(given, whole[stream], strict=True):
+                assert full.text.startswith(answer.text)
+                assert (answer.ended == "stopped") == (word in full.text)
+                if word in answer.text:  # nothing after the token that completes it, which may hold more than its end
+                    assert word not in answer.text[: -len(word) - 4]
+        assert all(start < len(text) for text, start in seen)
+
+
+def test_the_end_of_text_ends_an_answer_and_is_no_part_of_it() -> None:
+    model = peaked()
+    ends = []
+    for given in answers(model, SAMPLED).values():
+        ends += [(answer.ended, answer.tokens) for answer in given if answer.ended == "end of text"]
+        assert not any("endoftext" in answer.text for answer in given)
+    with torch.no_grad():
+        model.get_base_model().lm_head.weight[0] = 0
+    model.get_base_model().generation_config.eos_token_id = [0, 7]
+    later = [one for given in answers(model, SAMPLED).values() for one in given]
+    assert {one.ended for one in later} <= {"end of text", "length"}
+    assert all(7 not in tokenizer()(one.text)["input_ids"] for one in later)
+
+
+def test_text_is_decoded_as_it_comes_also_within_a_character() -> None:
+    # "é" and "…" are two and three byte tokens here: the rule must never see half a character.
+    seen = []
+    many = [
+        request("Q", samples=40, temperature=3.0, stream=f"{i}", finished=lambda t, _: bool(seen.append(t)))
+        for i in "ab"
+    ]
+    got = answers(tuned(), many)
+    whole = {answer.text for given in got.values() for answer in given}
+    assert any(ord(char) > 127 for text in whole for char in text)
+    assert all(any(text.startswith(part.rstrip("\ufffd")) for text in whole) for part in seen)
+
+
+def test_answers_may_bring_more_requests() -> None:
+    def follow(asked: Request, given: list[Answer]) -> Iterable[Request]:
+        if not asked.stream.endswith("!"):
+            for answer in given:
+                yield request(asked.prompt + answer.text[:8], stream=f"{asked.stream} {answer.sample}!")
+
+    got = answers(peaked(), SAMPLED, 3, follow)
+    assert len(got) == 4 + 20
+    prompt = PROMPTS[0] + got[PROMPTS[0]][2].text[:8]
+    assert got[f"{PROMPTS[0]} 2!"][0].text == greedy(peaked(), prompt)
+
+
+def test_a_prompt_without_room_is_answered_with_nothing() -> None:
+    got = answers(peaked(), [request("x" * 60, samples=2), request("Q")])
+    assert got["x" * 60] == [Answer(0, "", 0, "length"), Answer(1, "", 0, "length")]
+    assert got["Q"][0].tokens == LENGTH - 1
+
+
+def test_what_cannot_be_answered_is_one_line() -> None:
+    with pytest.raises(schema.BadInput, match="the prompt has no tokens"):
+        answers(tuned(), [request("")])
+    with pytest.raises(schema.BadInput, match=r"max_length 253 and 4 virtual .* base's 256 positions: .* at most 252"):
+        answers(tuned("Prompt"), [request("Q", max_length=253)])
+    assert len(answers(tuned("Prompt"), [request("Q", max_length=252)])["Q"][0].text) > 0
+
+
+def test_out_of_memory_halves_the_batch_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = answers(peaked(), SAMPLED)
+    step, most = Engine.step, 6
+
+    def scarce(self: Engine, batch: Any) -> torch.Tensor:
+        if len(batch.rows) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried")
+        return step(self, batch)
+
+    monkeypatch.setattr(Engine, "step", scarce)
+    assert answers(peaked(), SAMPLED) == wanted
+    most = 0
+    with pytest.raises(engine.GenerationFailed, match="out of memory with one row"):
+        answers(peaked(), SAMPLED)
+
+
+@pytest.mark.parametrize(
+    ("temperature", "top_p", "few"), [(0.7, 0.95, 16), (2.0, 0.95, 16), (1.0, 0.5, 4), (1.0, 1.0, 16)]
+)
+def test_tokens_are_drawn_from_the_nucleus_of_transformers(
+    temperature: float, top_p: float, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "_FEW", few)  # fewer than the nucleus holds: the whole row is sorted then
+    logits = torch.randn(1, 60, generator=torch.Generator().manual_seed(3)) * 2
+    count = 20_000
+    drawn = sampling.choose(
+        logits.expand(count, -1), torch.full((count,), temperature), torch.full((count,), top_p, dtype=torch.float64),
+        torch.from_numpy(sampling.numbers("a stream", count)),
+    )  # fmt: skip
+    wanted = torch.softmax(TopPLogitsWarper(top_p)(None, logits / temperature), -1)[0]
+    counts = torch.bincount(drawn, minlength=60)
+    assert not counts[wanted == 0].any()
+    kept = wanted > 0
+    expected = (wanted[kept] / wanted[kept].sum() * count).numpy()
+    common = expected > 5  # the chi-square test's condition; the rest is one class
+    observed = counts[kept].numpy()
+    sums = [np.append(x[common], x[~common].sum()) for x in (observed.astype(float), expected)]
+    keep = sums[1] > 0
+    assert stats.chisquare(sums[0][keep], sums[1][keep]).pvalue > 1e-3
+
+
+def test_temperature_0_takes_the_most_likely_token() -> None:
+    logits = torch.randn(5, 30, generator=torch.Generator().manual_seed(0))
+    zeros = torch.zeros(5)
+    drawn = sampling.choose(logits, zeros, zeros.double() + 1, zeros.double() + 0.99)
+    assert torch.equal(drawn, logits.argmax(-1))
+
+
+def test_numbers_depend_on_their_name_alone() -> None:
+    one = sampling.numbers("0/1B/LoRA/defect/7//0/3", 100)
+    assert np.array_equal(sampling.numbers("0/1B/LoRA/defect/7//0/3", 40), one[:40])
+    assert not np.isin(sampling.numbers("0/1B/LoRA/defect/7//0/4", 100), one).any()
+    assert ((one >= 0) & (one < 1)).all()
