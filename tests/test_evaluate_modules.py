@@ -38,8 +38,8 @@ def test_every_folder_is_a_module(tmp_path: Path) -> None:
     assert folders == set(evaluate_metrics.NAMES)
     for name in evaluate_metrics.NAMES:
         assert _load(name, tmp_path).description
-    with pytest.raises(ValueError, match="no metric 'bleu'"):
-        path("bleu")
+    with pytest.raises(ValueError, match="no metric 'rouge'"):
+        path("rouge")
 
 
 def test_pass_at_k(tmp_path: Path) -> None:
@@ -88,3 +88,12 @@ def test_importable_as_classes() -> None:
 
     assert PassAtK().compute(predictions=[[True], [True]])["pass@1"] == 100
     assert F1().compute(predictions=[0, 1], references=[0, 1])["f1"] == 100
+
+
+def test_codebleu(tmp_path: Path) -> None:
+    # An empty prediction: nothing matches; the package's rule gives a quarter (test_codebleu).
+    got = _load("codebleu", tmp_path).compute(predictions=["", ""], references=["x = a + b", "return x"])
+    assert got["codebleu"] == got["bleu"] == 0
+    assert got["codebleu/package"] == 25
+    same = _load("codebleu", tmp_path).compute(predictions=["x = a + b"], references=["x = a + b"])
+    assert same["codebleu"] == pytest.approx(100)

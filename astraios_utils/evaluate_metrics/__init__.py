@@ -1,7 +1,7 @@
 """The metrics as local `evaluate` modules: ``evaluate.load(path("pass_at_k"))``, with nothing fetched from the hub.
 
 Each folder holds one module; scores are in percent, with their clustered standard error and 95% interval under
-``<key>/se``, ``<key>/low`` and ``<key>/high``. Nothing runs code: the modules take verdicts.
+``<key>/se``, ``<key>/low`` and ``<key>/high``. Nothing runs code: the modules take verdicts, or texts to compare.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..stats import Estimate
 
-NAMES = ("accuracy", "f1", "pass_at_k", "robust_change_at_k", "robust_pass_at_k")
+NAMES = ("accuracy", "codebleu", "f1", "pass_at_k", "robust_change_at_k", "robust_pass_at_k")
 
 
 def path(name: str) -> str:
