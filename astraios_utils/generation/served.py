@@ -1,9 +1,9 @@
 """The same requests answered by vLLM, for models that it can serve: bases, fully tuned ones, merged LoRA and (IA)3.
 
 vLLM writes a stretch of tokens for every open sample at a time; the project's own rules look at each token's text as
-they do in :mod:`.engine`, and what stands behind a stop is thrown away. Prompts go in as tokens, so that they are the same
-ones, and its prefix cache keeps the next stretch from reading the prompt again. Random numbers are vLLM's own: samples
-are drawn from the same distribution, but are not those that the other back-end draws.
+they do in :mod:`.engine`, and what stands behind a stop is thrown away. Prompts go in as tokens, so that they are the
+same ones, and its prefix cache keeps the next stretch from reading the prompt again. Random numbers are vLLM's own:
+samples are drawn from the same distribution, but are not those that the other back-end draws.
 """
 
 from __future__ import annotations
@@ -32,22 +32,21 @@ def require_servable(suite: schema.Suite, model: schema.Model) -> None:
         schema.BadInput: says why it cannot, and what can.
         schema.MissingTool: vLLM is not installed.
     """
-    config = methods.peft_config(
-        model.method, models.load_config(suite.bases[model.size]).model_type, suite.method_configs.get(model.method)
-    )
-    kind = None if config is None else str(config.peft_type.value)
+    base = models.load_config(suite.bases[model.size]).model_type
+    config: Any = methods.peft_config(model.method, base, suite.method_configs.get(model.method))
+    kind = None if config is None else config.peft_type.value
     if kind is not None and kind not in MERGED:
         why = "virtual tokens" if kind in methods.PROMPT_TYPES else "layers that cannot be merged into the base"
         raise schema.BadInput(
-            f"{model.slug}: vLLM cannot serve {model.method} ({why}); it serves FFT, LoRA, (IA)3 and what is like them: "
-            "set backend: transformers in the suite, or leave the method out (--method)"
+            f"{model.slug}: vLLM cannot serve {model.method} ({why}); it serves FFT, LoRA, (IA)3 and what is like "
+            "them: set backend: transformers in the suite, or leave the method out (--method)"
         )
     _vllm()
 
 
 def _vllm() -> Any:
     try:
-        import vllm
+        import vllm  # type: ignore[import-not-found]  # where a user has it
     except ImportError:
         raise schema.MissingTool(
             "backend: vllm needs vLLM (pip install vllm, in an environment of its own); or set backend: transformers"
