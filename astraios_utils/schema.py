@@ -234,7 +234,8 @@ class Suite(BaseModel):
     ``method_configs`` changes single fields of a method's PEFT configuration, or defines a method of the user's own:
     ``like`` a method of the table but for these fields, or any ``peft_type`` (``LORA`` or ``LoraConfig``) that PEFT
     knows, with its arguments. ``bases`` and ``recipe`` are what training needs. ``problems`` names a file of problems
-    for tasks that are not to be run on the benchmark's own.
+    for tasks that are not to be run on the benchmark's own. ``backend`` is what generates: vLLM is optional, and cannot
+    serve every method.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -246,6 +247,7 @@ class Suite(BaseModel):
     methods: tuple[str, ...] = METHODS
     tasks: tuple[str, ...]
     generations: Literal["released", "generate"] = "generate"
+    backend: Literal["transformers", "vllm"] = "transformers"
     published: bool = False
     seed: int = 0
     notebooks: tuple[str, ...] = Field(default=())
