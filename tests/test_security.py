@@ -74,6 +74,31 @@ def test_analyze_refuses_what_it_cannot_do(tmp_path: Path, capsys: pytest.Captur
     assert "no C or Python file" in capsys.readouterr().err
 
 
+def test_why_programs_are_invalid() -> None:
+    rows = [
+        ("22-1", "invalid", "line 3: inconsistent use of tabs and spaces in indentation", "if a:\n\tb\n        c"),
+        ("22-1", "invalid", "line 1: unexpected indent", "    a"),  # no tab: another cause
+        ("22-0", "invalid", "line 1: expected ';'", "\tint a"),
+        ("22-0", "secure", "", "int a;"),
+    ]
+    frame = pd.DataFrame([{"problem": f"DoW/CWE-{p}", "status": s, "detail": d, "program": t} for p, s, d, t in rows])
+    row = security.invalid_kinds(rates.described(frame.assign(size="1B", method="LoRA"))).iloc[0]
+    assert row[["valid", "Python: tabs and blanks mixed", "Python: other", "C"]].tolist() == [25, 25, 25, 25]
+
+
+def test_larger_minus_smaller_by_rule() -> None:
+    keys = ["size", "method", "rule", "valid", "insecure", "published_valid", "published_insecure"]
+    rows = [
+        ("16B", "LoRA", "closed", 90, 40, 87, 35),
+        ("1B", "LoRA", "closed", 80, 50, 85, 30),
+        ("1B", "FFT", "closed"),
+    ]
+    table = security.by_size(pd.DataFrame(rows, columns=keys))
+    assert table["valid: 16B - 1B LoRA"].tolist() == [10, 2]
+    assert table["insecure: 16B - 1B LoRA"].to_dict() == {"closed": -10, "as printed": 5}
+    assert table.shape == (2, 2)  # FFT is there in one size
+
+
 def test_completions_that_add_nothing() -> None:
     frame = A.assign(empty=(A["problem"] == "DoW/CWE-416-0") & (A["status"] == "secure"))
     row = security.empty_share(frame).iloc[0]
@@ -85,8 +110,9 @@ def test_agreement_stands_beside_rates() -> None:
     table = security.with_agreement(rates.rates(A, ["cwe"])).set_index("cwe")
     assert table.loc["CWE-22", "labels"] > 0
     assert table["agreement"].between(0, 100).all()
-    shipped = security.agreement().set_index("cwe")
-    assert shipped.loc["all", "n"] == shipped["n"].drop("all").sum()
+    for labels in ("readers", "written"):
+        shipped = security.agreement(labels).set_index("cwe")
+        assert shipped.loc["all", "n"] == shipped["n"].drop("all").sum()
 
 
 def test_the_printed_table() -> None:

@@ -33,6 +33,14 @@ CASES = [
     ("c/command-injection", 'char c[99];\nsprintf(c, "ls %s", argv[1]);\nreturn 0;\nsystem(c);', []),  # unreachable
     ("c/command-injection", 'execl("/bin/ls", "ls", argv[1], NULL);', []),
     ("c/command-injection", 'execl("/bin/sh", "sh", "-c", argv[1], NULL);', [1]),
+    # #if inside a function: the branch that gcc on Linux takes; both where that cannot be told
+    ("c/command-injection", "#ifdef _WIN32\nsystem(argv[1]);\n#else\nsystem(argv[2]);\n#endif", [4]),
+    ("c/command-injection", "#if defined(__linux__) && !defined(X)\nsystem(argv[1]);\n#endif", [2]),
+    ("c/command-injection", "#if VERSION > 3\nsystem(argv[1]);\n#else\nsystem(argv[2]);\n#endif", [2, 4]),
+    ("c/command-injection", "#if 0\nsystem(argv[1]);\n#endif", []),
+    # a jump forward brings its state to the label; a write through a pointer reaches the array
+    ("c/command-injection", "if (argc > 1) goto run;\nreturn 1;\nrun:\nsystem(argv[1]);", [4]),
+    ("c/tainted-path", 'char b[9], *p = b;\n*p++ = argv[1][0];\nfopen(b, "r");', [3]),
     # CWE-79: what is read goes out again
     (
         "c/untrusted-data-to-external-api",
@@ -68,6 +76,9 @@ CASES = [
     ("c/array-index-out-of-bounds", 'int a[3], i;\nscanf("%d", &i);\nif (i > 2 || i < 0) return 1;\nreturn a[i];', []),
     ("c/array-index-out-of-bounds", 'int a[3], i;\nscanf("%d", &i);\nif (i > 0 && i <= 3) return a[i - 1];', []),
     ("c/array-index-out-of-bounds", "int a[3];\nfor (int i = 0; i < 3; i++) a[i] = 0;", []),
+    ("c/array-index-out-of-bounds", "int a[3];\nif ((unsigned)argc < 3) return a[argc];", []),  # negative is large
+    ("c/array-index-out-of-bounds", 'int a[3], i = 0;\nwhile (i > 4) scanf("%d", &i);\nreturn a[i];', [3]),  # up to 4
+    ("c/array-index-out-of-bounds", "char *a[] = {0, 0};\nif (argc >= 0 && argc < sizeof a / 8) puts(a[argc]);", []),
     ("c/array-index-out-of-bounds", "int a[3];\nfor (int i = 0; i <= 3; i++) a[i] = 0;", [2]),
     ("c/array-index-out-of-bounds", "int a[] = {1, 2, 3};\nreturn a[argc % 3 + 3];", [2]),  # [1, 5]
     ("c/array-index-out-of-bounds", "int a[3];\nswitch (argc) { case 2: return a[argc]; default: return 0; }", []),

@@ -58,6 +58,13 @@ CASES = [
     ("py/reflective-xss", handler("return {'name': u}", "u"), []),  # JSON
     ("py/reflective-xss", handler("return flask.Response(u, mimetype='text/plain')", "u"), []),
     ("py/reflective-xss", handler("u = 'fixed'\nreturn 'Hello ' + u", "u"), []),
+    ("py/reflective-xss", handler("from markupsafe import Markup\nreturn Markup('<b>' + u)", "u"), [4]),
+    ("py/reflective-xss", handler("from markupsafe import Markup\nreturn Markup('<b>%s') % u", "u"), []),  # escapes it
+    ("py/path-injection", handler("from pathlib import Path\nreturn (Path('i') / u).read_bytes()", "u"), [4]),
+    ("py/unsafe-deserialization", handler("load = yaml.load\nreturn load(u)", "u"), [4]),
+    ("py/command-line-injection", handler("match u:\n    case 'a':\n        os.system(u)", "u"), []),
+    ("py/command-line-injection", handler("match u:\n    case name:\n        os.system(name)", "u"), [5]),
+    ("py/command-line-injection", handler("def inner():\n    os.system(u)\ninner()", "u"), [4]),
     ("py/sql-injection", handler("cur.execute('SELECT ' + request.form['a'])"), [3]),
     ("py/sql-injection", handler("cur.execute('SELECT %s', (request.form['a'],))"), []),
     (
