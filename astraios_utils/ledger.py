@@ -7,13 +7,14 @@ both are made anew when results, losses, claims or the rules have changed.
 from __future__ import annotations
 
 import functools
+import math
 from pathlib import Path
 
 import pandas as pd
 
 from . import claims, pipeline, store, study, training
 from .claims import Claim, Evidence
-from .schema import Suite
+from .schema import Model, Suite
 
 STUDY: dict[tuple[str, ...], str] = {("conala",): "conala_claims"}  # tasks of a suite that has another paper's claims
 
@@ -26,8 +27,29 @@ def claims_of(suite: Suite) -> tuple[Claim, ...]:
 def measured(suite: Suite) -> Evidence:
     """What a suite measured: its verdicts with joint replicates, the costs and losses of its trained models."""
     found = functools.partial(pipeline.verdicts, suite.name)
-    costs = training.collect(suite) if suite.recipe else None
-    return claims.measured(suite, found, costs, training.losses(suite))
+    return claims.measured(suite, found, costs(suite), training.losses(suite))
+
+
+def costs(suite: Suite) -> pd.DataFrame | None:
+    """What each trained model cost: :func:`training.collect`, and generation's seconds for 1,000 tokens.
+
+    ``None`` where nothing was trained.
+    """
+    trained = training.collect(suite) if suite.recipe else pd.DataFrame()
+    if trained.empty:
+        return None
+    slowness = [
+        _generation_seconds(suite, Model(s, m)) for s, m in zip(trained["size"], trained["method"], strict=True)
+    ]
+    return trained.assign(generation_seconds=slowness)
+
+
+def _generation_seconds(suite: Suite, model: Model) -> float:
+    folder = store.suite_dir(suite.name) / "generations"
+    records = [store.read_json(path) for path in sorted(folder.glob(f"*/{model.slug}.jsonl.xz.json"))]
+    spent = [record["cost"] for record in records if record and "cost" in record]
+    tokens = sum(cost["tokens"] for cost in spent)
+    return 1000 * sum(cost["seconds"] for cost in spent) / tokens if tokens else math.nan
 
 
 def published(suite: Suite) -> Evidence:

@@ -31,7 +31,7 @@ COSTS: Mapping[str, str] = {  # kinds of cost, and their units
     "peak_mib": "MiB",
     "step_seconds": "seconds",
     "checkpoint_bytes": "bytes",
-    "generation_seconds": "seconds a sample",
+    "generation_seconds": "seconds for 1,000 tokens",
 }
 PLAIN = "recode-function"  # its prompts are HumanEval's own but for names: its nominal is plain HumanEval
 
