@@ -104,15 +104,15 @@ def figures() -> pd.DataFrame:
     return pd.read_csv(store.data_dir() / "paper" / "figures.csv")
 
 
-def claims() -> pd.DataFrame:
+def numbers() -> pd.DataFrame:
     """Numbers stated in the paper's text: key, value, p (correlations only), section, statement."""
-    return pd.read_csv(store.data_dir() / "paper" / "claims.csv")
+    return pd.read_csv(store.data_dir() / "paper" / "numbers.csv")
 
 
-def claim(key: str) -> float:
-    """One number of :func:`claims`."""
-    values = claims().set_index("key")["value"]
-    return float(values[schema.match(key, values.index, "claim")])
+def number(key: str) -> float:
+    """One number of :func:`numbers`."""
+    values = numbers().set_index("key")["value"]
+    return float(values[schema.match(key, values.index, "number of the text")])
 
 
 @lru_cache

@@ -163,7 +163,7 @@ def test_updated_parameters_correlate_with_mean_performance(key: str, test: obje
     merged = paper.updated_parameters().merge(paper.mean_performance(), on=["size", "method"])
     assert len(merged) == 28
     value, p = test(merged["parameters"], merged["value"])  # type: ignore[operator]
-    printed = paper.claims().set_index("key").loc[f"parameters_performance_{key}"]
+    printed = paper.numbers().set_index("key").loc[f"parameters_performance_{key}"]
     assert round(value, 4) == printed["value"]
     assert round(p, 2) == printed["p"]
 
@@ -194,20 +194,20 @@ def test_what_the_text_says_of_table_4() -> None:
     assert (change[list(schema.SIZES)].diff(axis=1).iloc[:, 1:] > 0).all(axis=None)  # larger models change more
 
 
-def test_figures_and_claims() -> None:
+def test_figures_and_numbers() -> None:
     figures = paper.figures()
     assert figures["figure"].tolist() == list(range(1, 20))
     for drawn in figures["drawn_from"]:
         for number in re.findall(r"\d", drawn):
             paper.table(int(number))
-    assert paper.claims()["key"].is_unique
-    assert paper.claim("models") == len(schema.SIZES) * len(schema.METHODS)
-    assert paper.claim("datasets") == len(paper.PERFORMANCE_TASKS)
-    assert paper.claim("aatk_tested_scenarios") == paper.claim("aatk_tested_scenarios_c") + paper.claim(
+    assert paper.numbers()["key"].is_unique
+    assert paper.number("models") == len(schema.SIZES) * len(schema.METHODS)
+    assert paper.number("datasets") == len(paper.PERFORMANCE_TASKS)
+    assert paper.number("aatk_tested_scenarios") == paper.number("aatk_tested_scenarios_c") + paper.number(
         "aatk_tested_scenarios_python"
     )
-    with pytest.raises(schema.UnknownName, match="claim"):
-        paper.claim("speed of light")
+    with pytest.raises(schema.UnknownName, match="number of the text"):
+        paper.number("speed of light")
 
 
 def test_where_tasks_are_printed() -> None:
