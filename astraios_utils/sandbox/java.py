@@ -404,7 +404,7 @@ class _Run:
         suspects = sum(other.suspect for other in self._running.values())
         if not running.suspect and (had_share or wall >= STARVED_SECONDS) and suspects < self._engine.max_suspects:
             running.suspect = True
-        if running.suspect and had_share and not running.lowered:
+        if had_share and not running.lowered:  # also where it keeps its slot: else the suspects would never have theirs
             running.lowered = True
             running.jvm.lower_priority()
 

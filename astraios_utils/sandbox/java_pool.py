@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
 import select
 import socket
 import struct
@@ -12,7 +10,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import java_jdk, linux
+from . import java_jdk, linux, watch
 from .java_launcher import Launcher, Settings
 from .levels import FULL, Level
 
@@ -63,10 +61,9 @@ class Jvm:
         return not self.greeted and self.channel.recv(2, socket.MSG_PEEK) == b"P"
 
     def lower_priority(self) -> None:
-        """Let it run only when nothing else wants the processor."""
+        """Let programs that have just begun go before it."""
         if self.pid:
-            with contextlib.suppress(OSError):  # it may end at this moment; without it it is only less polite
-                os.setpriority(os.PRIO_PGRP, self.pid, 19)
+            watch.lower_priority(self.pid)
 
     def send(self, message: bytes) -> bool:
         """Send one request, a length and a frame; False if the JVM is gone."""

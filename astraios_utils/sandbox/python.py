@@ -4,7 +4,7 @@
 share the cores.  The rule, with `limit` the program's own and `patience` the engine's (both in seconds):
 
 1. A program has a *slot* (there are as many as workers) for its first 0.2 seconds.  If it then still runs it becomes a
-   *suspect*: it leaves its slot to the next program, is lowered in priority (nice 19), and goes on running.
+   *suspect*: it leaves its slot to the next program, is lowered in priority, and goes on running.
 2. A program that ends within `limit` of wall time keeps its verdict.
 3. A suspect that has run for `limit` of wall time *and* has had three quarters of that much CPU time is a timeout.  If
    it was last seen in a ``while`` loop (`witness`), `patience` seconds of CPU time are enough.  One that has not had
@@ -92,6 +92,7 @@ class _Running:
     subject: int = 0
     incoming: bytearray = field(default_factory=bytearray)
     suspect: bool = False
+    lowered: bool = False
     idle_looks: int = 0
     unbounded: bool = False
     endless: bool = False
@@ -468,12 +469,11 @@ class _Run:
         return running.idle_looks >= SLEEPING_LOOKS
 
     def _suspect(self, running: _Running) -> None:
-        if sum(other.suspect for other in self._running) >= self._engine.max_suspects:
-            return
-        running.suspect = True
-        if running.tester:
-            with suppress(OSError):  # it may end at this moment; without a lower priority it is only less polite
-                os.setpriority(os.PRIO_PGRP, running.tester, 19)
+        """Lower its priority and, unless there are too many already, give its slot to the next program."""
+        running.suspect = sum(other.suspect for other in self._running) < self._engine.max_suspects
+        if running.tester and not running.lowered:
+            running.lowered = True
+            watch.lower_priority(running.tester)
 
     def _spare_memory(self) -> None:
         """Stop the largest suspects when all together hold too much; they are judged alone."""
