@@ -27,13 +27,15 @@ def executable() -> str | None:
 
 @dataclass
 class Page:
-    """One tab.
+    """One tab, or a frame that a process of its own draws.
 
     Attributes:
+        host: where the browser listens.
         faults: what its console said that is an error or a warning, and exceptions that nothing caught.
         requests: every address that was asked for, the page's own first.
     """
 
+    host: str
     socket: websocket.WebSocket
     faults: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
@@ -64,12 +66,16 @@ class Page:
             self.requests.append(about["request"]["url"])
 
     def open(self, path: Path, width: int = 1280, height: int = 900) -> None:
-        """Load a file, in a window of that many CSS pixels; below 500 the window is a phone's."""
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            self.command(f"{domain}.enable")
+        """Load a file and all that it asks for, in a window of that many CSS pixels; below 500 it is a phone's."""
+        self.listen("Page", "Runtime", "Log", "Network")
         self.resize(width, height)
         self.command("Page.navigate", url=path.resolve().as_uri())
-        self.wait("document.readyState === 'complete' && document.documentElement.classList.contains('scripted')")
+        self.wait("document.readyState === 'complete' && location.protocol === 'file:'")
+
+    def listen(self, *domains: str) -> None:
+        """Ask for the events of these domains of the protocol."""
+        for domain in domains:
+            self.command(f"{domain}.enable")
 
     def resize(self, width: int, height: int = 900) -> None:
         """Give the window another size."""
@@ -93,6 +99,19 @@ class Page:
                 return value
             time.sleep(0.02)
         raise TimeoutError(script)
+
+    def frame(self) -> Page:
+        """The page's frame, as a page of its own."""
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            targets = self.command("Target.getTargets")["targetInfos"]
+            for target in targets:
+                if target["type"] == "iframe":
+                    inside = Page(self.host, _connect(self.host, f"/devtools/page/{target['targetId']}"))
+                    inside.listen("Runtime", "Log")
+                    return inside
+            time.sleep(0.05)
+        raise TimeoutError("the page has no frame")
 
     def press(self, key: str) -> None:
         """Press and release a key, by its name (``Enter``, ``Escape``, ``Tab``)."""
@@ -122,16 +141,13 @@ def chromium(program: str, folder: Path) -> Iterator[Page]:
         while not (port.exists() and port.read_text().count("\n")) and time.monotonic() < end:
             time.sleep(0.05)
         number, path = port.read_text().split("\n")[:2]
-        browser = _connect(f"ws://127.0.0.1:{number}{path}")
-        target = Page(browser).command("Target.createTarget", url="about:blank")["targetId"]
-        tab = _connect(f"ws://127.0.0.1:{number}/devtools/page/{target}")
-        yield Page(tab)
-        tab.close()
-        browser.close()
+        host = f"127.0.0.1:{number}"
+        target = Page(host, _connect(host, path)).command("Target.createTarget", url="about:blank")["targetId"]
+        yield Page(host, _connect(host, f"/devtools/page/{target}"))
     finally:
         process.terminate()
         process.wait(timeout=SECONDS)
 
 
-def _connect(address: str) -> websocket.WebSocket:
-    return websocket.create_connection(address, timeout=SECONDS, suppress_origin=True)
+def _connect(host: str, path: str) -> websocket.WebSocket:
+    return websocket.create_connection(f"ws://{host}{path}", timeout=SECONDS, suppress_origin=True)

@@ -120,7 +120,7 @@ def test_verdicts_come_back_as_they_were() -> None:
 class _Fake:
     """A task whose files are JSON mappings of problems to samples."""
 
-    def references(self) -> tuple[Problem, ...]:
+    def references(self, source: Path | None) -> tuple[Problem, ...]:
         return ()
 
     def read(self, path: Path, problems: object) -> Any:
@@ -129,17 +129,18 @@ class _Fake:
 
 
 def test_texts_stand_beside_their_verdicts(tmp_path: Path) -> None:
-    files, cells = {}, {}
+    cells, verdicts = {}, {}
     for method, samples in {
         "LoRA": {"b": ["x", "y"], "a": ["x", "x"]},
         "FFT": {"b": ["y", "y"], "a": ["z", "x"]},
     }.items():
         model = Model("1B", method)
-        files[model] = tmp_path / f"{method}.json"
-        files[model].write_text(json.dumps(samples))
+        path = tmp_path / f"{method}.json"
+        path.write_text(json.dumps(samples))
+        cells[model] = pipeline.Cell(cast(Task, _Fake()), model, path)
         rows = [(problem, "", n) for problem in samples for n in range(2)]
-        cells[model] = (pd.DataFrame(rows, columns=["problem", "variant", "sample"]), "here")
-    held = payload.texts(cast(Task, _Fake()), files, cells)
+        verdicts[model] = (pd.DataFrame(rows, columns=["problem", "variant", "sample"]), "here")
+    held = payload.texts(cells, verdicts)
     assert held["texts"] == ["x", "z", "x", "y"]  # distinct within a problem: a's, then b's
     assert held["models"] == {"1B/LoRA": [2, 3, 0, 0], "1B/FFT": [3, 3, 1, 0]}
 
@@ -345,6 +346,29 @@ def test_narrow_windows_do_not_scroll_sideways(page: browser.Page, width: int) -
         page.wait("location.hash.startsWith('#cell') === document.querySelector('#drawer').open")
         assert page.run("document.documentElement.scrollWidth") <= width, place
         assert page.run("document.querySelector('#drawer').scrollWidth") <= width, place
+
+
+def test_works_inside_a_notebook(
+    program: str, written: Path, tmp_path: Path, frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bare #link in a frame without an address of its own would be resolved against the notebook's."""
+    monkeypatch.setattr(pipeline, "aggregate", lambda _: frame)
+    monkeypatch.setattr(report, "page", lambda *_: written.read_text(encoding="utf-8"))
+    (tmp_path / "notebook.html").write_text(report.show("released").data, encoding="utf-8")
+    with browser.chromium(program, tmp_path / "profile") as outer:
+        outer.open(tmp_path / "notebook.html")
+        inside = outer.frame()
+        inside.wait("document.querySelector('#result-list table')")
+        inside.run("document.querySelector('.matrix td a').click()")
+        inside.wait("document.querySelector('#drawer td a')")
+        inside.run("document.querySelector('#drawer td a').click()")
+        inside.wait("document.querySelector('#drawer .samples')")
+        inside.run("document.querySelector('#close').click()")
+        inside.wait("!document.querySelector('#drawer').open")
+        inside.run("document.querySelector('.sections a').click()")
+        inside.wait("location.hash === '#tables'")
+        assert inside.run("location.href") == "about:srcdoc#tables"
+        assert outer.faults + inside.faults == []
 
 
 def test_colours_by_choice(page: browser.Page) -> None:

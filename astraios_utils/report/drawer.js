@@ -112,7 +112,7 @@ async function problemView(task, size, method, problem) {
     h("p", {}, `${titles.get(task) ?? task}, ${size} ${method}`),
     h("h3", {}, "Samples"),
     texts?.models[model] ? null : h("p", { class: "note" }, whyNoTexts(task, counted)),
-    h("ul", { class: "samples" }, groups.map((group) => sampleItem(group, counted))),
+    h("ul", { class: "samples" }, groups.map((group, place) => sampleItem(group, place, counted))),
     h("h3", {}, "The same problem, every model"),
     problemGrid(data, task, problem, model),
   ];
@@ -125,13 +125,22 @@ function whyNoTexts(task, counted) {
     : "Outcomes only: the samples’ text was not at hand, or they are answers in a word.";
 }
 
-function sampleItem(group, counted) {
-  const { names, status, detail, text } = group;
-  const named = typeof names[0] === "string" ? names.join(", ") : counted ? "" : `sample ${names.join(", ")}`;
+/** Ascending numbers in few words: 0–3, 7. */
+function ranges(numbers) {
+  const runs = [];
+  for (const n of numbers) {
+    if (runs.length && runs.at(-1)[1] === n - 1) runs.at(-1)[1] = n;
+    else runs.push([n, n]);
+  }
+  return runs.map(([from, to]) => (from === to ? `${from}` : `${from}–${to}`)).join(", ");
+}
+
+function sampleItem({ names, status, detail, text }, place, counted) {
+  const named = typeof names[0] === "string" ? names.join(", ") : counted ? "" : `sample ${ranges(names)}`;
   const line = [pill(status), ` × ${names.length} `, detail ? h("code", {}, detail) : null];
   const which = h("div", { class: "which" }, named);
   if (text === null) return h("li", {}, line, which);
-  return h("li", {}, h("details", {}, h("summary", {}, line), h("pre", { tabindex: 0 }, h("code", {}, text))), which);
+  return h("li", {}, h("details", { open: place === 0 ? "" : null }, h("summary", {}, line), h("pre", { tabindex: 0 }, h("code", {}, text))), which);
 }
 
 function problemGrid(data, task, problem, here) {
@@ -149,6 +158,18 @@ function problemGrid(data, task, problem, here) {
       h("tbody", {}, methods.map((method) => h("tr", {}, h("th", { scope: "row" }, method), sizes.map((size) => entry(size, method)))))));
 }
 
+/** Where the drawer stands; from a problem, the ways back to its cell and on to its neighbours. */
+function trail(data, task, size, method, problem) {
+  if (problem === undefined) return [`${titles.get(task) ?? task} › ${size} ${method}`];
+  const names = problemsOf(data, `${size}/${method}`).map((row) => row.name);
+  const step = (by, text) => {
+    const name = names[names.indexOf(problem) + by];
+    return name === undefined ? null : h("a", { href: cellLink(task, size, method, name) }, text);
+  };
+  const links = [h("a", { href: cellLink(task, size, method) }, `${size} ${method}, all problems`), step(-1, "‹ previous"), step(1, "next ›")];
+  return links.filter(Boolean);
+}
+
 /** Show what the address asks for: #cell/TASK/SIZE/METHOD, or with /PROBLEM; anything else closes the drawer. */
 async function route() {
   const drawer = $("#drawer");
@@ -159,8 +180,7 @@ async function route() {
   const view = problem === undefined ? await cellView(task, size, method) : await problemView(task, size, method, problem);
   if (asked !== location.hash) return; // the reader went elsewhere meanwhile
   $("#drawer-body").replaceChildren(...view.filter(Boolean));
-  const steps = [titles.get(task) ?? task, `${size} ${method}`, ...(problem === undefined ? [] : [problem])];
-  $("#trail").replaceChildren(problem === undefined ? steps.join(" › ") : h("a", { href: cellLink(task, size, method) }, `‹ ${steps[1]}, all problems`));
+  $("#trail").replaceChildren(...trail(held, task, size, method, problem));
   if (!drawer.open) drawer.showModal();
   drawer.scrollTop = 0;
   $("#drawer-title").focus({ preventScroll: true });

@@ -12,7 +12,6 @@ import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,6 @@ import pandas as pd
 from .. import pipeline, store
 from ..pipeline import Cell
 from ..schema import Model, Suite
-from ..tasks import Task, get_task
 
 RESULT_COLUMNS = (
     *("task", "metric", "size", "method", "value", "low", "high", "se", "n", "clusters"),
@@ -84,13 +82,16 @@ def _candidates(suite: Suite) -> Iterator[tuple[str, Callable[[], Any]]]:
         found[task] = {model: cell for model, cell in cells.items() if cell is not None}
         if found[task]:
             yield f"verdicts:{task}", partial(verdicts, found[task])
-    files: dict[str, dict[Model, Path]] = {}
+    written: dict[str, dict[Model, Cell]] = {}
     for cell in pipeline.cells(suite):
         if cell.task.kind != "classification" and cell.model in found[cell.task.name] and _is_scored(suite, cell):
-            assert cell.generations is not None
-            files.setdefault(cell.task.name, {})[cell.model] = cell.generations
-    for task in sorted(files, key=lambda name: sum(path.stat().st_size for path in files[name].values())):
-        yield f"texts:{task}", partial(texts, get_task(task), files[task], found[task])
+            written.setdefault(cell.task.name, {})[cell.model] = cell
+    for task in sorted(written, key=lambda name: sum(_bytes(cell) for cell in written[name].values())):
+        yield f"texts:{task}", partial(texts, written[task], found[task])
+
+
+def _bytes(cell: Cell) -> int:
+    return cell.generations.stat().st_size if cell.generations else 0
 
 
 def _is_scored(suite: Suite, cell: Cell) -> bool:
@@ -133,22 +134,24 @@ def verdicts(cells: Mapping[Model, tuple[pd.DataFrame, str]]) -> dict[str, Any]:
     }
 
 
-def texts(task: Task, files: Mapping[Model, Path], cells: Mapping[Model, tuple[pd.DataFrame, str]]) -> dict[str, Any]:
-    """The samples of one task: distinct ``texts``, and by ``size/method`` the number of each sample's text.
+def texts(cells: Mapping[Model, Cell], verdicts: Mapping[Model, tuple[pd.DataFrame, str]]) -> dict[str, Any]:
+    """The samples of one task, in the order of their verdicts.
 
-    Samples have the order of the cell's verdicts.
+    Returns:
+        texts: the distinct ones of each problem; models: by ``size/method`` the number of each sample's text.
     """
-    problems = task.references()
     rows = []
-    for model, path in files.items():
-        held = {(p.id, p.variant): samples for p, samples in task.read(path, problems).pairs()}
-        keys = cells[model][0][["problem", "variant", "sample"]].itertuples(index=False, name=None)
+    for model, cell in cells.items():
+        assert cell.generations is not None
+        answers = cell.task.read(cell.generations, cell.task.references(cell.problems))
+        held = {(problem.id, problem.variant): samples for problem, samples in answers.pairs()}
+        keys = verdicts[model][0][["problem", "variant", "sample"]].itertuples(index=False, name=None)
         rows += [(_key(model), problem, held[problem, variant][sample]) for problem, variant, sample in keys]
     frame = pd.DataFrame(rows, columns=["cell", "problem", "text"])
     distinct = frame[["problem", "text"]].drop_duplicates().sort_values(["problem", "text"], ignore_index=True)
     places = pd.Series(distinct.index, index=pd.MultiIndex.from_frame(distinct))
     numbers = places.loc[pd.MultiIndex.from_frame(frame[["problem", "text"]])].to_numpy()
-    models = {_key(model): numbers[(frame["cell"] == _key(model)).to_numpy()].tolist() for model in files}
+    models = {_key(model): numbers[(frame["cell"] == _key(model)).to_numpy()].tolist() for model in cells}
     return {"texts": distinct["text"].tolist(), "models": models}
 
 
