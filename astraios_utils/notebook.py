@@ -39,9 +39,9 @@ BADGE = (
     "(https://colab.research.google.com/github/{repository}/blob/main/notebooks/{name}.ipynb)"
 )
 BOOTSTRAP = """\
-# On Colab: fetch the project; what Colab has (torch above all) stays, what it lacks comes as pinned. Else: nothing.
-import importlib.metadata
+# On Colab: fetch the project, install what is lacking as pinned (torch stays as it is), look at the GPU. Else: nothing.
 import pathlib
+import runpy
 import subprocess
 import sys
 
@@ -49,11 +49,10 @@ if "google.colab" in sys.modules:
     home = pathlib.Path("astraios").resolve()
     clone = ["git", "clone", "--quiet", "--depth=1", "{url}"]
     home.exists() or subprocess.check_call([*clone, home])
-    here = {{d.name.lower().replace("_", "-") for d in importlib.metadata.distributions()}}
-    lock = (home / "requirements.lock").read_text().lower().replace("_", "-").splitlines()
-    (home / "colab.txt").write_text("\\n".join(pin for pin in lock if "==" in pin and pin.split("==")[0] not in here))
-    subprocess.check_call([sys.executable, "-m", "pip", "install", "-qc", home / "colab.txt", "-e", home])
-    sys.path.insert(0, str(home))"""
+    runpy.run_path(str(home / "astraios_utils" / "colab.py"))["install"](home)
+    from astraios_utils import colab
+
+    print(colab.greeting())"""
 FIGURE_TYPE = "application/vnd.astraios.figure+json"  # an output that says which files a cell has saved
 
 

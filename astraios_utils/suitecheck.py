@@ -106,6 +106,39 @@ def row(
     return made, [] if fits else memory.remedies(config, recipe, model.method, changes, gpu.bytes)
 
 
+def fitting(suite: schema.Suite, gpu: estimates.Gpu) -> schema.Suite | None:
+    """The largest slice whose models all train on one card: sizes from the smallest on, methods that fit at each.
+
+    Returns:
+        Of the slices with the most models, the one with the largest sizes; ``None``: not one model fits.
+    """
+    assert suite.recipe is not None
+    left, best = suite.methods, None
+    for number, size in enumerate(suite.sizes, 1):
+        config = models.load_config(suite.bases[size])
+        plans = {m: memory.plan(config, suite.recipe, m, suite.method_configs.get(m)) for m in left}
+        left = tuple(method for method, plan in plans.items() if plan.total <= memory.usable(gpu.bytes))
+        if left and (best is None or number * len(left) >= len(best.models)):
+            best = suite.model_copy(update={"sizes": suite.sizes[:number], "methods": left})
+    return best
+
+
+def picked(suite: schema.Suite, say: Callable[[str], None]) -> schema.Suite:
+    """What of a suite this machine's GPU can train, said in a sentence; the whole suite where there is no GPU."""
+    gpu = estimates.here()
+    if gpu is None or suite.recipe is None:
+        return suite
+    found = fitting(suite, gpu)
+    if found is None:
+        raise schema.BadInput(f"suite {suite.name}: not one model trains on {gpu.name} ({gpu.gib:.1f} GiB)")
+    if found.models != suite.models:
+        say(
+            f"{gpu.name}, {gpu.gib:.1f} GiB: the largest slice that it can train is {', '.join(found.sizes)} x "
+            f"{', '.join(found.methods)} ({len(found.models)} of {len(suite.models)} models)"
+        )
+    return found
+
+
 def check(suite: schema.Suite, gpu: estimates.Gpu, gpus: int = 1, say: Callable[[str], None] = print) -> list[Row]:
     """Validate a suite and print its table.
 
