@@ -91,7 +91,7 @@ def test_larger_minus_smaller_by_rule() -> None:
     rows = [
         ("16B", "LoRA", "closed", 90, 40, 87, 35),
         ("1B", "LoRA", "closed", 80, 50, 85, 30),
-        ("1B", "FFT", "closed"),
+        ("1B", "FFT", "closed", 1, 1, 1, 1),
     ]
     table = security.by_size(pd.DataFrame(rows, columns=keys))
     assert table["valid: 16B - 1B LoRA"].tolist() == [10, 2]
