@@ -68,14 +68,14 @@ def on_meta(config: PretrainedConfig) -> PreTrainedModel:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keep back remarks of PEFT, transformers and bitsandbytes that tell a user nothing to act on."""
-    from transformers.utils import logging as transformers_logging
-
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # they stick in executed notebooks
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="IProgress not found.*")
         warnings.filterwarnings("ignore", message=".*base_model_name_or_path.*")
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
+        from transformers.utils import logging as transformers_logging
+
+        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # they stick in executed notebooks
         yield
 
 
@@ -182,8 +182,15 @@ def trainable_parameters(model: torch.nn.Module) -> int:
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
-def count_parameters(sizes: Iterable[str] = schema.SIZES, names: Iterable[str] = schema.METHODS) -> pd.DataFrame:
-    """Table 1 and Figure 2, counted on the meta device: size, method, parameters, percent of the base's parameters."""
+def count_parameters(
+    sizes: Iterable[str] = schema.SIZES,
+    names: Iterable[str] = schema.METHODS,
+    changes: Mapping[str, Any] | None = None,
+) -> pd.DataFrame:
+    """Table 1 and Figure 2, counted on the meta device: size, method, parameters, percent of the base's parameters.
+
+    ``changes`` replace fields of each method's PEFT configuration.
+    """
     import torch
 
     rows = []
@@ -193,7 +200,7 @@ def count_parameters(sizes: Iterable[str] = schema.SIZES, names: Iterable[str] =
         for name in names:
             method = schema.match(name, schema.ALL_METHODS, "method")
             with torch.device("meta"):
-                count = trainable_parameters(attach(on_meta(config), method))
+                count = trainable_parameters(attach(on_meta(config), method, changes))
             rows.append((schema.match(size, STARCODER, "size"), method, count, 100 * count / base))
     return pd.DataFrame(rows, columns=["size", "method", "parameters", "percent"])
 

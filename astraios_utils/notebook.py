@@ -7,8 +7,10 @@ source, package, data, results and parameters are unchanged is not executed agai
 from __future__ import annotations
 
 import ast
+import collections
 import contextlib
 import difflib
+import functools
 import io
 import math
 import sys
@@ -54,6 +56,7 @@ if "google.colab" in sys.modules:
 
     print(colab.greeting())"""
 FIGURE_TYPE = "application/vnd.astraios.figure+json"  # an output that says which files a cell has saved
+_LIVE_LINES = 8  # of the log beside a figure that is drawn anew
 
 
 # How a cell stands to the paper: a sign that works without colour, and the cell's background.
@@ -292,7 +295,7 @@ def say(text: str) -> None:
 
 @contextlib.contextmanager
 def live(figure: Figure, draw: Callable[[], object], seconds: float = 3.0) -> Iterator[Callable[[str], None]]:
-    """Show a figure that is drawn anew while something runs.
+    """Show a figure, and the last lines of a log, anew while something runs; outside a notebook, print the log.
 
     Args:
         figure: what is shown; its axes are cleared before each drawing.
@@ -300,27 +303,34 @@ def live(figure: Figure, draw: Callable[[], object], seconds: float = 3.0) -> It
         seconds: at least so long between two drawings.
 
     Yields:
-        What takes the run's progress, a line at a time: each is printed on standard error, where it does not stick.
+        What takes the run's progress, a line at a time.
     """
     from IPython import get_ipython
     from IPython.display import DisplayHandle
 
-    handle = DisplayHandle() if get_ipython() is not None else None  # type: ignore[no-untyped-call]
+    lines: collections.deque[str] = collections.deque(maxlen=_LIVE_LINES)
+    log: Any = DisplayHandle()  # type: ignore[no-untyped-call]
+    picture: Any = DisplayHandle()  # type: ignore[no-untyped-call]
     drawn = [-math.inf]
 
     def progress(text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
-        if handle is not None and time.monotonic() - drawn[0] >= seconds:
+        lines.append(text)
+        log.update({"text/plain": "\n".join(lines)}, raw=True)
+        if time.monotonic() - drawn[0] >= seconds:
             _redraw(figure, draw)
-            (handle.display if math.isinf(drawn[0]) else handle.update)(figure)  # type: ignore[no-untyped-call]
+            picture.update(figure)
             drawn[0] = time.monotonic()
 
     try:
-        yield progress
+        if get_ipython() is None:
+            yield functools.partial(print, file=sys.stderr, flush=True)
+        else:
+            log.display({"text/plain": ""}, raw=True)
+            picture.display({"text/plain": ""}, raw=True)
+            yield progress
+            picture.update({"text/plain": ""}, raw=True)  # the cell shows the last state by itself
     finally:
-        _redraw(figure, draw)  # the cell shows this last state by itself
-        if not math.isinf(drawn[0]) and handle is not None:
-            handle.update({"text/plain": ""}, raw=True)  # type: ignore[no-untyped-call]
+        _redraw(figure, draw)
 
 
 def _redraw(figure: Figure, draw: Callable[[], object]) -> None:

@@ -15,6 +15,7 @@ def loss_curves(losses: pd.DataFrame, axes: Sequence[Axes] | np.ndarray, sizes: 
     """Figure 4: the test loss of each method over the steps, the train loss pale behind it, on one axis a size.
 
     ``losses`` has ``size``, ``method``, ``step``, ``split`` (``train``, ``test``) and ``loss``; none need be there yet.
+    The axis fits the test losses: a train loss also jumps with its step's documents, and may leave it.
     """
     panels = np.ravel(np.asarray(axes, dtype=object))
     for ax, size in zip(panels, sizes, strict=True):
@@ -26,10 +27,19 @@ def loss_curves(losses: pd.DataFrame, axes: Sequence[Axes] | np.ndarray, sizes: 
                 test["step"], test["loss"], color=color, marker=marker, label=method, linewidth=1.2, markersize=4.5,
                 markevery=(i % 3, 3),
             )  # fmt: skip
-        ax.set(title=size if (losses["size"] == size).any() else f"{size}: no run yet", xlabel="Step")
+        ax.set(title=size, xlabel="Step")
+        if not ax.lines:
+            ax.set(title=f"{size}: no run yet", xticks=[])
     panels[0].set_ylabel("Loss (nats per token)")
-    if len(losses):
+    shown = losses[losses["split"] == "test"] if (losses["split"] == "test").any() else losses
+    if len(shown):
+        low, high = shown["loss"].min(), shown["loss"].max()
+        margin = 0.25 * (high - low) or 0.1
+        for ax in panels:
+            ax.set_ylim(low - margin, high + margin)
         panels[-1].legend(loc="upper left", bbox_to_anchor=(1.01, 1.0))
+    else:
+        panels[0].set_yticks([])
     return panels
 
 
