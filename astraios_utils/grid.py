@@ -108,15 +108,20 @@ def local(units: Sequence[Unit]) -> None:
     How many cores a model gets depends on its base alone, not on how many units there are: sums of other numbers of
     threads round differently, and a slice shall give what the whole gives.
     """
-    cores = os.cpu_count() or 1
-    small = all(threads(unit) for unit in units)
-    with _threads(1 if small else 0):
-        if not small or cores == 1 or len(units) == 1:
-            for number, unit in enumerate(units, 1):
-                say(f"[{number}/{len(units)}] {unit.name}")
-                work(unit)
-        else:
-            _in_processes(units, min(cores, len(units)))
+    small = [unit for unit in units if threads(unit)]
+    large = [unit for unit in units if not threads(unit)]
+    _in_turn(large)
+    if len(small) == 1 or os.cpu_count() == 1:
+        with _threads(1):
+            _in_turn(small)
+    elif small:
+        _in_processes(small, min(os.cpu_count() or 1, len(small)))
+
+
+def _in_turn(units: Sequence[Unit]) -> None:
+    for number, unit in enumerate(units, 1):
+        say(f"[{number}/{len(units)}] {unit.name}")
+        work(unit)
 
 
 def threads(unit: Unit) -> int:
@@ -128,11 +133,11 @@ def threads(unit: Unit) -> int:
 
 @contextlib.contextmanager
 def _threads(count: int) -> Iterator[None]:
-    """So many torch threads inside; 0: as they are."""
+    """So many torch threads inside."""
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
+    torch.set_num_threads(count)
     try:
         yield
     finally:

@@ -38,12 +38,13 @@ def whole_words(task: CodeXGlue, generation: str) -> str:
     return "0" if any(phrase in text for phrase in task.no) else INVALID
 
 
-def rule_cost(task: CodeXGlue, generations: Mapping[Model, Path | None]) -> pd.DataFrame:
+def rule_cost(task: CodeXGlue, generations: Mapping[Model, Path | None], problems: Path | None = None) -> pd.DataFrame:
     """What the substring rule costs: accuracy with whole words minus accuracy as published, on the scored rows.
 
     Args:
         task: defect or clone detection.
-        generations: a released file per model (it keeps the raw text), ``None`` where there is none.
+        generations: a file per model that keeps the raw text, released or our own; ``None`` where there is none.
+        problems: what our own files answer, where it is not the task's own data.
 
     Returns:
         A row per model: size, method, answers, changed (answers that the rules read differently), published and
@@ -53,29 +54,44 @@ def rule_cost(task: CodeXGlue, generations: Mapping[Model, Path | None]) -> pd.D
     Raises:
         schema.BadInput: a file is damaged, of another task, or keeps no raw text.
     """
-    return pd.DataFrame([_rule_cost(task, model, path) for model, path in generations.items()])
+    return pd.DataFrame([_rule_cost(task, model, path, problems) for model, path in generations.items()])
 
 
-def _rule_cost(task: CodeXGlue, model: Model, path: Path | None) -> dict[str, object]:
+def _rule_cost(task: CodeXGlue, model: Model, path: Path | None, problems: Path | None) -> dict[str, object]:
     row: dict[str, object] = {"size": model.size, "method": model.method}
     if path is None:
         names = ("answers", "changed", "published", "whole_words", "value", "low", "high")
         return row | dict.fromkeys(names, math.nan)
-    scored = task.read(path)  # the strict reading: damage and foreign files are refused there
-    records = [record[0] for record in read_content(path).rows if isinstance(record, list)]
-    if len(records) < len(scored.problems):
-        raise schema.BadInput(f"{path}: keeps no raw text; only files in the released layout do")
-    labels = [record["true_label"] for record in records]
-    chosen = [records[i] for i in task.chosen(labels)]
-    truth = [record["true_label"] for record in chosen]
-    old = [record["prediction"] for record in chosen]
-    new = [whole_words(task, record["raw_text"]) for record in chosen]
+    truth, old, raw = _answers(task, path, problems)
+    new = [whole_words(task, text) for text in raw]
     right = [(a == t, b == t) for a, b, t in zip(old, new, truth, strict=True)]
     gain = stats.clustered_mean([float(b) - float(a) for a, b in right]).scaled(100)
     shares = {"published": 100 * sum(a for a, _ in right), "whole_words": 100 * sum(b for _, b in right)}
-    row |= {"answers": len(chosen), "changed": sum(a != b for a, b in zip(old, new, strict=True))}
-    row |= {name: total / len(chosen) for name, total in shares.items()}
+    row |= {"answers": len(right), "changed": sum(a != b for a, b in zip(old, new, strict=True))}
+    row |= {name: total / len(right) for name, total in shares.items()}
     return row | {"value": gain.value, "low": gain.low, "high": gain.high}
+
+
+def _answers(task: CodeXGlue, path: Path, problems: Path | None) -> tuple[list[str], list[str], list[str]]:
+    """Of the scored rows of a file: the labels, the answers as read, and the raw texts."""
+    scored = task.read(
+        path, task.references(problems)
+    )  # the strict reading: damage and foreign files are refused there
+    content = read_content(path)
+    if content.lines:
+        texts = {str(row["problem"]): row.get("raw", [None])[0] for row in content.rows}
+        truth = [str(int(problem.row[task.label])) for problem in scored.problems]
+        raw = [texts[problem.id] for problem in scored.problems]
+        if all(isinstance(text, str) for text in raw):
+            return truth, [samples[0] for samples in scored.samples], raw
+        records = []
+    else:
+        records = [record[0] for record in content.rows if isinstance(record, list)]
+    if len(records) < len(scored.problems):
+        raise schema.BadInput(f"{path}: keeps no raw text; released files and those made here do")
+    chosen = [records[i] for i in task.chosen([record["true_label"] for record in records])]
+    truth, read, raw = ([record[name] for record in chosen] for name in ("true_label", "prediction", "raw_text"))
+    return truth, read, raw
 
 
 def among_parsable(task: str, verdicts: Mapping[Model, pd.DataFrame | None]) -> pd.DataFrame:

@@ -162,8 +162,10 @@ def random_model(shape: str, device: str) -> Any:
     else:
         hidden, layers, heads = NANO[shape]
         config = GPTBigCodeConfig(
-            vocab_size=1024, n_positions=512, n_embd=hidden, n_layer=layers, n_head=heads, n_inner=4 * hidden
-        )
+            vocab_size=1024, n_positions=512, n_embd=hidden, n_layer=layers, n_head=heads, n_inner=4 * hidden,
+            bos_token_id=0, eos_token_id=0,
+        )  # fmt: skip
+    config.initializer_range = 2 * config.hidden_size**-0.5  # else every token is as likely, as in no trained model
     torch.manual_seed(0)
     with torch.device(device):
         torch.set_default_dtype(torch.bfloat16 if device == "cuda" else torch.float32)

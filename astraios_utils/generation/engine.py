@@ -9,6 +9,7 @@ each prompt with positions counted from 0 (PEFT's own forward puts them before t
 from __future__ import annotations
 
 import inspect
+import sys
 import time
 from bisect import insort
 from collections.abc import Callable, Iterable, Sequence
@@ -251,8 +252,9 @@ class Engine:
         else:
             uniform = batch.uniform.gather(1, batch.drawn[:, None])[:, 0]
             tokens = choose(logits, batch.temperature, batch.top_p, uniform)
-        batch.position += 1
-        batch.drawn += 1
+        # Rows that have ended are computed until the batch is packed: they must not run out of numbers or positions.
+        batch.position = (batch.position + 1).clamp(max=(self.positions or sys.maxsize) - 1)
+        batch.drawn = (batch.drawn + 1).clamp(max=batch.uniform.shape[1] - 1)
         batch.last = tokens[:, None]
         return tokens
 

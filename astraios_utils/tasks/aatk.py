@@ -87,13 +87,22 @@ class Aatk(Task):
         flat = [record for row in rows for record in (row if isinstance(row, list) else [row])]
         return self._answers(self.records(flat), problems)
 
-    def written(self, path: Path) -> list[tuple[Problem, str]]:
+    def written(self, path: Path, problems: Sequence[Problem] = ()) -> list[tuple[Problem, str]]:
         """What the model wrote for each scored scenario, before any assembly: pairs of scenario and text.
+
+        Args:
+            path: a generations file, released, or our own with raw text.
+            problems: what an own one answers; the benchmark's scenarios where empty.
 
         Raises:
             schema.BadInput: the file is damaged, or holds no records of this benchmark.
         """
-        flat = [record for row in read_content(path).rows for record in (row if isinstance(row, list) else [row])]
+        rows = read_content(path).rows
+        if rows and isinstance(rows[0], dict) and "raw" in rows[0]:
+            answered = self.read(path, problems).problems
+            texts = {row["problem"]: row["raw"] for row in rows}
+            return [(problem, text) for problem in answered for text in texts[problem.id]]
+        flat = [record for row in rows for record in (row if isinstance(row, list) else [row])]
         try:
             records = self.records(flat)
             problems = self.answered(records, self.problems())
