@@ -29,7 +29,7 @@ from pandas.io.formats.style import Styler
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .. import schema, store
-from .evidence import PUBLISHED, Evidence, as_printed, measured, published
+from .evidence import COSTS, PUBLISHED, Evidence, as_printed, measured, parameters, published
 from .logic import ALPHA, Finding, Node, Part, at_hand, judge, parts
 from .measures import MEASURES, Reader
 from .readings import TESTS
@@ -37,6 +37,7 @@ from .readings import TESTS
 __all__ = [
     "ALPHA",
     "COLUMNS",
+    "COSTS",
     "MEASURES",
     "PART_COLUMNS",
     "PUBLISHED",
@@ -50,6 +51,7 @@ __all__ = [
     "ledger",
     "load",
     "measured",
+    "parameters",
     "published",
     "read",
     "styled",
@@ -255,7 +257,7 @@ def styled(frame: pd.DataFrame) -> Styler:
     looks = wide.map(lambda verdict: f"background: {LOOKS[verdict][1]}; color: #111111; white-space: nowrap;")
     looks = looks.reindex(columns=shown.columns, fill_value="text-align: left; max-width: 26em;")
     tips = frame.pivot(index="claim", columns="evidence", values="detail").reindex(first.index)[names]
-    style = Styler(shown, uuid="claims", cell_ids=False).apply(lambda _: looks, axis=None)
+    style = Styler(shown, uuid="claims").apply(lambda _: looks, axis=None)
     return style.set_tooltips(tips.reindex(columns=shown.columns, fill_value="")).hide(axis="index")
 
 

@@ -8,6 +8,7 @@ what the printed numbers say without any error is kept apart (:attr:`logic.Findi
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from .. import metrics, paper, results, schema, stats, textmetrics
+from .. import losses, metrics, paper, results, schema, stats, textmetrics
 from ..schema import Model, Suite
 from ..stats import RESAMPLES, Array, Column
 
@@ -36,7 +37,7 @@ COSTS: Mapping[str, str] = {  # kinds of cost, and their units
 PLAIN = "recode-function"  # its prompts are HumanEval's own but for names: its nominal is plain HumanEval
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Evidence:
     """Everything that claims are read from.
 
@@ -57,6 +58,26 @@ class Evidence:
     costs: pd.DataFrame
     losses: pd.DataFrame
     printed: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @functools.cached_property
+    def logs(self) -> dict[tuple[str, str], pd.DataFrame]:
+        """The loss log of each model that has one."""
+        return {(str(s), str(m)): log for (s, m), log in self.losses.groupby(["size", "method"], sort=False)}
+
+    @functools.cached_property
+    def _constants(self) -> dict[tuple[str, str, str], float]:
+        found: dict[tuple[str, str, str], float] = {}
+        for (size, method), log in self.logs.items():
+            found |= {(f"{split}_loss", size, method): losses.final(log, split) for split in losses.SPLITS}
+        for row in self.costs.to_dict("records"):
+            found |= {
+                (name, row["size"], row["method"]): float(row[name]) for name in COSTS if row.get(name) is not None
+            }
+        return found
+
+    def constant(self, name: str, size: str, method: str) -> float:
+        """A cost, or a final loss (``train_loss``, ``test_loss``): numbers without an error; NaN where not known."""
+        return self._constants.get((name, size, method), math.nan)
 
     @property
     def shape(self) -> tuple[int]:
@@ -80,7 +101,7 @@ def measured(
     suite: Suite,
     verdicts: results.Verdicts,
     costs: pd.DataFrame | None = None,
-    losses: pd.DataFrame | None = None,
+    loss_log: pd.DataFrame | None = None,
     resamples: int = RESAMPLES,
 ) -> Evidence:
     """The evidence of a suite's own verdicts.
@@ -90,7 +111,7 @@ def measured(
         verdicts: where a cell's verdicts come from, as for :func:`results.results`.
         costs: of its trained models (:func:`training.collect`); Table 1 where the models are the paper's and none were
             trained here.
-        losses: of its trained models (:func:`training.losses`).
+        loss_log: of its trained models (:func:`training.losses`).
         resamples: of the bootstrap.
     """
     columns: dict[Hashable, Column] = {}
@@ -108,7 +129,7 @@ def measured(
         costs = parameters() if suite.published else pd.DataFrame(columns=["size", "method", "trainable_parameters"])
     nothing = pd.DataFrame(columns=["size", "method", "step", "split", "loss"])
     return Evidence(
-        suite.name, suite.sizes, scores, joint.clusters, _with_peak(costs), nothing if losses is None else losses
+        suite.name, suite.sizes, scores, joint.clusters, _with_peak(costs), nothing if loss_log is None else loss_log
     )
 
 

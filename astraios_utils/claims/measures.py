@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from .. import losses, paper, results, schema
+from .. import paper, results, schema
 from ..stats import Array
 from .evidence import COSTS, Evidence
 
@@ -93,20 +93,11 @@ class Reader:
         return self.mean(list(np.tensordot(x, curves, axes=1) / (x**2).sum()))
 
     def _constant(self, name: str, size: str, method: str) -> Array:
-        loss = name.endswith("_loss")
-        value = self._loss(name.removesuffix("_loss"), size, method) if loss else self._cost(name, size, method)
+        value = self.evidence.constant(name, size, method)
         if math.isnan(value):
-            self.missing.add(("losses" if loss else name.replace("_", " "), "", size, method))
+            kind = "losses" if name.endswith("_loss") else name.replace("_", " ")
+            self.missing.add((kind, "", size, method))
         return np.full(self.evidence.shape, value)
-
-    def _loss(self, split: str, size: str, method: str) -> float:
-        rows = self.evidence.losses
-        return losses.final(rows[(rows["size"] == size) & (rows["method"] == method)], split)
-
-    def _cost(self, name: str, size: str, method: str) -> float:
-        rows = self.evidence.costs
-        rows = rows[(rows["size"] == size) & (rows["method"] == method)]
-        return float(rows[name].iloc[0]) if len(rows) and name in rows and rows[name].notna().any() else math.nan
 
     def lacking(self) -> str:
         """What was not found, in words: which artefacts, and of how many models (at which sizes, where few)."""

@@ -326,11 +326,11 @@ def keeps_falling(
 
 def _tests(reader: Reader, size: str, method: str) -> Array:
     """Step and test loss of a model's log, shape (n, 2), by step."""
-    rows = reader.evidence.losses
-    rows = rows[(rows["size"] == size) & (rows["method"] == method) & (rows["split"] == "test")]
-    if len(rows) < 3:
+    log = reader.evidence.logs.get((size, method))
+    tests = np.empty((0, 2)) if log is None else log.loc[log["split"] == "test", ["step", "loss"]].to_numpy(dtype=float)
+    if len(tests) < 3:
         reader.missing.add(("losses", "", size, method))
-    return rows[["step", "loss"]].to_numpy(dtype=float)
+    return tests
 
 
 def _fall(reader: Reader, size: str, method: str, last: float) -> Array:
