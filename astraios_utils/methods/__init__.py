@@ -112,11 +112,12 @@ def get_method(name: str) -> Method:
 
 def _layers(method: Method, model_type: str, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration's fields that name layers of the architecture."""
-    if not method.targets or "target_modules" in changes:
+    chosen = "target_modules" in changes
+    if not method.targets or (chosen and model_type not in ARCHITECTURES):
         return {}
     layers = architecture(model_type)
-    named: dict[str, Any] = {"target_modules": layers.modules(method.targets)}
-    if method.feedforward:
+    named: dict[str, Any] = {} if chosen else {"target_modules": layers.modules(method.targets)}
+    if method.feedforward and not chosen:
         named["feedforward_modules"] = layers.modules(method.feedforward)
     if layers.transposed and method.peft_type in _CONV1D_FIELD:
         named[_CONV1D_FIELD[method.peft_type]] = True
