@@ -121,6 +121,7 @@ CHANGES: dict[str, Callable[[], Evidence]] = {
     "methods mirrored at every other size": lambda: world(lambda s, m: mirrored(s, m) if s % 2 else (s, m)),
     "methods mirrored, by parameters": lambda: world(by_parameters_mirrored, by_parameters=True),
     "scores upside down": lambda: world(negate_scores=True),
+    "scores upside down, by parameters": lambda: world(negate_scores=True, by_parameters=True),
     "losses upside down": lambda: world(negate_losses=True),
     "losses upside down, by parameters": lambda: world(negate_losses=True, by_parameters=True),
     "the same order at every size": lambda: world(by_parameters=True),
