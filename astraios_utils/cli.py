@@ -101,6 +101,13 @@ def _notebook(options: argparse.Namespace) -> None:
     print(notebook.execute(options.name, suite.name, parameters, force=options.force))
 
 
+def _claims(options: argparse.Namespace) -> None:
+    from . import claims, ledger
+
+    frame, _ = ledger.judge(store.load_suite(options.suite))
+    print(frame.to_json(orient="records", lines=True).strip() if options.json else claims.as_lines(frame))
+
+
 def _report(options: argparse.Namespace) -> None:
     from . import pipeline, report
 
@@ -215,6 +222,10 @@ def build_parser() -> argparse.ArgumentParser:
     _add_slice(table)
     table.add_argument("--markdown", action="store_true", help="print a row per task, for the README")
     table.add_argument("--ship", action="store_true", help="also write the verdict counts to data/released")
+
+    judged = add("claims", _claims, "judge the paper's statements by its printed numbers and by a suite's own")
+    judged.add_argument("--suite", required=True, help="a suite of data/suites, or a suite file")
+    judged.add_argument("--json", action="store_true", help="one JSON object per claim and evidence")
 
     run = add("run", _run, "every stage of a suite, resumable")
     _add_slice(run)
