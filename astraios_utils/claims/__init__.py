@@ -18,7 +18,7 @@ not supported by chance.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -247,11 +247,12 @@ def styled(frame: pd.DataFrame) -> Styler:
     """A ledger for a notebook: a row per claim, a column per evidence; what is behind a verdict shows on hovering."""
     names = list(frame["evidence"].unique())
     wide = frame.pivot(index="claim", columns="evidence", values="verdict")[names]
+    texts = frame.assign(text=[_told(row, "<br>") for row in frame.to_dict("records")])
     first = frame.drop_duplicates("claim").set_index("claim")
     wide = wide.reindex(first.index)
-    shown = wide.map(lambda verdict: f"{LOOKS[verdict][0]} {verdict}")
-    texts = [("↳ " if pd.notna(v) else "") + r for v, r in zip(first["variant_of"], first["reading"], strict=True)]
-    shown.insert(0, "read as", texts)
+    shown = texts.pivot(index="claim", columns="evidence", values="text").reindex(first.index)[names]
+    readings = [("↳ " if pd.notna(v) else "") + r for v, r in zip(first["variant_of"], first["reading"], strict=True)]
+    shown.insert(0, "read as", readings)
     shown.insert(0, "the paper says", first["statement"].where(first["variant_of"].isna(), ""))
     shown.insert(0, "section", first["section"].where(first["variant_of"].isna(), ""))
     looks = wide.map(lambda verdict: f"background: {LOOKS[verdict][1]}; color: #111111; white-space: nowrap;")
@@ -261,6 +262,16 @@ def styled(frame: pd.DataFrame) -> Styler:
     return style.set_tooltips(tips.reindex(columns=shown.columns, fill_value="")).hide(axis="index")
 
 
+def _told(row: Mapping[Hashable, Any], between: str) -> str:
+    """A verdict with its sign, and what stands beside it: the verdict at hand, or what the values alone say."""
+    text = f"{LOOKS[row['verdict']][0]} {row['verdict']}"
+    if row["at_hand"]:
+        return f"{text}{between}at hand: {row['at_hand']}"
+    if row["verdict"] == "undecided":
+        return f"{text}{between}values: {'so' if row['holds'] else 'not so'}"
+    return text
+
+
 def as_lines(frame: pd.DataFrame) -> str:
     """A ledger as plain lines, for a terminal."""
     lines = []
@@ -268,7 +279,7 @@ def as_lines(frame: pd.DataFrame) -> str:
         lines.append(f"{name}:")
         for row in part.to_dict("records"):
             mark = "  ↳ " if pd.notna(row["variant_of"]) else "  "
-            lines.append(f"{mark}{LOOKS[row['verdict']][0]} {row['claim']}: {row['verdict']}. {row['detail']}")
+            lines.append(f"{mark}{row['claim']}: {_told(row, ', ')}. {row['detail']}")
             if row["lacking"]:
                 lines.append(f"      lacks: {row['lacking']}")
     return "\n".join(lines)
