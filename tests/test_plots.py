@@ -259,3 +259,61 @@ def test_loss_curves_show_the_test_loss_and_say_where_nothing_has_run() -> None:
     low, high = plots.loss_curves(far, plt.subplots(1, 2)[1], SIZES)[0].get_ylim()
     assert (low, high) == pytest.approx((3.75, 5.25))  # test losses of 4 to 5 and a quarter of their range
     assert not plots.loss_curves(losses[:0], axis(), ["1B"])[0].lines
+
+
+# --- ranks, costs, losses
+
+
+def test_chances_of_being_best_add_up_and_missing_sizes_say_so() -> None:
+    frame = pd.DataFrame(
+        {"size": ["1B", "1B", "3B", "3B"], "method": ["LoRA", "FFT"] * 2, "best": [0.25, 0.75, np.nan, np.nan]}
+    )
+    ax = plots.rank_chances(frame, axis())
+    heights = [bar.get_height() for bar in ax.patches]
+    assert heights == [25, 0, 75, 0]  # LoRA at 1B and 3B, FFT on top of it
+    assert [text.get_text() for text in ax.texts if "measured" in text.get_text()] == ["not every\nmethod\nmeasured"]
+
+
+def test_critical_difference_puts_methods_at_their_ranks() -> None:
+    ax = plots.critical_difference(["LoRA", "FFT", "(IA)3"], [1.5, 1.2, 2.9], 1.0, [(1, 0)], axis())
+    drawn = {line.get_gid(): line for line in ax.lines if line.get_gid()}
+    assert drawn["rank:LoRA"].get_xdata()[0] == 1.5
+    np.testing.assert_allclose(drawn["group:0"].get_xdata(), [1.15, 1.55])  # from 1.2 to 1.5, a little beyond
+    np.testing.assert_allclose(drawn["difference"].get_xdata(), [1, 2])
+
+
+def test_pareto_joins_what_nothing_cheaper_beats() -> None:
+    frame = pd.DataFrame(
+        {
+            "size": "1B", "method": ["(IA)3", "LoRA", "AdapterH", "FFT"], "value": [20.0, 30, 25, 31], "low": 19.0,
+            "high": 33.0, "parameters": [1, 10, 100, 1000], "published": True,
+        }
+    )  # fmt: skip
+    ax = plots.pareto(frame, axis(), "parameters", "Parameters", "1B")
+    front = next(line for line in ax.lines if line.get_gid() == "front")
+    assert front.get_xdata().tolist() == [1, 10, 1000]  # AdapterH costs more than LoRA and does worse
+
+
+def test_final_losses_and_losses_against_a_cost() -> None:
+    ends = pd.DataFrame(
+        {
+            "size": ["1B", "3B"] * 2,
+            "method": ["LoRA", "LoRA", "FFT", "FFT"],
+            "test": [2.0, 1.5, 1.9, np.nan],
+            "cost": [1, 2, 3, 4],
+        }
+    )
+    drawn = {line.get_gid(): line for line in plots.final_losses(ends, axis(), "test").lines}
+    np.testing.assert_allclose(drawn["point:FFT"].get_ydata(), [1.9, np.nan])
+    ax = plots.loss_against(ends, axis(), "test", "cost", "Cost")
+    points = [(line.get_xdata()[0], line.get_ydata()[0]) for line in ax.lines if line.get_gid() == "point:LoRA"]
+    assert points == [(1, 2.0), (2, 1.5)]
+
+
+def test_extrapolation_runs_through_the_prediction() -> None:
+    ends = pd.DataFrame({"size": list("abc"), "method": "LoRA", "test": [8.0, 4.0, 2.5]})
+    parameters = pd.DataFrame({"size": list("abc"), "parameters": [1, 2, 4]})
+    fits = pd.DataFrame({"method": ["LoRA"], "predicted": [2.0], "exponent": [1.0]})
+    ax = plots.extrapolation(ends, fits, parameters, axis())
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), [8, 4, 2])
+    np.testing.assert_allclose(ax.lines[1].get_ydata(), [8, 4, 2.5])
