@@ -15,8 +15,8 @@ import browser
 import pandas as pd
 import pytest
 
-from astraios_utils import cli, pipeline, report, results, schema, store
-from astraios_utils.report import content, payload
+from astraios_utils import claims, cli, ledger, pipeline, report, results, schema, store
+from astraios_utils.report import content, payload, statements
 from astraios_utils.schema import Model, Suite
 from astraios_utils.tasks import Problem, Task
 
@@ -35,10 +35,20 @@ def frame() -> pd.DataFrame:
         return results.results(suite, functools.partial(pipeline.verdicts, suite.name))
 
 
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The ledger of those three tasks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ASTRAIOS_MIRROR", "none")
+        patch.setenv("ASTRAIOS_BUILD", str(tmp_path_factory.mktemp("build")))
+        return ledger.judge(store.load_suite("released").slice(tasks=SLICE))
+
+
 @pytest.fixture
-def suite(build: Path, monkeypatch: pytest.MonkeyPatch) -> Suite:
+def suite(build: Path, judged: tuple[pd.DataFrame, pd.DataFrame], monkeypatch: pytest.MonkeyPatch) -> Suite:
     """The slice that :func:`frame` holds, with one figure and nothing else in its build folder."""
     monkeypatch.setenv("ASTRAIOS_MIRROR", "none")
+    monkeypatch.setattr(ledger, "judge", lambda _: judged)
     folder = store.figures_dir("released")
     folder.mkdir(parents=True)
     square = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 30"><path d="M0 0h40v30z"/></svg>'
@@ -77,19 +87,14 @@ def test_cells_say_value_interval_status_and_what_was_published(suite: Suite, fr
     assert sections["Table 5"].matrices[0].rows["LoRA"][0].published == "85.9"  # Table 5 prints one decimal
 
 
-def test_means_are_judged_like_cells(suite: Suite) -> None:
-    whole = store.load_suite("released")
-    rows = [
-        {"task": task, "metric": results.headline(task), "size": "1B", "method": "LoRA", "value": value}
-        for task, value in zip(report.content.paper.PERFORMANCE_TASKS, (10.0, 20, 30, 40, 50, 60, 70, 80), strict=True)
-    ]
-    frame = pd.DataFrame(rows).assign(published=lambda f: f["value"], se=1.0, low=0.0, high=90.0, suite="released")
-    one = whole.model_copy(update={"sizes": ("1B", "3B"), "methods": ("LoRA",)})
-    (section,) = content._means(one, frame)
-    assert section.place == "Figure 1"
-    there, missing = section.matrices[0].rows["LoRA"]
-    assert (there.text, there.published, there.status) == ("45.00", "45.00", "equal")  # 360 / 8
-    assert (missing.text, missing.status) == ("—", "no artefact")
+def test_means_are_judged_like_cells() -> None:
+    suite = store.load_suite("released").model_copy(update={"methods": ("LoRA", "FFT"), "sizes": ("1B",)})
+    known = {"size": "1B", "method": "LoRA", "value": 45.0, "low": 43.2, "high": 46.8, "published": 46.1}
+    section = content.mean_section(suite, pd.DataFrame([known]))
+    (there,), (missing,) = section.matrices[0].rows.values()
+    assert (there.text, there.interval, there.published) == ("45.00", "43.2–46.8", "46.10")
+    assert there.status == "within interval"
+    assert (missing.text, missing.status, missing.link) == ("—", "no artefact", "")
 
 
 @pytest.mark.parametrize(
@@ -143,6 +148,56 @@ def test_texts_stand_beside_their_verdicts(tmp_path: Path) -> None:
     held = payload.texts(cells, verdicts)
     assert held["texts"] == ["x", "z", "x", "y"]  # distinct within a problem: a's, then b's
     assert held["models"] == {"1B/LoRA": [2, 3, 0, 0], "1B/FFT": [3, 3, 1, 0]}
+
+
+def _verdict(claim: str, evidence: str, verdict: str, **changes: Any) -> dict[str, Any]:
+    row: dict[str, Any] = {"claim": claim, "variant_of": None, "theme": "scaling", "section": "abstract, 1, 5.2, F"}
+    row |= {"statement": "S.", "reading": "R.", "evidence": evidence, "verdict": verdict, "at_hand": "", "holds": None}
+    row |= {"p_for": 0.0004, "p_against": 0.61, "detail": "D.", "lacking": "", "parts": 3, "available": 3}
+    return row | changes
+
+
+def test_ledger_is_told_claim_by_claim() -> None:
+    lacks = {"at_hand": "undecided", "lacking": "clones", "available": 1, "p_for": float("nan")}
+    rows = [
+        _verdict("first", claims.PUBLISHED, "supported"),
+        _verdict("other", claims.PUBLISHED, "undecided", variant_of="first"),
+        _verdict("first", "nano", "not testable", **lacks),
+        _verdict("other", "nano", "not supported", variant_of="first"),
+    ]
+    told = statements.ledger(pd.DataFrame(rows))
+    assert [(claim.id, claim.variant_of) for claim in told.entries] == [("first", ""), ("other", "first")]
+    assert told.entries[0].section == "abstract, §1, §5.2, §F"
+    printed, measured = told.entries[0].evidence
+    assert (printed.name, printed.verdict, printed.figures) == (
+        "published",
+        "supported",
+        "(p for < 0.001; p against = 0.61)",
+    )
+    assert (measured.name, measured.verdict, measured.at_hand, measured.lacking) == (
+        "measured", "not testable", "undecided", "clones",
+    )  # fmt: skip
+    assert measured.figures == "(p against = 0.61; 1 of 3 comparisons could be made)"
+    assert told.tally["published"] == {**dict.fromkeys(claims.VERDICTS, 0), "supported": 1}  # variants are not counted
+    assert told.tally["measured"] == {**dict.fromkeys(claims.VERDICTS, 0), "not testable": 1}
+
+
+def test_every_verdict_has_its_look() -> None:
+    assert tuple(statements.LOOKS) == claims.VERDICTS
+    assert len({sign for sign, _ in statements.LOOKS.values()}) == len(claims.VERDICTS)
+    assert set(content.LOOKS) == set(results.STATUSES)
+    assert len({sign for sign, _, _ in content.LOOKS.values()}) == len(results.STATUSES)
+
+
+def test_costs_show_what_was_measured() -> None:
+    frame = pd.DataFrame(
+        {"size": ["1B"], "method": ["LoRA"], "trainable_parameters": [3_500_000], "wall_seconds": [12.345]}
+    )
+    told = content.costs(frame.assign(gpu_peak_mib=float("nan"), tokens=5))
+    assert told is not None
+    assert told.heads == ["Trainable parameters (thousands)", "Training time (s)"]  # no GPU was there; tokens no cost
+    assert told.rows == [("1B", "LoRA", [(3500.0, "3,500"), (12.345, "12.3")])]
+    assert content.costs(None) is None
 
 
 def test_what_does_not_fit_is_left_out_and_named(
@@ -204,13 +259,16 @@ def program() -> str:
 
 
 @pytest.fixture(scope="module")
-def written(frame: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def written(
+    frame: pd.DataFrame, judged: tuple[pd.DataFrame, pd.DataFrame], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A page whose texts, problem names and title try to be markup."""
     folder = tmp_path_factory.mktemp("report")
     suite = store.load_suite("released").slice(tasks=SLICE).model_copy(update={"title": f"Title {HOSTILE}"})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ASTRAIOS_MIRROR", "none")
         patch.setenv("ASTRAIOS_BUILD", str(folder))
+        patch.setattr(ledger, "judge", lambda _: judged)
         held = payload.fitting(suite, 10**9)[0]
         data = payload.unsqueeze(held["verdicts:synthesize-python"])
         data["problems"][0] = HOSTILE
@@ -298,6 +356,35 @@ def test_results_are_filtered(page: browser.Page, frame: pd.DataFrame) -> None:
     page.run("document.querySelector('#result-filters').reset()")
 
 
+def test_claims_are_filtered(page: browser.Page, judged: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    verdicts = judged[0]
+    page.run(
+        """(() => { const form = document.querySelector('#claim-filters');
+        form.elements.verdict.value = 'supported'; form.elements.evidence.value = 'published';
+        form.dispatchEvent(new Event('input')); })()"""
+    )
+    chosen = verdicts[(verdicts["verdict"] == "supported") & (verdicts["evidence"] == claims.PUBLISHED)]["claim"]
+    shown = page.run("[...document.querySelectorAll('.claim')].filter((c) => !c.hidden).map((c) => c.id)")
+    assert shown == [f"claim-{name}" for name in chosen]
+    page.run(
+        """(() => { const form = document.querySelector('#claim-filters'); form.reset();
+        form.dispatchEvent(new Event('input')); })()"""
+    )
+    assert page.run("document.querySelectorAll('.claim:not([hidden])').length") == verdicts["claim"].nunique()
+
+
+def test_claim_shows_its_comparisons(page: browser.Page, judged: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    parts = judged[1]
+    parts = parts[parts["available"] & (parts["evidence"] == claims.PUBLISHED)]
+    name = parts["claim"].value_counts().index[0]
+    own = parts[parts["claim"] == name]
+    page.run(f"document.querySelector('#claim-{name} summary').click()")
+    place = f"#claim-{name} .parts[data-evidence=published]"
+    page.wait(f"document.querySelector('{place} svg')")
+    assert page.run(f"document.querySelectorAll('{place} tbody tr').length") == len(own)
+    assert page.run(f"document.querySelectorAll('{place} circle.for').length") == int((own["value"] > 0).sum())
+
+
 def test_way_down_by_keyboard(page: browser.Page) -> None:
     cell = "document.querySelector('a[href=\"#cell/synthesize-python/1B/LoRA\"]')"
     page.run(f"{cell}.focus()")
@@ -314,7 +401,8 @@ def test_way_down_by_keyboard(page: browser.Page) -> None:
     assert page.run("document.querySelectorAll('#drawer img').length") == 0
     assert page.run("document.title") == f"Title {HOSTILE}"
     samples = page.run("[...document.querySelectorAll('.samples .which')].map((e) => e.textContent).join()")
-    assert sorted(int(n) for n in re.findall(r"\d+", samples)) == list(range(20))
+    ranges = [(int(first), int(last or first)) for first, last in re.findall(r"(\d+)(?:–(\d+))?", samples)]
+    assert sorted(n for first, last in ranges for n in range(first, last + 1)) == list(range(20))
     page.press("Escape")
     page.wait("!document.querySelector('#drawer').open")
     page.wait(f"document.activeElement === {cell}")
@@ -365,7 +453,7 @@ def test_works_inside_a_notebook(
         inside.wait("document.querySelector('#drawer .samples')")
         inside.run("document.querySelector('#close').click()")
         inside.wait("!document.querySelector('#drawer').open")
-        inside.run("document.querySelector('.sections a').click()")
+        inside.run("document.querySelector('.sections a[href=\"#tables\"]').click()")
         inside.wait("location.hash === '#tables'")
         assert inside.run("location.href") == "about:srcdoc#tables"
         assert outer.faults + inside.faults == []

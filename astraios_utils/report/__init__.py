@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 import pandas as pd
 
-from .. import pipeline, schema, store
+from .. import ledger, pipeline, schema, store
 from ..schema import Suite
-from . import content, ledger, payload
+from . import content, payload, statements
 
 if TYPE_CHECKING:
     from IPython.display import HTML
@@ -68,7 +68,14 @@ def page(suite: Suite, frame: pd.DataFrame) -> str:
     figures = content.figures(store.figures_dir(suite.name))
     chunks = {"results": payload.squeeze(payload.results(frame, content.shown_metrics))}
     chunks |= {f"figure:{figure.name}": payload.squeeze(figure.svg) for figure in figures}
-    context = {"suite": suite, "claims": None, "figures": figures, **content.of_results(suite, frame)}
+    verdicts, parts = ledger.judge(suite)
+    chunks["claims"] = payload.squeeze(statements.parts(parts))
+    context = {
+        "suite": suite,
+        "claims": statements.ledger(verdicts),
+        "figures": figures,
+        **content.of_results(suite, frame),
+    }
     # The most that the page can be without verdicts: with all their links, and with a sentence that names each.
     every = tuple(f"{kind}:{task}" for kind in ("verdicts", "texts") for task in suite.tasks)
     room = LIMIT - len(_render(context, chunks, every, every).encode())
@@ -83,7 +90,7 @@ def _render(context: dict[str, Any], chunks: dict[str, str], held: tuple[str, ..
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return _template().render(
         context | {"sections": sections}, chunks=chunks, lacking=lacking, style=_file("page.css"), script=script,
-        script_hash=digest, looks=content.LOOKS, verdict_looks=ledger.LOOKS, metrics=content.METRICS,
+        script_hash=digest, looks=content.LOOKS, verdict_looks=statements.LOOKS, metrics=content.METRICS,
     )  # fmt: skip
 
 

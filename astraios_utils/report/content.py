@@ -14,7 +14,8 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from .. import paper, plots, results, stats, store, training
+from .. import ledger, paper, plots, results, stats, store
+from ..claims import compare
 from ..schema import Suite
 from ..tasks import TASKS
 
@@ -139,7 +140,7 @@ def of_results(suite: Suite, frame: pd.DataFrame) -> dict[str, Any]:
         "measured": int((shown["provenance"] == "measured").sum()),
         "shipped": bool((frame["origin"] == "shipped").any()),
         "provenance": store.read_json(store.suite_dir(suite.name) / "results.parquet.json") or {},
-        "costs": costs(suite),
+        "costs": costs(ledger.costs(suite)),
     }
 
 
@@ -151,7 +152,7 @@ def sections(suite: Suite, frame: pd.DataFrame) -> list[Section]:
             places.setdefault(paper.printed_in(task), []).append(_matrix(suite, frame, task, metric))
     order = sorted(places, key=lambda place: (place.split()[0] != "Table", place == "not in the paper", place))
     ordered = [Section(place, GROUPS.get(place, "Other tasks"), places[place]) for place in order]
-    return [*_means(suite, frame), *ordered]
+    return [mean_section(suite, _means(suite, frame)), *ordered] if _has_means(suite) else ordered
 
 
 def _matrix(suite: Suite, frame: pd.DataFrame, task: str, metric: str) -> Matrix:
@@ -187,17 +188,25 @@ def _unlinked(matrix: Matrix) -> Matrix:
     return dataclasses.replace(matrix, rows=rows)
 
 
-def _means(suite: Suite, frame: pd.DataFrame) -> list[Section]:
-    """Figure 1, where the suite has all eight tasks."""
-    if not set(paper.PERFORMANCE_TASKS) <= set(suite.tasks):
-        return []
-    means = results.mean_performance(frame)
+def _has_means(suite: Suite) -> bool:
+    return set(paper.PERFORMANCE_TASKS) <= set(suite.tasks)
+
+
+def _means(suite: Suite, frame: pd.DataFrame) -> pd.DataFrame:
+    """Figure 1's means with joint intervals: size, method, value, low, high, published."""
+    measured = compare.means(ledger.measured(suite), "performance", suite.methods)
+    printed = results.mean_performance(frame)[["size", "method", "published"]]
+    return measured.drop(columns="published").merge(printed, on=["size", "method"], how="left")
+
+
+def mean_section(suite: Suite, means: pd.DataFrame) -> Section:
+    """Figure 1 as a table; a model that lacks one of the eight columns has no mean."""
     held = {(row["size"], row["method"]): row for row in means.to_dict("records")}
     rows = {}
     for method in suite.methods:
         rows[method] = [_mean(held.get((size, method), {}), size, method) for size in suite.sizes]
     title = "Mean of the eight columns of tables 2 and 3"
-    return [Section("Figure 1", "Mean task performance", [Matrix("", "mean", title, suite.sizes, rows)])]
+    return Section("Figure 1", "Mean task performance", [Matrix("", "mean", title, suite.sizes, rows)])
 
 
 def _mean(row: Mapping[Any, Any], size: str, method: str) -> Value:
@@ -250,7 +259,7 @@ def _extent(svg: str) -> tuple[int, int]:
     return (round(float(box[1])), round(float(box[2]))) if box else (0, 0)
 
 
-# The costs of a trained model that the page shows: column of `training.collect`, head, unit, divisor.
+# The costs of a trained model that the page shows: column of `ledger.costs`, head, unit, divisor.
 COSTS = (
     ("trainable_parameters", "Trainable parameters", "thousands", 1e3),
     ("checkpoint_bytes", "Size on disk", "MiB", 2**20),
@@ -258,6 +267,7 @@ COSTS = (
     ("tokens_per_second", "Speed", "tokens/s", 1),
     ("host_peak_mib", "Peak memory", "MiB", 1),
     ("gpu_peak_mib", "Peak GPU memory", "MiB", 1),
+    ("generation_seconds", "Generation", "s per 1,000 tokens", 1),
     ("test_loss", "Final test loss", "nats per token", 1),
 )
 
@@ -270,14 +280,11 @@ class Costs:
     rows: Sequence[tuple[str, str, Sequence[tuple[float, str]]]]
 
 
-def costs(suite: Suite) -> Costs | None:
-    """The measured costs of the suite's trained models, a column per kind that was measured; ``None`` without any."""
-    if suite.recipe is None or not set(suite.sizes) <= set(suite.bases):
+def costs(frame: pd.DataFrame | None) -> Costs | None:
+    """What :func:`ledger.costs` gives, a column per kind that was measured; ``None`` where nothing was trained."""
+    if frame is None:
         return None
-    frame = training.collect(suite)
     known = [cost for cost in COSTS if cost[0] in frame and frame[cost[0]].notna().any()]
-    if not known:
-        return None
     rows = []
     for row in frame.to_dict("records"):
         values = [float(row[column]) / divisor for column, _, _, divisor in known]
