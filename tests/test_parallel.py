@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -41,20 +42,27 @@ def recipe(tmp_path: Path) -> Path:
     return path
 
 
-def together(recipe: Path, method: str, folder: Path, *stop: str, fsdp: bool = False) -> int:
+def sharding() -> dict[str, str]:
+    """What `accelerate launch` sets for the shipped configuration, in float32, so that losses can be compared."""
     launched = launch_command_parser().parse_args(["--config_file", str(FSDP), "--num_processes", "2", str(SCRIPT)])
-    given = prepare_multi_gpu_env(_validate_launch_command(launched)[0]) if fsdp else {}
-    sharding = {key: value for key, value in given.items() if key.startswith(("FSDP_", "ACCELERATE_USE_FSDP"))}
-    environment = {**os.environ, **sharding, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
-        [*command, str(SCRIPT), str(recipe), method, str(folder), *stop],
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert bool(stop) == bool(done.returncode), done.stderr[-3000:]
-    return done.returncode
+    given = prepare_multi_gpu_env(_validate_launch_command(launched)[0])
+    return {key: value for key, value in given.items() if key.startswith(("FSDP_", "ACCELERATE_USE_FSDP"))}
+
+
+def together(recipe: Path, method: str, folder: Path, *stop: str, fsdp: bool = False) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, **common, **(sharding() if fsdp else {}), "GLOO_SOCKET_IFNAME": "lo"}
+    command = [sys.executable, "-W", "ignore", str(SCRIPT), str(recipe), method, str(folder), *stop]
+    started = [
+        subprocess.Popen(command, env={**environment, "RANK": n, "LOCAL_RANK": n}, stderr=subprocess.PIPE, text=True)
+        for n in ("0", "1")
+    ]
+    said = [process.communicate()[1] for process in started]
+    for process, text in zip(started, said, strict=True):
+        assert bool(process.returncode) == bool(stop), text[-3000:]
 
 
 def alone(recipe: Path, method: str, folder: Path) -> None:

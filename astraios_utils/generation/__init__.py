@@ -63,7 +63,7 @@ class Cell:
             "weights": {name: identity for name, identity in weights.items() if name.endswith(_WEIGHTS)},
             "seed": self.suite.seed,
             "backend": self.suite.backend,
-            "decoding": dataclasses.asdict(self.task.decoding),
+            "decoding": {**dataclasses.asdict(self.task.decoding), "stop": [*self.task.decoding.stop]},  # as JSON has it
             "problems": store.fingerprint([[p.id, p.variant, dict(p.row)] for p in problems]),
             "prompts": store.fingerprint([turns[0].prompt(p) for p in problems]),
         }
