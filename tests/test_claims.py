@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from collections.abc import Callable, Hashable
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
-from astraios_utils import claims, ledger, paper, pipeline, results, schema, store
+from astraios_utils import claims, ledger, notebook, paper, pipeline, results, schema, store
 from astraios_utils.claims import Claim, Evidence, compare, logic
 from astraios_utils.claims.readings import TESTS
 
@@ -418,3 +420,18 @@ def test_ledgers_are_shown() -> None:
     html = claims.styled(frame).to_html()
     assert claims.load()[0].statement in html
     assert claims.summary(frame).loc["published"].sum() == 2  # the third is a variant
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_notebook_06_runs_from_what_is_shipped(build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASTRAIOS_MIRROR", "none")
+    book = nbformat.read(notebook.execute("06_loss_analysis", "released", {}, progress=False), as_version=4)
+    shown = "\n".join(str(output.get("data", "")) for cell in book.cells for output in cell.get("outputs", []))
+    assert "Suite released has trained no model here: there are no losses to draw." in shown
+    assert "**3 of 3** coefficients equal the paper's (0.3016, 0.4128, 0.4138)" in shown
+    assert "Table 7, published" in shown
+    assert "Table 8, published" in shown
+    assert not re.search(r"\bnan\b", shown)
+    drawn = {path.stem for path in (tmp_path / "figures" / "released").glob("*.svg")}
+    assert drawn == {"ranks_chance_of_best", "ranks_critical_difference", "cost_parameters_published"}
