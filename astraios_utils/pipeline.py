@@ -185,7 +185,7 @@ def aggregate(suite: Suite) -> pd.DataFrame:
     """Verdicts -> tidy results beside the paper's, written to ``build/<suite>/results.parquet`` and ``.csv``."""
     path = store.suite_dir(suite.name) / "results.parquet"
     inputs = {
-        "suite": store.fingerprint(suite.model_dump()),
+        "suite": store.fingerprint(suite.model_dump(mode="json")),
         "results": results.VERSION,
         "verdicts": store.fingerprint(
             [[p.parent.name, p.stem, store.sha256_file(p)] for p in _verdict_files(suite.name)]

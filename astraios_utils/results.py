@@ -6,7 +6,8 @@ RC@1 needs the Pass@1 of unperturbed prompts. The greedy HumanEval generations b
 ``rc@1`` takes the nominal that the paper's Table 4 implies (:func:`paper.nominal`; shown as the row ``pass@1/implied``
 of provenance ``published``) and its interval is conditional on it. The fair nominal for the format and syntax
 categories, whose prompts already hold half of the solution, is the unperturbed *partial* prompt: where generations of
-the variant ``nominal/…`` exist, ``pass@1/nominal`` and ``rc@1/nominal`` are measured from them, paired by problem.
+the variant ``nominal/…`` exist, ``pass@1/nominal`` and ``rc@1/nominal`` are measured from them, paired by problem. A
+suite that is not the paper's has no other, and there ``rc@1`` is the same.
 """
 
 from __future__ import annotations
@@ -103,9 +104,12 @@ def _summarise(task: str, model: Model, frame: pd.DataFrame, nominal: float) -> 
     if task not in TASKS:
         raise schema.BadInput(f"task {task!r} cannot be scored by this version; available: {', '.join(TASKS)}")
     try:
-        return metrics.summarise(TASKS[task].metrics, frame, nominal=nominal)
+        found = dict(metrics.summarise(TASKS[task].metrics, frame, nominal=nominal))
     except ValueError as error:
         raise schema.BadInput(f"verdicts of {task} {model.slug}: {error}; score the file again") from None
+    if "rc@1/nominal" in found:  # where no Pass@1 is taken from the paper, the measured one is the only one
+        found.setdefault("rc@1", found["rc@1/nominal"])
+    return found
 
 
 def _row(suite: Suite, task: str, model: Model, metric: str, estimate: stats.Estimate, origin: str) -> dict[str, Any]:
