@@ -6,6 +6,7 @@ import functools
 import html
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -229,6 +230,42 @@ def test_results_travel_whole(suite: Suite, frame: pd.DataFrame) -> None:
         ("synthesize-python", "pass@1"), ("recode-format", "rp@1"), ("recode-format", "rc@1"), ("aatk", "valid"),
         ("aatk", "insecure"),
     }  # fmt: skip
+
+
+def test_page_of_a_suite_of_ones_own(build: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Generations -> verdicts -> page, beside no published values: data/sample, whose expected verdicts are known."""
+    sample = store.data_dir() / "sample"
+    lines = [
+        "name: own",
+        "title: Ours",
+        "sizes: [tiny]",
+        "methods: [LoRA]",
+        "tasks: [recode-format, defect]",
+        "problems:",
+    ]
+    lines += [f"  {task}: {sample / task}.jsonl" for task in ("recode-format", "defect")]
+    (tmp_path / "own.yaml").write_text("\n".join(lines))
+    suite = store.load_suite(str(tmp_path / "own.yaml"))
+    for task in suite.tasks:
+        folder = store.suite_dir("own") / "generations" / task
+        folder.mkdir(parents=True)
+        shutil.copy(sample / "generations" / f"{task}.json", folder / "tiny-lora.json")
+    pipeline.score(suite, {"workers": 1})
+    assert cli.main(["report", "--suite", str(tmp_path / "own.yaml")]) == 0
+    path = Path(capsys.readouterr().out.strip())
+    page = path.read_text(encoding="utf-8")
+    held = _chunks(page)
+    data, texts = held["verdicts:recode-format"], held["texts:recode-format"]
+    runs = data["models"]["tiny/LoRA"]
+    statuses = [data["outcomes"][o][0] for o, n in zip(runs["outcome"], runs["count"], strict=True) for _ in range(n)]
+    expected = pd.read_csv(sample / "expected.csv").query("task == 'recode-format'")
+    assert statuses == list(expected["status"])
+    written = json.loads((sample / "generations" / "recode-format.json").read_text())
+    assert [texts["texts"][n] for n in texts["models"]["tiny/LoRA"]] == [row[0] for row in written]
+    assert "texts:defect" not in held  # answers in a word: the detail holds them
+    assert 'class="tally"' not in page  # nothing is published beside it
+    assert 'id="table-recode-format-rp-1"' in page
+    assert 'id="table-recode-format-rc-1"' not in page  # undefined without a nominal: no empty table
 
 
 def test_nothing_measured_is_one_line(build: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,7 +25,7 @@ LOOKS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "equal": ("=", "equal", "the same as the paper to the printed digits"),
         "within interval": ("≈", "within", "the paper’s value lies in our 95% interval"),
         "different": ("≠", "different", "the paper’s value lies outside our 95% interval"),
-        "not published": ("·", "alone", "measured; the paper prints no value to compare with"),
+        "not published": ("", "alone", "measured; the paper prints no value to compare with"),
         "no artefact": ("—", "missing", "nobody’s generations could be had, so nothing is claimed"),
     }
 )
@@ -131,7 +131,7 @@ def of_results(suite: Suite, frame: pd.DataFrame) -> dict[str, Any]:
     """What the template needs of the results: sections, overview, how many cells came out how, costs, provenance."""
     pairs = list(zip(frame["task"], frame["metric"], strict=True))
     shown = frame[[metric in shown_metrics(task) for task, metric in pairs]]
-    counts = shown["status"].value_counts()
+    counts = shown["status"].value_counts().to_dict() if suite.published else {}
     return {
         "sections": sections(suite, frame),
         "overview": overview(frame),
@@ -148,7 +148,8 @@ def sections(suite: Suite, frame: pd.DataFrame) -> list[Section]:
     """Every table of the page, in the paper's order; the means of figure 1 first."""
     places: dict[str, list[Matrix]] = {}
     for task in suite.tasks:
-        for metric in shown_metrics(task):
+        held = set(frame.loc[frame["task"] == task, "metric"])
+        for metric in (name for name in shown_metrics(task) if name in held):
             places.setdefault(paper.printed_in(task), []).append(_matrix(suite, frame, task, metric))
     order = sorted(places, key=lambda place: (place.split()[0] != "Table", place == "not in the paper", place))
     ordered = [Section(place, GROUPS.get(place, "Other tasks"), places[place]) for place in order]

@@ -197,7 +197,7 @@ function claimFilters() {
       const fits = verdicts.some(([name, held]) => (!evidence || name === evidence) && (!verdict || held === verdict));
       claim.hidden = !fits || (theme !== "" && claim.dataset.theme !== theme);
     }
-    $("output", form).textContent = `${claims.filter((claim) => !claim.hidden).length} of ${claims.length} claims`;
+    $("output", form).textContent = `${claims.filter((claim) => !claim.hidden).length} of ${claims.length} claims and readings`;
   };
   form.addEventListener("input", apply);
   apply();

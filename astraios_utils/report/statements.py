@@ -95,7 +95,8 @@ def _section(text: str) -> str:
 
 
 def _text(value: Any) -> str:
-    return "" if pd.isna(value) else str(value)
+    """A text of the ledger with real minus signs; empty where there is none."""
+    return "" if pd.isna(value) else re.sub(r"(?<![\w.])-(?=\d)", "−", str(value))
 
 
 def _name(evidence: str) -> str:
