@@ -16,7 +16,8 @@ share the cores.  The rule, with `limit` the program's own and `patience` the en
 
 So a busy machine can change a verdict only for a program that needs more CPU time than rule 3 asks for and less than
 `limit`.  ``patience >= limit`` (the strict mode) closes that gap, at the price of `limit` seconds of CPU time for each
-suspect.  Among the 103,400 programs of the released files that end, none has used more than 0.7 seconds.
+suspect.  Of the 103,490 distinct programs of the released files that end, five used more than 0.6 seconds, none of them
+in a ``while`` loop; the longest, in a ``for`` loop, 2.9.
 """
 
 from __future__ import annotations
