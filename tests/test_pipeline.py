@@ -130,6 +130,7 @@ def test_a_slice_gives_the_files_of_the_whole(
     assert set(frame["method"]) == {"LoRA", "P-Tuning"}
 
 
+@pytest.mark.slow
 def test_killed_anywhere_it_ends_in_the_same_tables(
     whole: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
