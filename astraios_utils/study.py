@@ -108,4 +108,4 @@ def sound(results: pd.DataFrame) -> pd.DataFrame:
     gone = {(row.size, row.method, "codebleu") for row in cells.itertuples()}
     gone |= {(row.size, row.method, "bleu") for row in unmade.itertuples()}
     keys = zip(results["size"], results["method"], results["metric"], strict=True)
-    return results.assign(published=results["published"].mask([key in gone for key in keys]))
+    return results.assign(published=results["published"].mask(pd.Series([key in gone for key in keys], results.index)))

@@ -24,6 +24,7 @@ from .. import store, training
 from ..schema import Model, Suite
 from ..tasks import Problem, Task, Turn, task_of
 from ..training import say
+from ..training.identity import identities
 
 if TYPE_CHECKING:
     from .engine import Answer, Engine, Request, Stats
@@ -56,14 +57,14 @@ class Cell:
     def inputs(self) -> dict[str, Any]:
         """What the answers depend on, as plain data."""
         turns, problems, run = self.task.turns(), self.problems, training.plan(self.suite, self.model)
-        weights = training.identities(run.checkpoint)
+        weights = identities(run.checkpoint)
         return {
             "version": VERSION,
             "training": store.fingerprint(run.inputs),
             "weights": {name: identity for name, identity in weights.items() if name.endswith(_WEIGHTS)},
             "seed": self.suite.seed,
             "backend": self.suite.backend,
-            "decoding": {**dataclasses.asdict(self.task.decoding), "stop": [*self.task.decoding.stop]},  # as JSON has it
+            "decoding": {**dataclasses.asdict(self.task.decoding), "stop": [*self.task.decoding.stop]},
             "problems": store.fingerprint([[p.id, p.variant, dict(p.row)] for p in problems]),
             "prompts": store.fingerprint([turns[0].prompt(p) for p in problems]),
         }

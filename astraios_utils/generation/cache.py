@@ -16,11 +16,11 @@ from transformers.cache_utils import Cache, DynamicLayer
 ROOM = 64  # columns of spare room: every so many tokens the cache is copied once
 
 
-class Layer(DynamicLayer):
+class Layer(DynamicLayer):  # type: ignore[no-untyped-call]
     """One layer's keys and values, each (rows, heads, columns, width of a head), with room to grow in place."""
 
     def __init__(self, keys: torch.Tensor, values: torch.Tensor, length: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.dtype, self.device, self.is_initialized = keys.dtype, keys.device, True
         self._keys, self._values, self._length = keys, values, length
         self._show()
@@ -36,7 +36,7 @@ class Layer(DynamicLayer):
         self._keys[:, :, start : self._length] = key_states
         self._values[:, :, start : self._length] = value_states
         self._show()
-        return self.keys, self.values
+        return self._keys[:, :, : self._length], self._values[:, :, : self._length]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def join(store: Store | None, kept: torch.Tensor, pieces: Sequence[Piece]) -> St
     caches = [(piece.cache, piece.source) for piece in pieces]
     if store is not None:
         caches.insert(0, (store.cache, kept))
-    layers = []
+    layers: list[Any] = []
     for number in range(len(caches[0][0].layers)):
         both = []
         for name in ("keys", "values"):
@@ -98,7 +98,7 @@ def join(store: Store | None, kept: torch.Tensor, pieces: Sequence[Piece]) -> St
             both.append(_stack([t for t, _ in chosen], [r for _, r in chosen], [c for _, c in parts], width))
         layers.append(Layer(both[0], both[1], width))
         if store is not None:
-            store.cache.layers[number] = None
+            store.cache.layers[number] = None  # type: ignore[call-overload]
     return Store(Cache(layers=layers), valid, width)
 
 

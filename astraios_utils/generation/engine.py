@@ -167,7 +167,7 @@ class Engine:
         self.tokenizer, self.backend = tokenizer, _backend(tokenizer)
         tuned: Any = model if hasattr(model, "peft_config") else None
         self.base: Any = tuned.get_base_model() if tuned is not None else model
-        self.device = self.base.get_input_embeddings().weight.device
+        self.device: torch.device = self.base.get_input_embeddings().weight.device  # type: ignore[assignment]
         self.embeds, self.prefix = _virtual(tuned)
         self.virtual = len(self.embeds[0]) if self.embeds is not None else _columns(self.prefix)
         self.ends = _ends(self.base, tokenizer)
@@ -235,8 +235,8 @@ class Engine:
         columns = valid.shape[1] - _columns(self.prefix)
         self.forward(cache, valid.long(), positions[:, -columns:], **inputs)
         for layer in cache.layers:  # a pad attends to nothing, which some kernels answer with NaN
-            for held in (layer.keys, layer.values):
-                held.masked_fill_(~valid[:, None, :, None], 0)
+            for held in (layer.keys, layer.values):  # type: ignore[union-attr]
+                held.masked_fill_(~valid[:, None, :, None], 0)  # type: ignore[union-attr]
         return kv.Piece(cache, valid, source)
 
     def step(self, batch: _Batch) -> torch.Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 from .. import schema
 from . import aatk, codexglue, conala, humanevalpack, recode
@@ -27,7 +28,7 @@ def task_of(suite: schema.Suite, name: str) -> Task:
     """The task as the suite runs it: with its own numbers of samples and tokens where it says so."""
     task = get_task(name)
     samples, length = suite.sampling.samples, suite.sampling.max_length
-    changes: dict[str, int] = {} if samples is None or task.decoding.temperature == 0 else {"samples": samples}
+    changes: dict[str, Any] = {} if samples is None or task.decoding.temperature == 0 else {"samples": samples}
     changes |= {} if length is None else {"max_length": length}
     return dataclasses.replace(task, decoding=dataclasses.replace(task.decoding, **changes)) if changes else task
 
