@@ -1,6 +1,5 @@
 # Targets are described by `make help`, which is the default.
 # SUITE, SIZES, METHODS and TASKS cut a slice: make reproduce SUITE=released SIZES="1B 3B" METHODS=LoRA
-# Without SUITE: released, then nano; but sizes are one suite's, so that SIZES alone means released's.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
@@ -11,7 +10,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SLICE  := $(addprefix --size ,$(SIZES)) $(addprefix --method ,$(METHODS)) $(addprefix --task ,$(TASKS))
-SUITES := $(or $(SUITE),$(if $(SIZES),released,released nano))
+SUITE  ?= released
 TORCH  := $(shell grep -m1 '^torch==' requirements.lock)
 
 .PHONY: help setup lab reproduce test lint bench report nano-base clean
@@ -35,8 +34,8 @@ setup: $(READY) ## make the virtual environment from requirements.lock, then say
 lab: $(READY) ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
-reproduce: $(READY) ## make every table and figure of SUITE (default: released, then nano)
-	for suite in $(SUITES); do $(BIN)/astraios run --suite $$suite $(SLICE); done
+reproduce: $(READY) ## make every table and figure of SUITE (default: released)
+	$(BIN)/astraios run --suite $(SUITE) $(SLICE)
 
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -50,7 +49,7 @@ bench: $(READY) ## time our scoring against the usual harness's way, side by sid
 	$(BIN)/python benchmarks/scoring.py $(BENCH_ARGS)
 
 report: $(READY) ## write one self-contained HTML page of SUITE's tables and figures
-	$(BIN)/astraios report --suite $(or $(SUITE),released)
+	$(BIN)/astraios report --suite $(SUITE)
 
 nano-base: $(READY) ## train the nano suite's base models anew (SIZES cuts; about an hour a core), checksummed
 	$(BIN)/python -m astraios_utils.nano base $(addprefix --size ,$(SIZES))
