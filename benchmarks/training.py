@@ -14,11 +14,12 @@ import argparse
 import gc
 import json
 import math
+import multiprocessing
 import platform
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -120,7 +121,8 @@ def write_base(size: str, folder: Path) -> None:
     from transformers import AutoModelForCausalLM, GPTBigCodeConfig
 
     if size == "toy":
-        shape = {"vocab_size": 512, "n_positions": 256, "n_embd": 64, "n_layer": 2, "n_head": 4}
+        # Vocabulary and length stand to the hidden size as at 1B: 24 and 1.
+        shape = {"vocab_size": 3072, "n_positions": 512, "n_embd": 128, "n_layer": 2, "n_head": 4}
         config = GPTBigCodeConfig(**shape, multi_query=True, bos_token_id=0, eos_token_id=0)
     else:
         config = models.starcoder_config(size)
@@ -183,6 +185,14 @@ def load(base: Path, precision: str, method: str, arm: str) -> PreTrainedModel:
     if arm != "ours" and precision == "8bit" and method != "FFT":
         model = prepare_model_for_kbit_training(model, gradient_checkpointing_kwargs={"use_reentrant": False})
     return model
+
+
+def apart(function: Callable[..., Any], *given: Any) -> Any:
+    """On a CPU in a process of its own, so that no measurement finds memory that an earlier one has opened up."""
+    if CUDA:
+        return function(*given)
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        return pool.apply(function, given)
 
 
 def forget() -> int:
@@ -262,7 +272,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--arm", nargs="+", default=list(ARMS if CUDA else ARMS[:2]), choices=ARMS)
     parser.add_argument("--micro-batch", nargs="+", type=int, default=[1, 4], help="of our arm")
     parser.add_argument("--checkpoint-every", type=int, default=1, help="of our arm: checkpoint every so many layers")
-    parser.add_argument("--length", type=int, default=2048 if CUDA else 64)
+    parser.add_argument("--length", type=int, default=2048 if CUDA else 128)
     parser.add_argument("--batch", type=int, default=8, help="sequences in a step")
     parser.add_argument("--steps", type=int, default=2, help="measured steps")
     parser.add_argument("--warm-up", type=int, default=1)
@@ -282,9 +292,9 @@ def main() -> int:
     rows: list[Row] = []
     for size in options.size:
         with tempfile.TemporaryDirectory() as folder:
-            write_base(size, Path(folder))
+            apart(write_base, size, Path(folder))
             for method, precision, arm, micro in plan(options):
-                rows.append(measure(Path(folder), size, method, precision, arm, micro, options))
+                rows.append(apart(measure, Path(folder), size, method, precision, arm, micro, options))
                 print(show(rows[-1], None), file=sys.stderr, flush=True)
                 if options.json:  # after each: a killed run keeps what it has
                     options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))

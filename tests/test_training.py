@@ -278,6 +278,21 @@ def test_the_loss_is_the_models_own_cross_entropy(make: Callable[..., training.R
     assert losses.query("split == 'test' and step == 0")["loss"].item() == pytest.approx(wanted.item(), rel=1e-5)
 
 
+@pytest.mark.parametrize("method", ["FFT", "LoRA", "P-Tuning", "Prefix"])
+def test_the_fused_head_gives_the_same_losses(make: Callable[..., training.Run], method: str) -> None:
+    init = trainer.Tuner.__init__
+
+    def fused(self: trainer.Tuner, *args: Any, **kwargs: Any) -> None:
+        init(self, *args, fused=True, **kwargs)
+
+    plain = training.train(make(method, "plain", answers_only=True), quiet).losses
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer.Tuner, "__init__", fused)
+        losses = training.train(make(method, "fused", answers_only=True), quiet).losses
+    assert losses["loss"].to_list() == pytest.approx(plain["loss"].to_list(), rel=1e-4)
+    assert losses["grad_norm"].dropna().to_list() == pytest.approx(plain["grad_norm"].dropna().to_list(), rel=1e-3)
+
+
 @pytest.mark.parametrize("method", ["FFT", "P-Tuning", "Prefix"])
 def test_train_and_test_loss_are_over_the_same_tokens(make: Callable[..., training.Run], method: str) -> None:
     # Behind virtual tokens a sequence's first token could be predicted, too: 16 instead of 15 of 16 tokens. The first
@@ -402,8 +417,8 @@ def test_held_out_documents_that_fill_no_sequence_are_refused(
 ) -> None:
     short = tmp_path / "short.jsonl"
     short.write_text('{"prompt": "a", "completion": "b"}\n')
-    with pytest.raises(schema.BadInput, match="do not fill one sequence of 512 tokens"):
-        training.train(make("LoRA", corpus_test=str(short), sequence_length=512), quiet)
+    with pytest.raises(schema.BadInput, match="do not fill one sequence of 200 tokens"):
+        training.train(make("LoRA", corpus_test=str(short), sequence_length=200), quiet)
 
 
 def suite_file(folder: Path, base: Path, documents: Path, **fields: Any) -> Path:

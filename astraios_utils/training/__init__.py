@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from .cost import Meter
 
-VERSION = 2  # of what a run's result depends on, beside its inputs
+VERSION = 3  # of what a run's result depends on, beside its inputs
 LOSS_COLUMNS = ("step", "split", "loss", "tokens", "learning_rate", "grad_norm")
 
 

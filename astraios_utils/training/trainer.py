@@ -107,10 +107,17 @@ class Tuner(Trainer):
     """One run's loop.
 
     The loss is the mean cross-entropy over all labelled tokens of an optimiser step, so that splitting a step into
-    micro-batches changes memory and speed only. The head never builds the logits of a whole sequence.
+    micro-batches changes memory and speed only. On a GPU TRL's fused head never builds the logits of a whole sequence;
+    its fallback for CPUs computes them twice, so that there the model's own logits are faster and smaller.
+
+    Args:
+        test: the held-out batches.
+        fused: whether the fused head is used; default: on a GPU.
     """
 
-    def __init__(self, *args: Any, test: list[dict[str, torch.Tensor]], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, test: list[dict[str, torch.Tensor]], fused: bool | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.model_accepts_loss_kwargs = True  # the loss below divides by the step's tokens itself
         self.remove_callback(PrinterCallback)
@@ -118,12 +125,22 @@ class Tuner(Trainer):
         self._penalty = 0.0
         model: Any = self.model
         self.kind = model.active_peft_config.peft_type.value if hasattr(model, "peft_config") else None
-        add_fused_lm_head(model.get_base_model() if self.kind else model)
+        self.fused = self.args.device.type == "cuda" if fused is None else fused
+        if self.fused:
+            add_fused_lm_head(model.get_base_model() if self.kind else model)
 
     def _loss_sum(self, model: torch.nn.Module, inputs: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
         """Summed cross-entropy of a batch, and over how many tokens."""
-        outputs = model(**inputs, fused_lm_head=True)
-        return -outputs.log_probs.sum(), outputs.label_mask.sum()
+        if self.fused:
+            outputs = model(**inputs, fused_lm_head=True)
+            return -outputs.log_probs.sum(), outputs.label_mask.sum()
+        wanted = inputs["labels"][:, 1:]
+        logits = model(input_ids=inputs["input_ids"], use_cache=False).logits
+        logits = logits[:, -inputs["input_ids"].shape[1] : -1]  # virtual tokens stand before the sequence
+        nll = torch.nn.functional.cross_entropy(
+            logits.flatten(0, 1).float(), wanted.flatten(), ignore_index=IGNORED, reduction="sum"
+        )
+        return nll, (wanted != IGNORED).sum()
 
     def compute_loss(
         self,
