@@ -16,6 +16,7 @@ from transformers import TopPLogitsWarper
 from astraios_utils import models, schema
 from astraios_utils.generation import engine, sampling
 from astraios_utils.generation.engine import Answer, Engine, Request
+from astraios_utils.tasks import Problem, get_task
 
 LENGTH = 48  # longest prompt plus answer
 PROMPTS = ("Question: What?\n\nAnswer:", "Q", "does this return the sum of a list? " * 2, "Answer: It returns")
@@ -260,3 +261,43 @@ def test_numbers_depend_on_their_name_alone() -> None:
     assert np.array_equal(sampling.numbers("0/1B/LoRA/defect/7//0/3", 40), one[:40])
     assert not np.isin(sampling.numbers("0/1B/LoRA/defect/7//0/4", 100), one).any()
     assert ((one >= 0) & (one < 1)).all()
+
+
+WRITTEN = (
+    "\n    return x\n\n\n    y = 1\nprint(x)",
+    "\n    if x:\n        return 1\n#done",
+    " -> int:\n    return 1\n\tz\n @x\ny",
+    "\n        return x;\n    }\n}}\nclass B {}",
+    " { int[] a = {1, 2}; }\n    }\n  int y; }\n}",
+    "YES\nNo, <|endoftext|>",
+)
+
+
+@pytest.mark.parametrize("name", ["synthesize-python", "repair-java", "recode-format", "defect", "conala"])
+@pytest.mark.parametrize("text", WRITTEN)
+@pytest.mark.parametrize("step", [1, 3, 5])
+def test_looking_at_what_is_new_stops_where_looking_at_all_does(name: str, text: str, step: int) -> None:
+    task = get_task(name)
+    row = dict.fromkeys(("prompt", "declaration", "docstring", "canonical_solution"), "def f(x):\n")
+    problem, kept = Problem("0", "", row), None
+    for end in range(step, len(text) + step, step):
+        so_far = text[:end]
+        if task.finished(so_far, end - step):
+            kept = so_far
+            break
+        assert not task.finished(so_far), so_far
+    assert (kept is not None) == task.finished(text)
+    if kept is not None and task.kind == "execution":
+        assert task.finish(problem, kept).rstrip() == task.finish(problem, text).rstrip()
+
+
+def test_a_description_may_become_as_long_as_the_docstring() -> None:
+    describe, write = get_task("explain-python").turns()
+    problem = Problem("0", "", {"docstring": "Ten chars.", "canonical_solution": "", "declaration": "def f(x):\n"})
+    assert (describe.field, write.field) == ("description", "")
+    assert not describe.finished(problem, "\n  Adds two", 0)
+    assert describe.finished(problem, "\n  Adds two x", 0)
+    assert describe.finished(problem, "Adds\n#", 0)
+    assert not describe.finished(problem, "\n# Adds", 0)  # white space at the start is no part of it
+    for text in ("\n  Adds two x", "Adds two  \n", "\n# Adds"):
+        assert describe.finish(problem, text + " and more") == describe.finish(problem, text + " and less")
