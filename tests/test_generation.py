@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy import stats
 from tiny_models import stir, tiny, tokenizer
-from transformers import TopPLogitsWarper
+from transformers import MambaConfig, MambaForCausalLM, TopPLogitsWarper
 
 from astraios_utils import models, schema
 from astraios_utils.generation import engine, sampling
@@ -206,6 +206,16 @@ def test_what_cannot_be_answered_is_one_line() -> None:
     with pytest.raises(schema.BadInput, match=r"max_length 253 and 4 virtual .* base's 256 positions: .* at most 252"):
         answers(tuned("Prompt"), [request("Q", max_length=253)])
     assert len(answers(tuned("Prompt"), [request("Q", max_length=252)])["Q"][0].text) > 0
+
+
+def test_models_and_methods_without_keys_and_values_are_refused() -> None:
+    recurrent = MambaForCausalLM(MambaConfig(vocab_size=300, hidden_size=8, num_hidden_layers=1))
+    with pytest.raises(schema.BadInput, match="MambaForCausalLM keeps a state"):
+        Engine(recurrent, tokenizer())
+    shared = {"peft_type": "MULTITASK_PROMPT_TUNING", "num_virtual_tokens": 4, "num_tasks": 2}
+    tasks = models.attach(tiny(vocab_size=300), "of my own", shared)
+    with pytest.raises(schema.BadInput, match="does not know the prompt method MULTITASK_PROMPT_TUNING"):
+        Engine(tasks, tokenizer())
 
 
 def test_out_of_memory_halves_the_batch_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -167,6 +167,9 @@ class Engine:
         self.tokenizer, self.backend = tokenizer, _backend(tokenizer)
         tuned: Any = model if hasattr(model, "peft_config") else None
         self.base: Any = tuned.get_base_model() if tuned is not None else model
+        if self.base._is_stateful:
+            name = type(self.base).__name__
+            raise schema.BadInput(f"{name} keeps a state instead of keys and values: generation has no cache for it")
         self.device: torch.device = self.base.get_input_embeddings().weight.device  # type: ignore[assignment]
         self.embeds, self.prefix = _virtual(tuned)
         self.virtual = len(self.embeds[0]) if self.embeds is not None else _columns(self.prefix)
