@@ -179,7 +179,7 @@ def _materialise(model: Any) -> None:
                 module._buffers[name] = torch.empty(value.shape, dtype=value.dtype)
 
 
-def _step(model: Any, recipe: schema.Recipe, half: bool, accumulates: bool) -> tuple[int, int, int, int]:
+def _step(model: Any, recipe: schema.Recipe, cuda: bool, half: bool, accumulates: bool) -> tuple[int, int, int, int]:
     """Bytes of weights, gradients, optimiser states and the peak of the rest in a step of a run under way."""
     import torch
     from trl.trainer.utils import add_fused_lm_head
@@ -193,7 +193,8 @@ def _step(model: Any, recipe: schema.Recipe, half: bool, accumulates: bool) -> t
             activation_checkpointing_kwargs={"use_reentrant": False}, every_n_layers=recipe.checkpoint_every
         )
     model.train()
-    add_fused_lm_head(base)
+    if cuda:
+        add_fused_lm_head(base)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer, ledger = torch.optim.AdamW(trained, fused=True), Ledger()
     with ledger.watching():
@@ -210,10 +211,8 @@ def _step(model: Any, recipe: schema.Recipe, half: bool, accumulates: bool) -> t
         ledger.restart()
         ids = torch.ones((recipe.micro_batch, recipe.sequence_length), dtype=torch.long)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
-            outputs = model(input_ids=ids, labels=ids, fused_lm_head=True)
-            loss = -outputs.log_probs.sum()
-        del outputs
-        loss.backward()
+            loss, _ = models.loss_sum(model, {"input_ids": ids, "labels": ids}, fused=cuda)
+        loss.backward()  # type: ignore[no-untyped-call]
     return weights, gradients, states, max(ledger.peak - weights - gradients - states, 0)
 
 
@@ -283,7 +282,7 @@ def plan(
     with FakeTensorMode(allow_non_fake_inputs=True), _kernels(cuda):
         _materialise(model)
         accumulates = recipe.batch > recipe.micro_batch * gpus
-        weights, gradients, states, rest = _step(model, recipe, half, accumulates)
+        weights, gradients, states, rest = _step(model, recipe, cuda, half, accumulates)
     found = Plan(weights, gradients, states, rest, 0, 1, parameters, trained)
     if held == "8bit":
         saved, space = _eight_bit(model, recipe.micro_batch * recipe.sequence_length)

@@ -267,6 +267,25 @@ def weights_precision(recipe: schema.Recipe, method: str, cuda: bool) -> str:
     return recipe.base_precision
 
 
+def loss_sum(model: Any, inputs: Mapping[str, torch.Tensor], fused: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Summed cross-entropy of a batch, and over how many tokens: what training minimises and the memory plan runs.
+
+    Args:
+        inputs: ``input_ids`` and ``labels``, (rows, length); labels of -100 are left out.
+        fused: by the head that TRL has added to the model, which never holds the logits of a whole sequence.
+    """
+    from torch.nn import functional
+
+    if fused:
+        outputs = model(**inputs, fused_lm_head=True)
+        return -outputs.log_probs.sum(), outputs.label_mask.sum()
+    wanted = inputs["labels"][:, 1:]
+    logits = model(input_ids=inputs["input_ids"], use_cache=False).logits
+    logits = logits[:, -inputs["input_ids"].shape[1] : -1]  # virtual tokens stand before the sequence
+    nll = functional.cross_entropy(logits.flatten(0, 1).float(), wanted.flatten(), reduction="sum")
+    return nll, (wanted != -100).sum()
+
+
 def load_config(base: schema.Base) -> PretrainedConfig:
     """The base's configuration: its ``shape`` where the suite gives one, else from its folder or the hub.
 

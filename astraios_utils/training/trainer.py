@@ -17,7 +17,7 @@ from torch.utils.data import IterableDataset
 from transformers import PreTrainedTokenizerBase, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from trl.trainer.utils import add_fused_lm_head
 
-from .. import schema, store
+from .. import models, schema, store
 from ..corpus import IGNORED, Corpus, Packed, Position, pack
 from . import parallel
 from .cost import Meter
@@ -131,16 +131,7 @@ class Tuner(Trainer):
 
     def _loss_sum(self, model: torch.nn.Module, inputs: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
         """Summed cross-entropy of a batch, and over how many tokens."""
-        if self.fused:
-            outputs = model(**inputs, fused_lm_head=True)
-            return -outputs.log_probs.sum(), outputs.label_mask.sum()
-        wanted = inputs["labels"][:, 1:]
-        logits = model(input_ids=inputs["input_ids"], use_cache=False).logits
-        logits = logits[:, -inputs["input_ids"].shape[1] : -1]  # virtual tokens stand before the sequence
-        nll = torch.nn.functional.cross_entropy(
-            logits.flatten(0, 1).float(), wanted.flatten(), ignore_index=IGNORED, reduction="sum"
-        )
-        return nll, (wanted != IGNORED).sum()
+        return models.loss_sum(model, inputs, self.fused)
 
     def compute_loss(
         self,
