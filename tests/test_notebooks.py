@@ -82,7 +82,7 @@ def test_badge_and_bootstrap_come_first(path: Path) -> None:
 def test_bootstrap_does_nothing_outside_colab() -> None:
     scope: dict[str, object] = {}
     exec(notebook.bootstrap(), scope)
-    assert set(scope) - {"__builtins__"} == {"importlib", "pathlib", "subprocess", "sys"}
+    assert set(scope) - {"__builtins__"} == {"pathlib", "runpy", "subprocess", "sys"}
 
 
 def test_prose_says_what_comes_first_and_how_it_ends(path: Path) -> None:
