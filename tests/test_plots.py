@@ -255,6 +255,9 @@ def test_loss_curves_show_the_test_loss_and_say_where_nothing_has_run() -> None:
     assert list(named) == list(METHODS)  # test losses; the pale lines of train losses have no name
     np.testing.assert_allclose(named["LoRA"].get_xydata(), [[0, 5], [10, 4]])
     assert len(panels[0].lines) == 4
+    legend = panels[-1].get_legend()  # right of the last panel, of the methods of all
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == list(METHODS)
     far = pd.concat([losses, pd.DataFrame([("1B", "LoRA", 11, "train", 99.0)], columns=losses.columns)])
     low, high = plots.loss_curves(far, plt.subplots(1, 2)[1], SIZES)[0].get_ylim()
     assert (low, high) == pytest.approx((3.75, 5.25))  # test losses of 4 to 5 and a quarter of their range

@@ -37,7 +37,8 @@ def loss_curves(losses: pd.DataFrame, axes: Sequence[Axes] | np.ndarray, sizes: 
         margin = 0.25 * (high - low) or 0.1
         for ax in panels:
             ax.set_ylim(low - margin, high + margin)
-        panels[-1].legend(loc="upper left", bbox_to_anchor=(1.01, 1.0))
+        named = {line.get_label(): line for ax in panels for line in ax.lines if line.get_marker() != "None"}
+        panels[-1].legend(handles=list(named.values()), loc="upper left", bbox_to_anchor=(1.01, 1.0))
     else:
         panels[0].set_yticks([])
     return panels
