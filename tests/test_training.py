@@ -467,7 +467,8 @@ def test_bad_suites_are_one_clear_line(tmp_path: Path, build: Path, base: Path, 
     refuse("has no recipe", recipe=None)
     refuse(r"names no base of size 2M \(bases: tiny\)", sizes=["2M"])
     refuse("unknown method 'Smal': did you mean Small", methods=["Smal"])
-    own = "unknown method .one of your own needs a peft_type, or what it is like. 'Lora2'"
+    lacks = "unknown method .one of your own needs a peft_type, or what it is like. 'Lora2'"
+    refuse(lacks, method_configs={"Lora2": {"r": 2}})
     refuse(own, method_configs={"Lora2": {"r": 2}})
     rates = {"corpus": "x", "learning_rates": {"LoRAA": 1}}
     refuse("unknown method .learning_rates. 'LoRAA': did you mean LoRA", recipe=rates)
