@@ -469,7 +469,6 @@ def test_bad_suites_are_one_clear_line(tmp_path: Path, build: Path, base: Path, 
     refuse("unknown method 'Smal': did you mean Small", methods=["Smal"])
     lacks = "unknown method .one of your own needs a peft_type, or what it is like. 'Lora2'"
     refuse(lacks, method_configs={"Lora2": {"r": 2}})
-    refuse(own, method_configs={"Lora2": {"r": 2}})
     rates = {"corpus": "x", "learning_rates": {"LoRAA": 1}}
     refuse("unknown method .learning_rates. 'LoRAA': did you mean LoRA", recipe=rates)
     refuse("recipe: .*batch 3 is not a multiple of micro_batch 2", recipe={"corpus": "x", "batch": 3, "micro_batch": 2})
