@@ -264,7 +264,8 @@ def test_a_dead_launcher_is_an_error_of_the_sandbox(cache: Path) -> None:
     engine = JavaEngine(choose(allow_weak=True), workers=1, cache=cache)
     try:
         engine.pool._launcher._process.kill()
-        engine.pool._launcher._process.wait()
+        for channel in (engine.pool._launcher._socket, *(jvm.channel for jvm in engine.pool.jvms)):
+            assert channel.recv(1) == b""  # its other end is gone: all of them die with the launcher, in their own time
         with pytest.raises(SandboxError, match="launcher process died"):
             judge(engine, sample("return n + 1;"))
     finally:
