@@ -95,8 +95,9 @@ def _run(options: argparse.Namespace) -> None:
 def _notebook(options: argparse.Namespace) -> None:
     from . import notebook, pipeline
 
-    suite = _slice(options)
-    pipeline.aggregate(store.load_suite(options.suite))  # a notebook is current only with the results it shows
+    whole, suite = store.load_suite(options.suite), _slice(options)
+    store.keep_suite(whole)
+    pipeline.aggregate(whole)  # a notebook is current only with the results it shows
     parameters = {"suite": suite.name, "sizes": list(suite.sizes), "methods": list(suite.methods)}
     print(notebook.execute(options.name, suite.name, parameters, force=options.force))
 

@@ -248,7 +248,11 @@ def run(
         sandbox: arguments of :class:`sandbox.Sandbox`.
         force: execute notebooks that are current, too.
         executor: who trains and generates; none: this machine (:func:`grid.local`).
+
+    Raises:
+        schema.AstraiosError: as the stages and notebooks say; or a suite has the name of another of the project.
     """
+    store.keep_suite(whole)
     obtain(part, executor)
     score(part, sandbox)
     aggregate(whole)

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 import pandas as pd
+import yaml
 
 from . import schema
 
@@ -62,14 +63,37 @@ def figures_dir(suite: str) -> Path:
     return Path(os.environ.get("ASTRAIOS_FIGURES") or root() / "figures") / suite
 
 
-@lru_cache
 def load_suite(name: str) -> schema.Suite:
-    """The suite of that name in ``data/suites``, or the suite file at that path."""
+    """The suite file at that path, or the suite of that name: in ``data/suites``, or one that has run here."""
     if name.endswith((".yaml", ".yml")):
         return schema.read_suite(Path(name))
-    folder = data_dir() / "suites"
-    known = sorted(p.stem for p in folder.glob("*.yaml"))
-    return schema.read_suite(folder / f"{schema.match(name, known, 'suite')}.yaml")
+    known = {path.parent.name: path for path in sorted(build_dir().glob("*/suite.yaml"))}
+    known |= {path.stem: path for path in sorted((data_dir() / "suites").glob("*.yaml"))}
+    path = known[schema.match(name, known, "suite")]
+    return _read_suite(path, path.stat().st_mtime_ns)
+
+
+@lru_cache
+def _read_suite(path: Path, changed: int) -> schema.Suite:
+    return schema.read_suite(path)
+
+
+def keep_suite(suite: schema.Suite) -> None:
+    """Keep a suite that is not the project's with its run, so that notebooks and commands find it by its name.
+
+    Raises:
+        schema.BadInput: it has the name of one of the project's suites, and says something else.
+    """
+    shipped = data_dir() / "suites" / f"{suite.name}.yaml"
+    if shipped.exists():
+        if schema.read_suite(shipped) != suite:
+            raise schema.BadInput(f"suite {suite.name}: the project has another of that name ({shipped}); rename yours")
+        return
+    path = suite_dir(suite.name) / "suite.yaml"
+    text = yaml.safe_dump(suite.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True)
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        with atomic(path, "w") as stream:
+            stream.write(text)
 
 
 @contextlib.contextmanager

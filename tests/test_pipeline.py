@@ -93,6 +93,17 @@ def test_generations_hold_what_was_written_and_what_was_made_of_it(whole: tuple[
     assert cost["tokens"] > sum(sum(row["tokens"]) for row in rows) >= 18
 
 
+def test_a_suite_that_has_run_is_found_by_its_name(
+    whole: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file, build = whole
+    monkeypatch.setenv("ASTRAIOS_BUILD", str(build))
+    assert store.load_suite("tiny") == schema.read_suite(file)
+    monkeypatch.setenv("ASTRAIOS_BUILD", str(tmp_path))
+    with pytest.raises(schema.UnknownName, match="unknown suite 'tiny'"):
+        store.load_suite("tiny")
+
+
 def test_models_and_samples_differ(whole: tuple[Path, Path]) -> None:
     folder = whole[1] / "tiny" / "generations" / "synthesize-python"
     raw = {path.name: [one for row in _rows(path) for one in row["raw"]] for path in folder.glob("*.xz")}

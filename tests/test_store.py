@@ -75,3 +75,40 @@ def test_provenance_names_code_and_packages() -> None:
     assert made["python"].startswith("3.")
     assert "pandas" in made["packages"]
     assert made["peak_memory_mib"] > 10
+
+
+OWN = """\
+name: mine
+title: "Mine: ökonomisch"
+sizes: [1B]
+methods: [DoRA]
+tasks: [defect]
+method_configs: {DoRA: {like: LoRA, use_dora: true, scale: 1.0e-6}}
+bases: {1B: {model: ./model}}
+problems: {defect: ./defect.jsonl}
+recipe: {corpus: ./corpus.jsonl, learning_rates: {DoRA: 5.0e-5}}
+"""
+
+
+def test_a_kept_suite_is_found_by_its_name_and_says_the_same(build: Path, tmp_path: Path) -> None:
+    file = tmp_path / "anything.yaml"
+    file.write_text(OWN, encoding="utf-8")
+    suite = store.load_suite(str(file))
+    assert suite.bases["1B"].model == str(tmp_path / "model")
+    store.keep_suite(suite)
+    assert store.load_suite("mine") == suite  # from another folder: with its paths
+    kept = build / "mine" / "suite.yaml"
+    before = kept.stat().st_mtime_ns
+    store.keep_suite(suite)
+    assert kept.stat().st_mtime_ns == before  # nothing to write
+    changed = suite.model_copy(update={"seed": 1})
+    store.keep_suite(changed)
+    assert store.load_suite("mine") == changed
+
+
+def test_names_of_the_projects_suites_are_taken(build: Path) -> None:
+    released = store.load_suite("released")
+    store.keep_suite(released)
+    with pytest.raises(schema.BadInput, match="the project has another of that name"):
+        store.keep_suite(released.model_copy(update={"seed": 7}))
+    assert not list(build.rglob("suite.yaml"))
