@@ -51,7 +51,9 @@ class Jvm:
     incoming: bytearray = field(default_factory=bytearray)
 
     def cpu(self) -> float:
-        """CPU seconds of its life so far; NaN where they cannot be read."""
+        """CPU seconds of its life so far: 0 until it has begun, NaN where they cannot be read."""
+        if not self.greeted:
+            return 0.0
         return linux.cpu_seconds(self.pid) if self.pid else math.nan
 
     def alive(self) -> bool:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -338,6 +339,20 @@ def test_a_killed_zygote_is_replaced_and_its_programs_run_again(which: int) -> N
 
         outcomes = dict(box.run(programs()))
         assert [outcomes[index].status for index in range(3)] == [PASSED] * 3
+
+
+def test_a_program_that_the_machine_has_not_begun_is_not_late() -> None:
+    if levels.missing_for(REDUCED):
+        pytest.skip("no kernel isolation on this machine")
+    with Sandbox(workers=2) as box:
+        assert judge(box, ADD, TEST).status == PASSED
+        zygote = zygotes(box)[1 if box.level.name == FULL else 0]
+        os.kill(zygote, signal.SIGSTOP)  # as on a machine that has no time for it
+        wakes = threading.Timer(1.0, os.kill, (zygote, signal.SIGCONT))
+        wakes.start()
+        outcomes = dict(box.run(Program("python", ADD, TEST, timeout=0.5) for _ in range(4)))
+        wakes.join()
+    assert [outcomes[index].status for index in range(4)] == [PASSED] * 4
 
 
 def test_a_dying_parent_takes_everything_with_it(tmp_path: Path) -> None:
