@@ -1,5 +1,6 @@
 # Targets are described by `make help`, which is the default.
 # SUITE, SIZES, METHODS and TASKS cut a slice: make reproduce SUITE=released SIZES="1B 3B" METHODS=LoRA
+# Without a SUITE, `released` and then `nano` are run; with SIZES, which are one suite's own, `released` alone.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
@@ -9,8 +10,8 @@ PYTHON ?= python3.11
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-SLICE  := $(addprefix --size ,$(SIZES)) $(addprefix --method ,$(METHODS)) $(addprefix --task ,$(TASKS))
-SUITE  ?= released
+SLICE  := $(foreach v,$(SIZES),--size '$(v)') $(foreach v,$(METHODS),--method '$(v)') $(foreach v,$(TASKS),--task '$(v)')
+SUITE  ?= released $(if $(SIZES),,nano)
 TORCH  := $(shell grep -m1 '^torch==' requirements.lock)
 
 .PHONY: help setup lab reproduce test lint bench report nano-base clean
@@ -34,8 +35,8 @@ setup: $(READY) ## make the virtual environment from requirements.lock, then say
 lab: $(READY) ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
-reproduce: $(READY) ## make every table and figure of SUITE (default: released)
-	$(BIN)/astraios run --suite $(SUITE) $(SLICE)
+reproduce: $(READY) ## make every table and figure of SUITE (default: released, then nano)
+	@$(foreach suite,$(SUITE),$(BIN)/astraios run --suite $(suite) $(SLICE);)
 
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -48,8 +49,8 @@ lint: $(READY) ## check style and types
 bench: $(READY) ## time our scoring against the usual harness's way, side by side in one run
 	$(BIN)/python benchmarks/scoring.py $(BENCH_ARGS)
 
-report: $(READY) ## write one self-contained HTML page of SUITE's tables and figures
-	$(BIN)/astraios report --suite $(SUITE)
+report: $(READY) ## write one self-contained HTML page of each SUITE's tables and figures
+	@$(foreach suite,$(SUITE),$(BIN)/astraios report --suite $(suite);)
 
 nano-base: $(READY) ## train the nano suite's base models anew (SIZES cuts; about an hour a core), checksummed
 	$(BIN)/python -m astraios_utils.nano base $(addprefix --size ,$(SIZES))
