@@ -51,10 +51,11 @@ class Jvm:
     incoming: bytearray = field(default_factory=bytearray)
 
     def cpu(self) -> float:
-        """CPU seconds of its life so far: 0 until it has begun, NaN where they cannot be read."""
-        if not self.greeted:
-            return 0.0
-        return linux.cpu_seconds(self.pid) if self.pid else math.nan
+        """CPU seconds of its life so far: 0 before it and after it, NaN where the platform does not tell."""
+        if self.greeted and not self.pid:
+            return math.nan
+        used = linux.cpu_seconds(self.pid) if self.pid else math.nan
+        return 0.0 if math.isnan(used) else used
 
     def alive(self) -> bool:
         """Whether its end of the channel is open and it has nothing to say unasked."""

@@ -106,10 +106,11 @@ class _Running:
         return _SO_PASSCRED is None or bool(self.tester and self.subject)
 
     def cpu(self) -> float:
-        """CPU seconds so far of both processes; NaN where they cannot be read."""
+        """CPU seconds so far of both processes, without one that has ended; NaN where the platform does not tell."""
         if not self.tester or not self.subject:
             return math.nan
-        return linux.cpu_seconds(self.tester) + linux.cpu_seconds(self.subject)
+        used = (linux.cpu_seconds(self.tester), linux.cpu_seconds(self.subject))
+        return sum(seconds for seconds in used if not math.isnan(seconds))
 
     def wall(self) -> float:
         return time.monotonic() - self.started

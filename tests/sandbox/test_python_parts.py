@@ -7,7 +7,9 @@ import datetime
 import decimal
 import fractions
 import json
+import math
 import os
+import socket
 import struct
 import sys
 from typing import Any
@@ -15,7 +17,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from astraios_utils.sandbox import Sandbox, SandboxUnavailable, endless, levels, linux, runtime_id, witness
+from astraios_utils.sandbox import (
+    Sandbox,
+    SandboxUnavailable,
+    endless,
+    java_pool,
+    levels,
+    linux,
+    python,
+    runtime_id,
+    witness,
+)
 from astraios_utils.sandbox.codec import CodecError, Decoder, Encoder, Unsendable, overwrite
 
 Point = collections.namedtuple("Point", "x y")
@@ -168,6 +180,27 @@ def test_cpu_seconds_of_a_process() -> None:
         pytest.skip("needs Linux's per-process clocks")
     assert linux.cpu_seconds(os.getpid()) > 0
     assert np.isnan(linux.cpu_seconds(2**22 + 1))  # beyond the largest pid
+
+
+@needs_linux
+def test_a_process_that_has_ended_is_no_process_whose_clock_cannot_be_read() -> None:
+    """Between its end and the reading of its last word, a late program would otherwise be called a timeout."""
+    gone = 2**22 + 1  # beyond the largest pid
+    here, there = socket.socketpair()
+    with here, there:
+        running = python._Running(None, 1, 1, here, memoryview(b""), 0.0, False)  # type: ignore[arg-type]
+        assert not running.begun
+        running.tester, running.subject = gone, gone
+        assert running.begun
+        assert running.cpu() == 0
+        running.tester = os.getpid()
+        assert running.cpu() > 0
+        jvm = java_pool.Jvm(1, java_pool.OWN, here)
+        assert jvm.cpu() == 0  # it has not begun
+        jvm.greeted = True
+        assert math.isnan(jvm.cpu())  # the platform does not tell
+        jvm.pid = gone
+        assert jvm.cpu() == 0
 
 
 def test_weak_isolation_needs_consent(monkeypatch: pytest.MonkeyPatch) -> None:
