@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -50,7 +51,7 @@ def constraints(lock: Iterable[str], here: Mapping[str, str], kept: Iterable[str
 
 
 def install(home: Path) -> None:
-    """Install the project and what it lacks into the running kernel's environment.
+    """Install the project and what it lacks into the running kernel's environment; with a GPU, what 8-bit bases need.
 
     Args:
         home: the checkout.
@@ -61,7 +62,8 @@ def install(home: Path) -> None:
     lock = (home / "requirements.lock").read_text(encoding="utf-8").splitlines()
     file = home / "colab.txt"
     file.write_text("\n".join(constraints(lock, installed(), in_use())) + "\n", encoding="utf-8")
-    subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", "-c", str(file), "-e", str(home)])
+    wanted = f"{home}[gpu]" if shutil.which("nvidia-smi") else str(home)
+    subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", "-c", str(file), "-e", wanted])
     sys.path.insert(0, str(home))
     importlib.invalidate_caches()
 

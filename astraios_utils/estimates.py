@@ -102,18 +102,24 @@ def training_hours(
     return tokens * per_token / (gpu.operations * UTILISATION[held] * gpus) / 3600
 
 
-def new_tokens(tasks: Iterable[Task]) -> int:
-    """How many tokens the samples of these tasks have, about."""
+def new_tokens(tasks: Iterable[Task], own: Mapping[str, int] = MappingProxyType({})) -> int:
+    """How many tokens the samples of these tasks have, about; ``own``: tasks with problems of a suite's own."""
     total = 0
     for task in tasks:
         population = getattr(task, "population", None)  # of the full data sets, the protocol asks only these
-        problems = sum(population) if population else task.data.rows
+        problems = own.get(task.name) or (sum(population) if population else task.data.rows)
         total += problems * task.decoding.samples * NEW_TOKENS[task.kind]
     return total
 
 
-def generation_hours(config: PretrainedConfig, tasks: Iterable[Task], parameters: int, gpu: Gpu) -> float:
-    """Estimated hours of generating the samples of these tasks with one model in 16 bits on one card."""
+def generation_hours(
+    config: PretrainedConfig,
+    tasks: Iterable[Task],
+    parameters: int,
+    gpu: Gpu,
+    own: Mapping[str, int] = MappingProxyType({}),
+) -> float:
+    """Estimated hours of generating the samples of these tasks (as :func:`new_tokens`) with one model in 16 bits."""
     layers = int(config.get_text_config().num_hidden_layers)
     step = 2 * parameters / (gpu.bandwidth * DECODING_BANDWIDTH) + layers * LAYER_SECONDS
-    return new_tokens(tasks) * step / ROWS / 3600
+    return new_tokens(tasks, own) * step / ROWS / 3600

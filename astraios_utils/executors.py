@@ -12,20 +12,23 @@ fsspec URL, from which a unit fetches what it needs and where it puts what it ha
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
-import shutil
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import grid, schema, store
+from . import generation, grid, schema, store, training
+from .tasks import task_of
 from .training import say
 
 EXECUTORS = ("local", "ray")
 EVERY = 10.0  # seconds between lines of progress
 PASSED_ON = ("ASTRAIOS_", "HF_", "CUDA_HOME")  # beginnings of the variables that workers get from here
+LOCK = ".fetching"
 
 
 class ExecutionFailed(schema.AstraiosError):
@@ -40,11 +43,16 @@ def executor(name: str, suite: schema.Suite, url: str = "") -> grid.Executor | N
 
     Raises:
         schema.UnknownName: no such executor.
+        schema.BadInput: the URL cannot be opened here.
         schema.MissingTool: Ray is not installed.
     """
     if schema.match(name, EXECUTORS, "executor") == "local":
+        if url:
+            raise schema.BadInput(f"--store {url}: only with --executor ray")
         return None
     _ray()
+    if url:
+        _opened(url)
     return RayExecutor(suite.resources, url)
 
 
@@ -57,55 +65,119 @@ def _ray() -> Any:
 
 
 @dataclass(frozen=True, slots=True)
+class _Place:
+    """What a unit reads or writes: files of one folder whose names begin alike.
+
+    Attributes:
+        mark: the one that is written last, and vouches for the others.
+        current: whether it does so for what the suite wants now.
+    """
+
+    folder: Path
+    start: str
+    mark: str
+    current: Callable[[], bool]
+
+    def files(self) -> list[Path]:
+        """What is here, the mark last."""
+        found = [path for path in self.folder.rglob(f"{self.start}*") if path.is_file() and path.name != LOCK]
+        return sorted(found, key=lambda path: (path == self.folder / self.mark, path))
+
+    def copied(self, there: Any, root: str) -> list[str]:
+        """The names, relative to the folder, of what its copy at ``root`` holds, the mark last."""
+        names = (os.path.relpath(path, root) for path in there.find(root))
+        return sorted(
+            (name for name in names if name.startswith(self.start)), key=lambda name: (name == self.mark, name)
+        )
+
+    def alike(self, there: Any, root: str) -> bool:
+        """Whether the same mark stands here and in the copy at ``root``."""
+        here, mark = self.folder / self.mark, f"{root}/{self.mark}"
+        return here.exists() and there.exists(mark) and bool(there.cat_file(mark) == here.read_bytes())
+
+
+def _places(unit: grid.Unit) -> Iterator[_Place]:
+    run = training.plan(unit.suite, unit.model)
+    yield _Place(run.folder, "", "run.json", lambda: run.record() is not None)
+    for task in unit.tasks:
+        cell = generation.Cell(unit.suite, unit.model, task_of(unit.suite, task))
+        yield _Place(cell.path.parent, f"{unit.model.slug}.", f"{cell.path.name}.json", cell.current)
+
+
+@dataclass(frozen=True, slots=True)
 class Remote:
-    """The build folder's copy at an fsspec URL; an empty one is no copy: the folder itself is shared."""
+    """The build folder's copy at an fsspec URL; an empty one is no copy: the folder itself is shared.
+
+    What is complete is copied as a whole, its mark last; the same mark on both sides says that there is nothing to do.
+    """
 
     url: str
 
-    def _places(self, unit: grid.Unit) -> list[tuple[str, str]]:
-        """What a unit reads or writes: folders below the build folder, and how its files' names in them begin."""
-        top, slug = unit.suite.name, unit.model.slug
-        return [(f"{top}/train/{slug}", ""), *((f"{top}/generations/{task}", f"{slug}.") for task in unit.tasks)]
-
     def pull(self, unit: grid.Unit) -> None:
-        """Fetch a unit's files; those that are here with the same size stay."""
-        if not self.url:
-            return
-        import fsspec  # type: ignore[import-untyped]
-
-        there, root = fsspec.core.url_to_fs(self.url)
-        for folder, start in self._places(unit):
-            for path, about in there.find(f"{root}/{folder}", detail=True).items():
-                target = store.build_dir() / os.path.relpath(path, root)
-                held = target.exists() and target.stat().st_size == about["size"]
-                if target.name.startswith(start) and not held:
-                    with store.atomic(target) as stream, there.open(path) as source:
-                        shutil.copyfileobj(source, stream)
+        """Fetch what is complete there, in the place of whatever is here."""
+        for place, there, root in self._pairs(unit):
+            with _alone(place.folder):  # other units of this machine may need the same checkpoint
+                if there.exists(f"{root}/{place.mark}") and not place.alike(there, root):
+                    for file in reversed(place.files()):
+                        file.unlink()
+                    for name in place.copied(there, root):
+                        (place.folder / name).parent.mkdir(parents=True, exist_ok=True)
+                        there.get_file(f"{root}/{name}", str(place.folder / name))
 
     def push(self, unit: grid.Unit) -> None:
-        """Put a unit's files there, what marks them as complete (``*.json``) last."""
-        if not self.url:
-            return
-        import fsspec
+        """Put what is complete and current here in the place of whatever is there."""
+        for place, there, root in self._pairs(unit):
+            if place.current() and not place.alike(there, root):
+                for name in reversed(place.copied(there, root)):
+                    there.rm_file(f"{root}/{name}")
+                for file in place.files():
+                    target = f"{root}/{file.relative_to(place.folder)}"
+                    there.makedirs(os.path.dirname(target), exist_ok=True)
+                    there.put_file(str(file), target)
 
-        there, root = fsspec.core.url_to_fs(self.url)
-        build = store.build_dir()
-        found = [path for folder, start in self._places(unit) for path in (build / folder).rglob(f"{start}*")]
-        for path in sorted(filter(Path.is_file, found), key=lambda p: (p.suffix == ".json", p)):
-            place = f"{root}/{path.relative_to(build)}"
-            there.makedirs(os.path.dirname(place), exist_ok=True)
-            there.put_file(str(path), place)
+    def _pairs(self, unit: grid.Unit) -> Iterator[tuple[_Place, Any, str]]:
+        """Each place with the file system and the folder of its copy."""
+        if self.url:
+            there, top = _opened(self.url)
+            there.invalidate_cache()  # others write there
+            for place in _places(unit):
+                yield place, there, f"{top}/{place.folder.relative_to(store.build_dir())}"
+
+
+def _opened(url: str) -> tuple[Any, str]:
+    """The file system of a URL, and the URL's path in it; raises :class:`schema.BadInput`."""
+    import fsspec  # type: ignore[import-untyped]
+
+    if "://" not in url:
+        raise schema.BadInput(f"--store {url}: not a URL (s3://…, gs://…, file:///…)")
+    try:
+        there, top = fsspec.core.url_to_fs(url)
+    except (ImportError, ValueError) as error:
+        raise schema.BadInput(f"--store {url}: {error}") from None
+    return there, top.rstrip("/")
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process of this machine at a time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
 
 
 def work(unit: grid.Unit, remote: Remote) -> str:
-    """Do one unit on a worker, with as many threads as it would have at home; returns the host's name."""
+    """Do one unit on a worker; returns the host's name.
+
+    A small base has one thread, as it would have at home; a larger one has those that Ray allows: ``resources.cpus``.
+    """
     import torch
 
     remote.pull(unit)
     if not unit.current():
         torch.set_num_threads(grid.threads(unit) or torch.get_num_threads())
         grid.work(unit)
-        remote.push(unit)
+    remote.push(unit)  # also what a worker finished that died before it could
     return os.uname().nodename
 
 
@@ -156,22 +228,25 @@ class RayExecutor:
         """Work all units.
 
         Raises:
+            schema.BadInput: no machine of the cluster has what a unit takes.
             ExecutionFailed: some failed for good.
         """
-        parts = [part for unit in units for part in unit.split()]
+        parts, remote = [part for unit in units for part in unit.split()], Remote(self.url)
         with _connected() as ray:
             task = self._task(ray)
+            for part in parts:
+                remote.push(part)
             state = _State(len(parts))
             for part in parts:
-                state.running[task.remote(part, Remote(self.url))] = part
+                state.running[task.remote(part, remote)] = part
             try:
                 self._watch(ray, task, state)
             except BaseException:
                 for reference in state.running:
                     ray.cancel(reference, force=True)
                 raise
-        for part in parts if self.url else ():
-            Remote(self.url).pull(part)
+        for part in parts:
+            remote.pull(part)
         if state.failed:
             raise ExecutionFailed("\n".join(state.failed))
 
@@ -179,11 +254,13 @@ class RayExecutor:
         """Ray's task, with the resources of a unit; a cluster without GPUs gives none unless they are asked for."""
         wanted = self.resources
         gpus = wanted.gpus if wanted.gpus is not None else min(1, ray.cluster_resources().get("GPU", 0))
+        memory = round(wanted.memory_gib * (1 << 30)) if wanted.memory_gib else None
+        _require_room(ray, {"CPU": wanted.cpus, "GPU": gpus, "memory": memory or 0})
         variables = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
         return ray.remote(self.work).options(
             num_cpus=wanted.cpus,
             num_gpus=gpus,
-            memory=round(wanted.memory_gib * (1 << 30)) if wanted.memory_gib else None,
+            memory=memory,
             max_retries=0,  # counted here, and said
             runtime_env={"env_vars": variables} if variables else None,
         )
@@ -226,6 +303,30 @@ class RayExecutor:
         state.running[task.remote(unit, Remote(self.url))] = unit
 
 
+def _require_room(ray: Any, wanted: dict[str, float]) -> None:
+    """Ray would wait without a word for a machine that has what a unit takes."""
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if not any(all(machine.get(name, 0) >= amount for name, amount in wanted.items()) for machine in machines):
+        takes = ", ".join(f"{name} {amount:,g}" for name, amount in wanted.items() if amount)
+        raise schema.BadInput(
+            f"no machine of the Ray cluster has what a unit takes ({takes}): change the suite's resources, or let such "
+            "a machine join first"
+        )
+
+
+def _require_answer(place: str) -> None:
+    """Ray would try for minutes to reach an address where nothing listens."""
+    host, _, port = place.removeprefix("ray://").rpartition(":")
+    if port.isdigit():
+        try:
+            socket.create_connection((host, int(port)), timeout=10).close()
+        except OSError as error:
+            why = error.strerror or error
+            raise schema.BadInput(
+                f"RAY_ADDRESS={place}: no Ray cluster answers there ({why}); start one: ray start --head"
+            ) from None
+
+
 @contextlib.contextmanager
 def _connected() -> Iterator[Any]:
     """Ray, connected; what was connected before stays so."""
@@ -234,12 +335,13 @@ def _connected() -> Iterator[Any]:
         yield ray
         return
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
+    place = os.environ.get("RAY_ADDRESS", "")
+    _require_answer(place)
     try:
-        ray.init(address=os.environ.get("RAY_ADDRESS", "auto"), **quiet)
-    except ConnectionError:
-        if "RAY_ADDRESS" in os.environ:
-            place = os.environ["RAY_ADDRESS"]
-            raise schema.BadInput(f"RAY_ADDRESS={place}: no Ray cluster answers; start one: ray start --head") from None
+        ray.init(address=place or "auto", **quiet)
+    except ConnectionError as error:
+        if place:
+            raise schema.BadInput(f"RAY_ADDRESS={place}: {str(error).splitlines()[0]}") from None
         ray.init(include_dashboard=False, **quiet)
     try:
         yield ray

@@ -86,7 +86,8 @@ def run(units: Sequence[Unit], executor: Executor | None = None) -> int:
     """Work the units that are not current; returns how many those were.
 
     Raises:
-        schema.BadInput: a suite has no recipe, lacks a base, or changes a field that a method does not have.
+        schema.BadInput: a suite has no recipe, lacks a base, changes a field that a method does not have, or wants
+            answers of vLLM that it cannot give.
     """
     if not units:
         return 0
@@ -95,6 +96,10 @@ def run(units: Sequence[Unit], executor: Executor | None = None) -> int:
     say(f"{stage}: {len(stale)} of {len(units)} models to do")
     for unit in stale:  # what is wrong with a suite shows now, not after hours
         methods.peft_config(unit.model.method, "gpt_bigcode", training.plan(unit.suite, unit.model).changes)
+        if unit.suite.backend == "vllm":
+            from .generation import served
+
+            served.require_servable(unit.suite, unit.model)
     if stale:
         started = time.perf_counter()
         (executor or local)(stale)

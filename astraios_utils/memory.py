@@ -262,7 +262,7 @@ def plan(
         recipe: batch, precision and checkpointing are what counts.
         method, changes: as :func:`models.attach` takes them.
         cuda: on GPUs; otherwise on this host's CPU, in float32.
-        gpus: how many GPUs share the states (FSDP) and the batch; with one, nothing is sharded.
+        gpus: how many GPUs share the states (FSDP) and the batch; each holds an 8-bit base whole.
 
     Raises:
         schema.BadInput: the method does not fit the base, or the sequences do not.
@@ -273,7 +273,7 @@ def plan(
     full = method == "FFT"
     held = "float32" if full or not cuda else recipe.base_precision
     half = cuda and recipe.compute == "bfloat16"
-    sharded = cuda and gpus > 1
+    sharded = cuda and gpus > 1 and held != "8bit"
     dtype = torch.float32 if held == "float32" and not (sharded and half) else torch.bfloat16
     model, parameters = _build(config, method, dict(changes or {}), dtype)
     trained = models.trainable_parameters(model)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import estimates, memory, models, notebook, schema, tasks, training
+from . import corpus, estimates, memory, models, notebook, schema, tasks, training
 
 if TYPE_CHECKING:
     from transformers.configuration_utils import PretrainedConfig
@@ -71,6 +71,24 @@ def names(suite: schema.Suite) -> Iterator[str]:
             yield f"bases: none of size {size} is named, so that it cannot be trained"
     for size, base in suite.bases.items():
         yield from _against_the_file(size, base)
+    yield from _unreadable(suite)
+
+
+def _unreadable(suite: schema.Suite) -> Iterator[str]:
+    """The suite's own problems and instruction data, where they are not what their stage needs."""
+    for task, path in suite.problems.items():
+        try:
+            tasks.get_task(task).problems(path)
+        except schema.AstraiosError as error:
+            yield f"problems.{task}: {error}"
+    recipe = suite.recipe
+    named = {"corpus": recipe.corpus, "corpus_test": recipe.corpus_test} if recipe else {}
+    for field, name in named.items():
+        try:
+            if recipe and name and not name.startswith("mirror:") and corpus.local(name):
+                corpus.open_corpus(recipe, suite.seed, held_out=field == "corpus_test")
+        except schema.AstraiosError as error:
+            yield f"recipe.{field}: {error}"
 
 
 def _against_the_file(size: str, base: schema.Base) -> Iterator[str]:
@@ -101,8 +119,10 @@ def row(
         hours, measured = float(run["cost"]["wall_seconds"]) / 3600, True
     else:
         hours, measured = estimates.training_hours(config, recipe, plan, held, gpu, gpus), False
-    asked = [tasks.get_task(name) for name in suite.tasks]
-    made = Row(model, plan, fits, hours, measured, estimates.generation_hours(config, asked, plan.parameters, gpu))
+    own = {name: len(tasks.get_task(name).problems(path)) for name, path in suite.problems.items()}
+    asked = [tasks.task_of(suite, name) for name in suite.tasks]
+    generates = estimates.generation_hours(config, asked, plan.parameters, gpu, own)
+    made = Row(model, plan, fits, hours, measured, generates)
     return made, [] if fits else memory.remedies(config, recipe, model.method, changes, gpu.bytes)
 
 
@@ -170,6 +190,8 @@ def _size(
     suite: schema.Suite, size: str, cards: tuple[estimates.Gpu, int], say: Callable[[str], None], faults: list[str]
 ) -> list[Row]:
     """The rows of one size, said as they come; what is wrong with it goes to ``faults``."""
+    from .generation import served
+
     try:
         config = models.load_config(suite.bases[size])
     except schema.AstraiosError as error:
@@ -178,6 +200,8 @@ def _size(
     rows = []
     for method in suite.methods:
         try:
+            if suite.backend == "vllm":
+                served.require_servable(suite, schema.Model(size, method))
             made, advice = row(suite, schema.Model(size, method), config, *cards)
         except schema.BadInput as error:
             faults.append(f"{size} {method}: {error}")

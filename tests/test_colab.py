@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -35,12 +36,14 @@ def test_the_script_needs_nothing_but_python(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize(("driver", "extra"), [(None, ""), ("/usr/bin/nvidia-smi", "[gpu]")])
 def test_the_first_cell_installs_and_greets(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], driver: str | None, extra: str
 ) -> None:
     """The cell as it stands, with Colab's module and a checkout at hand; pip alone is a stand-in."""
     (tmp_path / "astraios").symlink_to(ROOT)
     called: list[list[str]] = []
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: driver)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "google.colab", sys)
     monkeypatch.setattr(sys, "path", list(sys.path))
@@ -52,7 +55,7 @@ def test_the_first_cell_installs_and_greets(
     finally:
         wrote.unlink(missing_ok=True)
     [[_, *command]] = called
-    assert command == ["-m", "pip", "install", "-q", "-c", str(wrote), "-e", str(ROOT)]
+    assert command == ["-m", "pip", "install", "-q", "-c", str(wrote), "-e", f"{ROOT}{extra}"]
     import torch
 
     assert f"torch=={torch.__version__}" in lines

@@ -26,6 +26,9 @@ def test_tokens_of_tasks() -> None:
     assert estimates.new_tokens([get_task("synthesize-python")]) == 164 * 20 * 200
     # Devign: the released files hold all 2,732 test rows, one greedy answer each.
     assert estimates.new_tokens([get_task("defect")]) == 2732 * 8
+    # Of a suite's own problems there are as many as its file holds.
+    both = [get_task("synthesize-python"), get_task("defect")]
+    assert estimates.new_tokens(both, {"defect": 6}) == 164 * 20 * 200 + 6 * 8
 
 
 def test_training_time_is_operations_over_what_the_card_does() -> None:

@@ -111,6 +111,13 @@ def test_fsdp_shards_every_state() -> None:
     assert one.gathered == 0
 
 
+def test_an_eight_bit_base_is_held_whole_by_each() -> None:
+    """Training refuses to shard one; several processes then share the batch alone."""
+    recipe = RECIPE.model_copy(update={"base_precision": "8bit"})
+    one, four = (memory.plan(config(**LARGE), recipe, "LoRA", gpus=n) for n in (1, 4))
+    assert (four.weights, four.gathered, four.gpus) == (one.weights, 0, 1)
+
+
 def test_what_is_advised_does_fit() -> None:
     recipe = unchecked().model_copy(update={"sequence_length": 128, "batch": 8, "micro_batch": 8})
     shape = config(n_positions=256, **LARGE)

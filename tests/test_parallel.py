@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -25,21 +24,19 @@ FSDP = store.data_dir() / "accelerate" / "fsdp.yaml"
 SCRIPT = Path(__file__).with_name("train_together.py")
 
 
-@pytest.fixture
-def recipe(tmp_path: Path) -> Path:
-    tiny(vocab_size=300).save_pretrained(tmp_path / "base")
-    tokenizer().save_pretrained(tmp_path / "base")
-    pairs = [{"prompt": f"What is {i} + {i}?", "completion": f"It is {2 * i}."} for i in range(60)]
-    (tmp_path / "documents.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
-    fields = {
-        "base": str(tmp_path / "base"),
-        **dict.fromkeys(("corpus", "corpus_test"), str(tmp_path / "documents.jsonl")),
+METHODS = ("FFT", "LoRA")
+
+
+def run_of(top: Path, method: str, name: str) -> training.Run:
+    """Six steps of a tiny model, a checkpoint every two."""
+    recipe = schema.Recipe(
+        **dict.fromkeys(("corpus", "corpus_test"), str(top / "documents.jsonl")),
         **{"sequence_length": 16, "steps": 6, "batch": 8, "micro_batch": 2, "warmup_steps": 2, "learning_rate": 1e-2},
         **{"evaluate_every": 3, "test_sequences": 4, "save_every": 2},
-    }
-    path = tmp_path / "recipe.json"
-    path.write_text(json.dumps(fields))
-    return path
+    )
+    changes = {} if method == "FFT" else {"lora_dropout": 0.0}
+    base = schema.Base(model=str(top / "base"))
+    return training.Run(schema.Model("tiny", method), base, recipe, changes, 0, top / f"{name}-{method}")
 
 
 def sharding() -> dict[str, str]:
@@ -49,28 +46,23 @@ def sharding() -> dict[str, str]:
     return {key: value for key, value in given.items() if key.startswith(("FSDP_", "ACCELERATE_USE_FSDP"))}
 
 
-def together(recipe: Path, method: str, folder: Path, *stop: str, fsdp: bool = False) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
-    environment = {**os.environ, **common, **(sharding() if fsdp else {}), "GLOO_SOCKET_IFNAME": "lo"}
-    command = [sys.executable, "-W", "ignore", str(SCRIPT), str(recipe), method, str(folder), *stop]
-    started = [
-        subprocess.Popen(command, env={**environment, "RANK": n, "LOCAL_RANK": n}, stderr=subprocess.PIPE, text=True)
-        for n in ("0", "1")
-    ]
-    said = [process.communicate()[1] for process in started]
-    for process, text in zip(started, said, strict=True):
-        assert bool(process.returncode) == bool(stop), text[-3000:]
-
-
-def alone(recipe: Path, method: str, folder: Path) -> None:
-    fields = json.loads(recipe.read_text())
-    base = schema.Base(model=fields.pop("base"))
-    changes = {} if method == "FFT" else {"lora_dropout": 0.0}
-    run = training.Run(schema.Model("tiny", method), base, schema.Recipe(**fields), changes, 0, folder)
-    training.train(run, lambda _: None)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of finished runs: by one process, by two, and by two that shard, were killed and continued."""
+    top = tmp_path_factory.mktemp("parallel")
+    tiny(vocab_size=300).save_pretrained(top / "base")
+    tokenizer().save_pretrained(top / "base")
+    pairs = [{"prompt": f"What is {i} + {i}?", "completion": f"It is {2 * i}."} for i in range(60)]
+    (top / "documents.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    for method in METHODS:
+        training.train(run_of(top, method, "one"), lambda _: None)
+    shards = [(run_of(top, method, "shards"), sharding(), stop) for method in METHODS for stop in (4, 0)]
+    cases = [(run_of(top, "LoRA", "two"), {}, 0), *shards]
+    (top / "cases").write_bytes(pickle.dumps(cases))
+    command = [sys.executable, "-W", "ignore", str(SCRIPT), str(top / "cases")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return top
 
 
 def assert_same(one: Path, other: Path) -> None:
@@ -85,28 +77,21 @@ def assert_same(one: Path, other: Path) -> None:
             torch.testing.assert_close(weights[name], others[name], rtol=1e-4, atol=1e-5)
 
 
-def test_two_processes_train_as_one_does(recipe: Path, tmp_path: Path) -> None:
-    alone(recipe, "LoRA", tmp_path / "one")
-    together(recipe, "LoRA", tmp_path / "two")
-    assert_same(tmp_path / "one", tmp_path / "two")
-    held = store.read_json(tmp_path / "two" / "run.json")
+def test_two_processes_train_as_one_does(trained: Path) -> None:
+    assert_same(trained / "one-LoRA", trained / "two-LoRA")
+    held = store.read_json(trained / "two-LoRA" / "run.json")
     assert held is not None
     assert held["cost"]["processes"] == 2
-    assert not (tmp_path / "two" / "resume").exists()
+    assert not (trained / "two-LoRA" / "resume").exists()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("method", ["FFT", "LoRA"])
-def test_shards_train_as_a_whole_does_and_continue_after_a_kill(recipe: Path, tmp_path: Path, method: str) -> None:
-    alone(recipe, method, tmp_path / "one")
-    together(recipe, method, tmp_path / "shards", "4", fsdp=True)
-    assert not (tmp_path / "shards" / "run.json").exists()
-    assert (tmp_path / "shards" / "resume" / "checkpoint-2").is_dir()
-    together(recipe, method, tmp_path / "shards", fsdp=True)
-    assert_same(tmp_path / "one", tmp_path / "shards")
-    held = store.read_json(tmp_path / "shards" / "run.json")
+@pytest.mark.parametrize("method", METHODS)
+def test_shards_train_as_a_whole_does_and_continue_after_a_kill(trained: Path, method: str) -> None:
+    assert_same(trained / f"one-{method}", trained / f"shards-{method}")
+    held = store.read_json(trained / f"shards-{method}" / "run.json")
     assert held is not None
-    assert held["cost"]["resumed_at"] == 2
+    assert held["cost"]["processes"] == 2
+    assert held["cost"]["resumed_at"] == 2  # killed before step 4
 
 
 def test_the_shipped_configuration_is_one_that_accelerate_reads() -> None:

@@ -13,7 +13,7 @@ import torch
 from tiny_models import tiny, tokenizer
 from transformers import AutoModelForCausalLM
 
-from astraios_utils import generation, schema, training
+from astraios_utils import generation, grid, schema, training
 from astraios_utils.generation import served
 from astraios_utils.generation.engine import Answer, Engine, Request
 
@@ -117,6 +117,13 @@ def test_methods_that_it_cannot_serve_are_named(vllm: None, suite: schema.Suite,
     with pytest.raises(schema.BadInput, match=rf"vLLM cannot serve {method} \(.*{why}.*\); it serves FFT") as caught:
         served.serve(suite, schema.Model("small", method))
     assert "\n" not in str(caught.value)
+
+
+def test_what_it_cannot_serve_shows_before_anything_is_trained(suite: schema.Suite) -> None:
+    worked: list[object] = []
+    with pytest.raises(schema.BadInput, match=r"vLLM cannot serve (P-Tuning|AdapterH)"):
+        grid.run(grid.units(suite, "train"), worked.extend)
+    assert worked == []
 
 
 def test_without_vllm_it_says_how_to_get_it(suite: schema.Suite, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,6 +94,10 @@ def test_a_folder_with_a_configuration_is_enough(own: dict[str, Any]) -> None:
         ({"method_configs": {"DoRA": {"like": "LoRA", "use_dorra": True}}}, "unknown field of LoraConfig 'use_dorra'"),
         ({"method_configs": {"DoRA": {"like": "LoRA", "target_modules": ["w_proj"]}}}, "has no module w_proj: did you"),
         ({"recipe": {"corpus": "c", "sequence_length": 2048}}, "tiny DoRA: sequence_length 2048: the base has 256"),
+        ({"recipe": {"corpus": "/nowhere/c.jsonl", "sequence_length": 64}}, "recipe.corpus: /nowhere/c.jsonl: no such"),
+        ({"problems": {"defect": "/nowhere/p.jsonl"}}, "suite mine: problems.defect: /nowhere/p.jsonl: "),
+        ({"backend": "vllm", "method_configs": {"DoRA": {"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 4}}},
+         "tiny DoRA: tiny-dora: vLLM cannot serve DoRA (virtual tokens)"),
     ],
 )  # fmt: skip
 def test_faults_are_one_line_each(own: dict[str, Any], changes: dict[str, Any], complaint: str) -> None:

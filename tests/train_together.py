@@ -1,13 +1,17 @@
-"""One process of several that train a tiny model; `test_parallel.py` starts them.
+"""Trains runs one after the other, each by two processes: data parallel, or sharded where the environment says so.
 
-python -m torch.distributed.run --nproc-per-node 2 train_together.py RECIPE.json METHOD FOLDER [STOP_AT_STEP]
+Started by ``test_parallel``: ``train_together.py CASES``, a pickle of [(run, environment, step to die at or 0), …]. One
+interpreter, which has imported everything, forks the processes. Exit 0: each case ended as it should.
 """
 
 from __future__ import annotations
 
-import json
 import os
+import pickle
+import signal
+import socket
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +19,8 @@ import accelerate.state
 import torch
 from accelerate.utils import DistributedType
 
-from astraios_utils import schema, training
+from astraios_utils import training
 from astraios_utils.training.trainer import Watch
-
-torch.set_num_threads(1)
 
 
 def shard_on_cpus() -> None:
@@ -34,7 +36,7 @@ def shard_on_cpus() -> None:
 
 
 def stop_before(step: int) -> None:
-    """Die as a killed run does, in every process."""
+    """Die as a killed run does."""
     plain = Watch.on_step_begin
 
     def patched(self: Watch, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -45,16 +47,49 @@ def stop_before(step: int) -> None:
     Watch.on_step_begin = patched  # type: ignore[method-assign]
 
 
-def main() -> None:
-    given, method, folder, *stop = sys.argv[1:]
-    fields = json.loads(Path(given).read_text())
+def train(run: training.Run, environment: dict[str, str], stop: int) -> None:
+    """One process of the two."""
+    os.environ.update(environment)
     if training.parallel.sharded():
         shard_on_cpus()
     if stop:
-        stop_before(int(stop[0]))
-    base, recipe = schema.Base(model=fields.pop("base")), schema.Recipe(**fields)
-    changes = {} if method == "FFT" else {"lora_dropout": 0.0}
-    training.train(training.Run(schema.Model("tiny", method), base, recipe, changes, 0, Path(folder)))
+        stop_before(stop)
+    training.train(run, lambda _: None)
+    torch.distributed.destroy_process_group()
 
 
-main()
+def together(run: training.Run, environment: dict[str, str], stop: int) -> bool:
+    """Fork both processes; returns whether both ended as they should."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "GLOO_SOCKET_IFNAME": "lo"}
+    left = set()
+    for rank in ("0", "1"):
+        child = os.fork()
+        if child == 0:
+            try:
+                train(run, {**environment, **common, "RANK": rank, "LOCAL_RANK": rank}, stop)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        left.add(child)
+    good = True
+    while left:
+        child, status = os.wait()
+        left.discard(child)
+        if bool(status) != bool(stop):
+            good = False
+            for other in left:  # it would wait for the one that failed
+                os.kill(other, signal.SIGKILL)
+    return good
+
+
+def main(cases: list[tuple[training.Run, dict[str, str], int]]) -> int:
+    torch.set_num_threads(1)
+    return int(not all(together(*case) for case in cases))
+
+
+if __name__ == "__main__":
+    sys.exit(main(pickle.loads(Path(sys.argv[1]).read_bytes())))

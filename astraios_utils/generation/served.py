@@ -26,11 +26,10 @@ STRETCH = 64  # tokens between looks at the text: more waste behind a stop, fewe
 
 
 def require_servable(suite: schema.Suite, model: schema.Model) -> None:
-    """Check that vLLM can serve a model.
+    """Check that vLLM can serve a model; it need not be installed here.
 
     Raises:
         schema.BadInput: says why it cannot, and what can.
-        schema.MissingTool: vLLM is not installed.
     """
     base = models.load_config(suite.bases[model.size]).model_type
     config: Any = methods.peft_config(model.method, base, suite.method_configs.get(model.method))
@@ -41,7 +40,6 @@ def require_servable(suite: schema.Suite, model: schema.Model) -> None:
             f"{model.slug}: vLLM cannot serve {model.method} ({why}); it serves FFT, LoRA, (IA)3 and what is like "
             "them: set backend: transformers in the suite, or leave the method out (--method)"
         )
-    _vllm()
 
 
 def _vllm() -> Any:
@@ -58,10 +56,12 @@ def serve(suite: schema.Suite, model: schema.Model) -> Served:
     """A suite's tuned model, merged where it is an adapter and written beside its checkpoint, in vLLM's hands.
 
     Raises:
-        schema.BadInput, schema.MissingTool: as :func:`require_servable`.
+        schema.BadInput: as :func:`require_servable`.
+        schema.MissingTool: vLLM is not installed.
         schema.MissingArtefact: it has not been trained.
     """
     require_servable(suite, model)
+    _vllm()
     folder = training.plan(suite, model).checkpoint
     tuned, tokenizer = training.load_trained(suite, model)
     if hasattr(tuned, "merge_and_unload"):
