@@ -2,12 +2,13 @@
 
 Cells that nobody has an artefact for stay in the frame, with NaN: they are never dropped and never 0.
 
-RC@1 needs the Pass@1 of unperturbed prompts. The greedy HumanEval generations behind the paper's were not released, so
-``rc@1`` takes the nominal that the paper's Table 4 implies (:func:`paper.nominal`; shown as the row ``pass@1/implied``
-of provenance ``published``) and its interval is conditional on it. The fair nominal for the format and syntax
-categories, whose prompts already hold half of the solution, is the unperturbed *partial* prompt: where generations of
-the variant ``nominal/…`` exist, ``pass@1/nominal`` and ``rc@1/nominal`` are measured from them, paired by problem. A
-suite that is not the paper's has no other, and there ``rc@1`` is the same.
+RC@1 needs the Pass@1 of unperturbed prompts: in the paper that of plain HumanEval, for all four categories. Where a
+suite answered those (the unperturbed prompts of ``PLAIN``), ``rc@1`` is measured from them, paired
+by problem. The greedy HumanEval generations behind the paper's were not released: there ``rc@1`` takes the nominal that
+Table 4 implies (:func:`paper.nominal`; shown as the row ``pass@1/implied`` of provenance ``published``) and its
+interval is conditional on it. The fair nominal for the format and syntax categories, whose prompts already hold half of
+the solution, is the unperturbed *partial* prompt: where generations of a category's own variant ``nominal/…`` exist,
+``pass@1/nominal`` and ``rc@1/nominal`` are measured from them, paired by problem.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ from . import metrics, paper, schema, stats
 from .schema import Model, Suite
 from .tasks import TASKS
 
-VERSION = 1  # of the rules below; a change makes every results file stale
+VERSION = 2  # of the rules below; a change makes every results file stale
 COLUMNS = (
     *("suite", "size", "method", "task", "metric"),
     *("value", "se", "low", "high", "n", "clusters"),
     *("provenance", "origin", "published", "difference", "status"),
 )
+PLAIN = "recode-function"  # its unperturbed prompts are HumanEval's own
 PROVENANCES = ("measured", "published", "missing")
 STATUSES = ("equal", "within interval", "different", "no artefact", "not published")
 COUNT_COLUMNS = ("task", "size", "method", "problem", "variant", "status", "detail", "n")
@@ -52,23 +54,20 @@ def results(suite: Suite, verdicts: Verdicts) -> pd.DataFrame:
     Raises:
         schema.BadInput: verdicts that do not fit their task.
     """
-    rows = [
-        row
-        for task in suite.tasks
-        for model in suite.models
-        for row in _cell(suite, task, model, verdicts(task, model))
-    ]
+    rows = [row for task in suite.tasks for model in suite.models for row in _cell(suite, task, model, verdicts)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _cell(suite: Suite, task: str, model: Model, found: tuple[pd.DataFrame, str] | None) -> Iterator[dict[str, Any]]:
-    nominal = _implied_nominal(suite, task, model)
+def _cell(suite: Suite, task: str, model: Model, verdicts: Verdicts) -> Iterator[dict[str, Any]]:
+    nominal, found = _implied_nominal(suite, task, model), verdicts(task, model)
     if found is None:
         estimates = dict.fromkeys(_reported(suite, task), stats.Estimate(math.nan))
         origin = ""
     else:
         frame, origin = found
         estimates = _summarise(task, model, frame, nominal)
+        if task in schema.ROBUSTNESS_TASKS:
+            estimates |= _change_from_plain(task, model, frame, verdicts(PLAIN, model))
     for metric, estimate in estimates.items():
         yield _row(suite, task, model, metric, estimate, origin)
     if not math.isnan(nominal):
@@ -104,12 +103,25 @@ def _summarise(task: str, model: Model, frame: pd.DataFrame, nominal: float) -> 
     if task not in TASKS:
         raise schema.BadInput(f"task {task!r} cannot be scored by this version; available: {', '.join(TASKS)}")
     try:
-        found = dict(metrics.summarise(TASKS[task].metrics, frame, nominal=nominal))
+        return dict(metrics.summarise(TASKS[task].metrics, frame, nominal=nominal))
     except ValueError as error:
         raise schema.BadInput(f"verdicts of {task} {model.slug}: {error}; score the file again") from None
-    if "rc@1/nominal" in found:  # where no Pass@1 is taken from the paper, the measured one is the only one
-        found.setdefault("rc@1", found["rc@1/nominal"])
-    return found
+
+
+def _change_from_plain(
+    task: str, model: Model, frame: pd.DataFrame, plain: tuple[pd.DataFrame, str] | None
+) -> dict[str, stats.Estimate]:
+    """RC@1 against plain HumanEval's prompts as the same model answered them; nothing where it did not."""
+    if plain is None:
+        return {}
+    unperturbed, robust = plain[0][_is_nominal(plain[0])], frame[~_is_nominal(frame)]
+    if unperturbed.empty or set(unperturbed["problem"]) != set(robust["problem"]):
+        return {}
+    return {"rc@1": _summarise(task, model, pd.concat([robust, unperturbed]), math.nan)["rc@1/nominal"]}
+
+
+def _is_nominal(frame: pd.DataFrame) -> pd.Series:
+    return frame["variant"].str.startswith(f"{metrics.NOMINAL}/")
 
 
 def _row(suite: Suite, task: str, model: Model, metric: str, estimate: stats.Estimate, origin: str) -> dict[str, Any]:
@@ -249,22 +261,3 @@ def _shown(row: Mapping[Hashable, Any], both: bool) -> str:
     digits = paper.digits_of(row["task"])
     measured, published = (MISSING if math.isnan(v) else f"{v:.{digits}f}" for v in (row["value"], row["published"]))
     return f"{measured} ({published})" if both else measured
-
-
-def mean_performance(frame: pd.DataFrame) -> pd.DataFrame:
-    """Figure 1, a row per model: the plain mean of its eight headline metrics, in percent.
-
-    Returns:
-        size, method, value (NaN unless all eight are measured), columns (how many of the eight are), published (the
-        mean of the paper's eight; NaN unless all are there), difference.
-    """
-    part = frame[frame["task"].isin(paper.PERFORMANCE_TASKS)]
-    part = part[part["metric"] == part["task"].map(headline)]
-    eight = len(paper.PERFORMANCE_TASKS)
-    groups = part.groupby(["size", "method"], sort=False)
-    found = groups.agg(
-        value=("value", lambda v: v.sum(min_count=eight) / eight),
-        columns=("value", "count"),
-        published=("published", lambda v: v.sum(min_count=eight) / eight),
-    ).reset_index()
-    return found.assign(difference=found["value"] - found["published"])

@@ -7,7 +7,7 @@ import math
 import pandas as pd
 import pytest
 
-from astraios_utils import metrics, paper, results, schema, stats
+from astraios_utils import metrics, results, schema
 from astraios_utils.schema import Model, Suite
 
 LORA, FFT = Model("1B", "LoRA"), Model("16B", "FFT")
@@ -102,6 +102,25 @@ def test_rc_against_a_measured_nominal() -> None:
     frame = results.results(_suite("recode-format"), _only({("recode-format", LORA): found}))
     assert _row(frame, "recode-format", LORA, "rc@1/nominal")["value"] == pytest.approx(100 * 14 / 164)
     assert _row(frame, "recode-format", LORA, "pass@1/nominal")["value"] == pytest.approx(6000 / 164)
+    assert _row(frame, "recode-format", LORA, "rc@1")["status"] == "equal"  # the paper's, against the implied 28
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_rc_is_against_plain_humaneval_where_it_was_answered(published: bool) -> None:
+    cells = {
+        ("recode-format", LORA): _format(LORA, {"new_lines": 46, "nominal": 60}),
+        ("recode-function", LORA): _format(LORA, {"camel": 20, "nominal": 25}).assign(task="recode-function"),
+    }
+    frame = results.results(_suite("recode-format", "recode-function", published=published), _only(cells))
+    found = _row(frame, "recode-format", LORA, "rc@1")
+    assert found["value"] == pytest.approx(100 * 21 / 164)  # 46 against 25, not against the category's own 60
+    # Paired: 21 problems gain, none loses; s^2 = 164/163 * p (1 - p), p = 21/164, se = s / sqrt(164)
+    assert found["se"] == pytest.approx(100 * math.sqrt(21 / 164 * 143 / 164 / 163))
+    assert _row(frame, "recode-format", LORA, "rc@1/nominal")["value"] == pytest.approx(100 * 14 / 164)
+    assert _row(frame, "recode-function", LORA, "rc@1")["value"] == pytest.approx(100 * 5 / 164)
+    other = cells | {("recode-function", LORA): cells["recode-function", LORA].query("problem != '000'")}
+    frame = results.results(_suite("recode-format", "recode-function", published=False), _only(other))
+    assert frame.query("task == 'recode-format' and metric == 'rc@1'").empty  # not the same problems
 
 
 def test_suites_of_ones_own_have_nothing_published() -> None:
@@ -203,28 +222,3 @@ def test_table_view_has_the_papers_layout() -> None:
     assert view.loc["LoRA", ("defect", "1B")] == "44.15 (44.15)"
     assert view.loc["FFT", ("clone", "16B")] == "— (12.62)"
     assert results.table_view(frame, "defect", "f1").loc["FFT", ("defect", "1B")] == results.MISSING
-
-
-def test_mean_performance_only_of_complete_models() -> None:
-    suite = Suite(
-        name="s", title="", sizes=("1B",), methods=("LoRA", "FFT"), tasks=paper.PERFORMANCE_TASKS, published=True
-    )
-    rows = []
-    for task in paper.PERFORMANCE_TASKS:
-        for method, value in (("LoRA", 10.0), ("FFT", math.nan if task == "clone" else 10.0)):
-            estimate = stats.Estimate(value, n=0 if math.isnan(value) else 1)
-            rows.append(results._row(suite, task, Model("1B", method), results.headline(task), estimate, ""))
-    means = results.mean_performance(pd.DataFrame(rows)).set_index("method")
-    assert means.loc["LoRA", ["value", "columns"]].tolist() == [10.0, 8]
-    assert math.isnan(means.loc["FFT", "value"])
-    assert means.loc["FFT", "columns"] == 7
-    # Figure 1's published means: 108.12 / 8 and 112.06 / 8
-    assert means["published"].tolist() == pytest.approx([13.515, 14.0075])
-    assert means.loc["LoRA", "difference"] == pytest.approx(10 - 13.515)
-
-
-def test_mean_performance_needs_all_eight_tasks_in_the_suite() -> None:
-    frame = results.results(_suite("defect"), _only({("defect", LORA): _defect(LORA, 883)}))
-    means = results.mean_performance(frame)
-    assert means["value"].isna().all()
-    assert means["published"].isna().all()

@@ -34,7 +34,6 @@ COSTS: Mapping[str, str] = {  # kinds of cost, and their units
     "checkpoint_bytes": "bytes",
     "generation_seconds": "seconds for 1,000 tokens",
 }
-PLAIN = "recode-function"  # its prompts are HumanEval's own but for names: its nominal is plain HumanEval
 
 
 @dataclass(frozen=True)
@@ -213,7 +212,7 @@ def _changes(
     known = {} if implied is None else implied.set_index(["size", "method"])["value"].to_dict()
     for model in models:
         where = (model.size, model.method)
-        plain = scores.get((PLAIN, "pass@1/nominal", *where), known.get(where))
+        plain = scores.get((results.PLAIN, "pass@1/nominal", *where), known.get(where))
         for task in schema.ROBUSTNESS_TASKS:
             robust, own = scores.get((task, "rp@1", *where)), scores.get((task, "pass@1/nominal", *where))
             if robust is not None and plain is not None:
@@ -237,7 +236,7 @@ def published(resamples: int = RESAMPLES, seed: int = 0) -> Evidence:
         scores[key] = _with_error(float(row["value"]), PROBLEMS[row["task"]], rng, resamples)
     nominal = paper.nominal()
     for row in nominal.to_dict("records"):
-        key = (PLAIN, "pass@1/nominal", row["size"], row["method"])
+        key = (results.PLAIN, "pass@1/nominal", row["size"], row["method"])
         scores[key] = _with_error(float(row["value"]), paper.HUMANEVAL_PROBLEMS, rng, resamples)
     models = tuple(Model(size, method) for size in schema.SIZES for method in schema.METHODS)
     scores |= {key: v for key, v in _changes(scores, models, None).items() if str(key[1]) != "rc@1/nominal"}  # type: ignore[index]
