@@ -264,6 +264,19 @@ def test_odd_quantifiers_are_refused() -> None:
             logic.AtLeast(needed, (node(1),))
 
 
+def test_one_size_tells_nothing_about_several() -> None:
+    evidence = world()
+    alone = Evidence("alone", ("16B",), evidence.scores, evidence.clusters, evidence.costs, evidence.losses)
+    frame = claims.ledger([alone])[0].set_index("claim")
+    tests = ("grows", "swaps", "catches_up", "flatter", "same_order", "extrapolates")
+    of_several = [claim.id for claim in claims.load() if claim.test in tests]
+    assert len(of_several) > 15
+    assert set(frame.loc[of_several, "verdict"]) == {"not testable"}
+    assert set(frame.loc[of_several, "lacking"]) == {"a suite of several sizes"}
+    assert frame.loc["fft-best", "verdict"] == "supported"
+    assert frame.loc["fft-robust-only-large", "verdict"] == "not testable"  # there is no smaller size
+
+
 # --- evidence
 
 
@@ -300,9 +313,26 @@ def released() -> tuple[schema.Suite, Evidence]:
     return suite, claims.measured(suite, functools.partial(pipeline.verdicts, suite.name), resamples=400)
 
 
-def test_measured_evidence_is_what_the_results_say(released: tuple[schema.Suite, Evidence]) -> None:
-    suite, evidence = released
-    frame = results.results(suite, functools.partial(pipeline.verdicts, suite.name))
+@pytest.fixture(scope="module")
+def frame(released: tuple[schema.Suite, Evidence]) -> pd.DataFrame:
+    """The results of those models."""
+    return results.results(released[0], functools.partial(pipeline.verdicts, released[0].name))
+
+
+def test_every_measured_cell_of_the_papers_tables_has_an_error_and_an_interval(frame: pd.DataFrame) -> None:
+    printed = [metric in paper.metrics_of(task) for task, metric in zip(frame["task"], frame["metric"], strict=True)]
+    cells = frame[pd.Series(printed) & (frame["provenance"] == "measured")]
+    assert set(cells["task"].map(paper.printed_in)) == {"Table 2", "Table 3", "Table 4", "Table 5"}
+    assert len(cells) > 60
+    assert (cells["se"] > 0).all()
+    assert (cells["low"] < cells["high"]).all()
+    assert cells["value"].between(cells["low"], cells["high"]).all()
+
+
+def test_measured_evidence_is_what_the_results_say(
+    released: tuple[schema.Suite, Evidence], frame: pd.DataFrame
+) -> None:
+    _, evidence = released
     rows = frame[
         (frame["provenance"] == "measured")
         & frame["metric"].isin(["accuracy", "f1", "pass@1", "rp@1", "rc@1", "valid", "insecure"])
@@ -391,6 +421,8 @@ def test_ranks_and_means_of_a_world() -> None:
     assert costs.set_index(["size", "method"])["trainable_parameters"]["1B", "LoRA"] == 3_588_096
     table = compare.differences(evidence, "performance")
     assert len(table) == 4 * 21
+    assert compare.differences(evidence, "performance", ["LoRA"]).empty
+    assert set(compare.with_costs(evidence, methods=["LoRA", "FFT"])["method"]) == {"LoRA", "FFT"}
     assert (table["p_holm"] >= table["p"]).all()
 
 

@@ -58,7 +58,7 @@ __all__ = [
     "summary",
 ]
 
-VERSION = 1  # of how evidence is made and judged; a change makes every ledger stale
+VERSION = 2  # of how evidence is made and judged; a change makes every ledger stale
 VERDICTS = ("supported", "not supported", "undecided", "not testable")
 THEMES = ("performance", "scaling", "robustness", "security", "loss", "cost")
 COLUMNS = (

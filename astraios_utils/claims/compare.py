@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from .. import schema, stats
+from .. import results, schema, stats
 from .evidence import PUBLISHED, Evidence
-from .measures import Reader
+from .measures import Reader, measure
 
 
 def means(evidence: Evidence, name: str, methods: Sequence[str] = schema.METHODS) -> pd.DataFrame:
@@ -24,6 +24,36 @@ def means(evidence: Evidence, name: str, methods: Sequence[str] = schema.METHODS
         row = {"size": size, "method": method, "value": found.value, "se": found.se, "low": found.low}
         rows.append({**row, "high": found.high, "published": evidence.name == PUBLISHED})
     return pd.DataFrame(rows)
+
+
+def as_results(
+    evidence: Evidence, name: str, frame: pd.DataFrame, methods: Sequence[str] = schema.METHODS
+) -> pd.DataFrame:
+    """:func:`means` of what a suite measured as rows of ``results``: drawn, tabled and judged like any cell.
+
+    Args:
+        evidence: measured.
+        name: a measure; it stands as the task, and ``mean`` as the metric.
+        frame: the suite's results, for the published value: the plain mean of those of the measure's columns.
+        methods: which.
+
+    Returns:
+        suite, size, method, task, metric, value, se, low, high, provenance, published, difference, status; a model that
+        lacks a column has no mean.
+    """
+    printed = frame.set_index(["task", "metric", "size", "method"])["published"]
+    found = means(evidence, name, methods).assign(suite=evidence.name, task=name, metric="mean")
+    rows = []
+    for row in found.to_dict("records"):
+        cells = [(*column, row["size"], row["method"]) for column in measure(name).columns]
+        published = float(printed.reindex(cells).mean(skipna=False))
+        estimate = stats.Estimate(row["value"], row["se"], row["low"], row["high"])
+        missing = np.isnan(row["value"])
+        row |= {"provenance": "missing" if missing else "measured", "published": published}
+        row |= {"difference": row["value"] - published}
+        rows.append(row | {"status": "no artefact" if missing else stats.agreement(estimate, published)})
+    columns = [name for name in results.COLUMNS if name not in ("n", "clusters", "origin")]
+    return pd.DataFrame(rows).reindex(columns=columns)
 
 
 def differences(
@@ -50,7 +80,7 @@ def differences(
         row = {"size": size, "first": first, "second": second, "value": found.value, "low": found.low}
         p = min(1.0, 2 * min(sides)) if found.value == found.value else np.nan
         rows.append({**row, "high": found.high, "p": p, "columns": int((~np.isnan(apart)).sum())})
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame(rows, columns=["size", "first", "second", "value", "low", "high", "p", "columns"])
     return frame.assign(p_holm=stats.holm(frame["p"]))
 
 
@@ -80,8 +110,13 @@ def critical_difference(
     return stats.critical_difference(np.concatenate(blocks))
 
 
-def with_costs(evidence: Evidence, name: str = "performance", cost: str = "trainable_parameters") -> pd.DataFrame:
+def with_costs(
+    evidence: Evidence,
+    name: str = "performance",
+    cost: str = "trainable_parameters",
+    methods: Sequence[str] = schema.METHODS,
+) -> pd.DataFrame:
     """:func:`means` with a cost beside each, for a Pareto figure; ``cost`` is NaN where it is not known."""
-    reader, frame = Reader(evidence), means(evidence, name)
+    reader, frame = Reader(evidence), means(evidence, name, methods)
     models = zip(frame["size"], frame["method"], strict=True)
     return frame.assign(**{cost: [reader.columns(cost, size, method)[0, 0] for size, method in models]})

@@ -42,6 +42,7 @@ class Reader:
     evidence: Evidence
     at_hand: bool = False
     missing: set[tuple[str, str, str, str]] = field(default_factory=set)  # kind of artefact, task, size, method
+    wanted: set[str] = field(default_factory=set)  # what else a comparison would need, in words
 
     @property
     def sizes(self) -> tuple[str, ...]:
@@ -107,7 +108,7 @@ class Reader:
             at = [size for size in self.sizes if any(size == held for held, _ in models)]
             where = f" at {', '.join(at)}" if len(at) <= len(self.sizes) // 2 else ""
             kinds.setdefault(kind, []).append(f"{task or 'models'} {len(models)}{where}")
-        return "; ".join(f"{kind}: {', '.join(texts)}" for kind, texts in kinds.items())
+        return "; ".join([*(f"{kind}: {', '.join(texts)}" for kind, texts in kinds.items()), *sorted(self.wanted)])
 
 
 def _source(metric: str) -> str:

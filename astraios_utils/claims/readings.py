@@ -7,6 +7,7 @@ all). Methods are named, or ``PEFT`` (the paper's six), or ``others`` (the paper
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +40,22 @@ def _sizes(reader: Reader, which: str) -> tuple[str, ...]:
     sizes, half = reader.sizes, len(reader.sizes) // 2
     chosen = {"all": sizes, "smallest": sizes[:1], "largest": sizes[-1:], "small": sizes[:half], "large": sizes[half:]}
     return chosen[schema.match(which, chosen, "choice of sizes")]
+
+
+def _one_size(reader: Reader) -> Part:
+    """A comparison of sizes in a suite that has one: it lacks its data, so that nothing follows from it."""
+    reader.wanted.add("a suite of several sizes")
+    return part("no two sizes", reader.nothing())
+
+
+def _of_several_sizes(test: Callable[..., Node]) -> Callable[..., Node]:
+    """A test that compares sizes: where there is but one, it would be true, or false, of nothing."""
+
+    @functools.wraps(test)
+    def checked(reader: Reader, *args: Any, **arguments: Any) -> Node:
+        return test(reader, *args, **arguments) if len(reader.sizes) > 1 else _one_size(reader)
+
+    return checked
 
 
 def _unit(name: str) -> str:
@@ -76,7 +93,7 @@ def ahead(
         return part(label + beyond, sign * gap - margin, _unit(measure))
 
     by_size = [AtLeast(pairs, tuple(compare(where, a, b) for a, b in chosen)) for where in groups]
-    return AtLeast(across, tuple(by_size))
+    return AtLeast(across, tuple(by_size) or (_one_size(reader),))
 
 
 def near(reader: Reader, measure: str, methods: Names, of: Names, within: float, sizes: str = "all") -> Node:
@@ -90,6 +107,7 @@ def near(reader: Reader, measure: str, methods: Names, of: Names, within: float,
     )
 
 
+@_of_several_sizes
 def swaps(reader: Reader, measure: str, methods: Names = "PEFT") -> Node:
     """Some pair of methods changes places: one is better at some size, the other at another."""
     unit = _unit(measure)
@@ -102,6 +120,7 @@ def swaps(reader: Reader, measure: str, methods: Names = "PEFT") -> Node:
     return AtLeast("any", tuple(every([leads(a, b), leads(b, a)]) for a, b in pairs))
 
 
+@_of_several_sizes
 def grows(
     reader: Reader,
     measures: Names,
@@ -168,6 +187,7 @@ def below(reader: Reader, measure: str, than: Names, sizes: str = "all", methods
     )
 
 
+@_of_several_sizes
 def catches_up(reader: Reader, measure: str, to: str) -> Node:
     """Averaged over methods, a measure lies below another at each small size, and its share of it grows to the large.
 
@@ -189,6 +209,7 @@ def catches_up(reader: Reader, measure: str, to: str) -> Node:
     return every([*gaps, part(label, 100 * (shares[0] - shares[1]), "percent")])
 
 
+@_of_several_sizes
 def flatter(reader: Reader, measure: str, than: str, methods: Names = "PEFT") -> Node:
     """For each method, a measure's slope over sizes is less steep, up or down, than another's."""
     nodes = []
@@ -265,6 +286,7 @@ def more_correlated(
     return every(nodes)
 
 
+@_of_several_sizes
 def same_order(reader: Reader, measure: str, above: float = 0.0) -> Node:
     """The methods stand in a similar order at every two sizes: Kendall's correlation exceeds ``above``."""
     nodes = []
@@ -276,6 +298,7 @@ def same_order(reader: Reader, measure: str, above: float = 0.0) -> Node:
     return every(nodes)
 
 
+@_of_several_sizes
 def extrapolates(reader: Reader, measure: str = "test_loss", within: float = 0.02, methods: Names = "others") -> Node:
     """A power law in the base's size, fitted without the largest, predicts each method's loss there ``within`` a share.
 
