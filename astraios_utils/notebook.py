@@ -15,7 +15,7 @@ import io
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -339,6 +339,21 @@ def _redraw(figure: Figure, draw: Callable[[], object]) -> None:
     draw()
 
 
+def asked(suite: schema.Suite, tasks: Iterable[str]) -> list[str]:
+    """Those of a notebook's tasks that a suite asks.
+
+    Raises:
+        schema.BadInput: none of them.
+    """
+    tasks = list(tasks)
+    found = [task for task in tasks if task in suite.tasks]
+    if not found:
+        raise schema.BadInput(
+            f"suite {suite.name} asks none of {', '.join(tasks)}: take this notebook off the suite's list"
+        )
+    return found
+
+
 def at_hand(frame: pd.DataFrame) -> Styler:
     """How many cells are measured, per task and size: ``5 of 7``. ``frame`` holds one metric per task."""
     measured = frame.assign(measured=frame["provenance"] == "measured")
@@ -368,13 +383,14 @@ def table(frame: pd.DataFrame, columns: Sequence[tuple[str, str]]) -> Styler:
     """A table of the paper, measured beside published, for a notebook to display.
 
     Args:
-        frame: results (``size``, ``method``, ``task``, ``metric``, ``value``, ``se``, ``published``, ``status``).
+        frame: results (``size``, ``method``, ``task``, ``metric``, ``value``, ``se``, ``low``, ``high``, ``published``,
+            ``status``).
         columns: the (task, metric) pairs to show, each over all sizes of the frame.
 
     Returns:
         A row per method, a column per pair and size. A cell has up to three lines: the measured value with a sign for
-        its status (``STATUS_LOOKS``), its standard error, and the published value. A cell without artefact shows a dash
-        on hatched ground.
+        its status (``STATUS_LOOKS``), its standard error, and the published value; its interval shows on hovering. A
+        cell without artefact shows a dash on hatched ground.
     """
     sizes, methods = plots.sizes_of(frame), plots.methods_of(frame)
     held = {(r["task"], r["metric"], r["method"], r["size"]): r for r in frame.to_dict("records")}
@@ -408,7 +424,8 @@ def _cell_text(cell: Mapping[Any, Any]) -> str:
         return f'<span title="no generations file: nothing was measured">{sign}</span>{printed}'
     error = "" if np.isnan(cell["se"]) else f"<br><small>±{cell['se']:.2f}</small>"
     value = "undefined" if np.isnan(cell["value"]) else f"{cell['value']:.2f}"
-    return f'<span title="{cell["status"]}">{value} {sign}</span>{error}{printed}'
+    interval = "" if np.isnan(cell["low"]) else f"; 95% interval {cell['low']:.2f} to {cell['high']:.2f}"
+    return f'<span title="{cell["status"]}{interval}">{value} {sign}</span>{error}{printed}'
 
 
 def _cell_look(cell: Mapping[Any, Any]) -> str:
@@ -417,4 +434,4 @@ def _cell_look(cell: Mapping[Any, Any]) -> str:
 
 def _table_caption() -> str:
     signs = ", ".join(f"{sign} {status}" for status, (sign, _) in STATUS_LOOKS.items() if sign)
-    return f"measured, ± standard error (clustered by problem), (published); {signs}"
+    return f"measured, ± standard error (clustered by problem), (published); 95% interval on hovering; {signs}"

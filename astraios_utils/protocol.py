@@ -94,6 +94,20 @@ def _answers(task: CodeXGlue, path: Path, problems: Path | None) -> tuple[list[s
     return truth, read, raw
 
 
+def always_no(task: CodeXGlue, verdicts: Mapping[Model, pd.DataFrame | None]) -> float:
+    """What always answering NO scores on the rows that were scored, in percent: no model is needed for that.
+
+    Args:
+        task: whose paper's sample it is of, where nothing was measured.
+        verdicts: a model's verdicts on the task, ``None`` where nothing was measured; all models answer the same rows.
+    """
+    measured = next((frame for frame in verdicts.values() if frame is not None), None)
+    if measured is None:
+        negatives, positives = task.sample
+        return 100 * negatives / (negatives + positives)
+    return float(100 * measured["detail"].str.startswith("label=0").mean())
+
+
 def among_parsable(task: str, verdicts: Mapping[Model, pd.DataFrame | None]) -> pd.DataFrame:
     """Accuracy among the answers that could be parsed, in percent: what is left once format is set aside.
 

@@ -192,14 +192,16 @@ def _rows() -> pd.DataFrame:
         ("3B", "FFT", "defect", "accuracy", nan, nan, 44.20, nan, "no artefact", "missing"),
         ("1B", "LoRA", "defect-1shot", "accuracy", 51.2, 1.10, nan, nan, "not published", "measured"),
     ]
-    return pd.DataFrame(rows, columns=list(columns))
+    frame = pd.DataFrame(rows, columns=list(columns))
+    return frame.assign(low=frame["value"] - 2, high=frame["value"] + 2.5)
 
 
 def test_table_shows_measured_error_published_and_status_without_colour() -> None:
     html = notebook.table(_rows(), [("defect", "accuracy")]).to_html()
-    assert 'title="equal">44.15 =</span><br><small>±1.11</small><br><small>(44.15)</small>' in html
-    assert 'title="within interval">45.90 ≈</span>' in html
-    assert 'title="different">60.00 ≠</span>' in html
+    known = "equal; 95% interval 42.15 to 46.65"
+    assert f'title="{known}">44.15 =</span><br><small>±1.11</small><br><small>(44.15)</small>' in html
+    assert 'title="within interval; 95% interval 43.90 to 48.40">45.90 ≈</span>' in html
+    assert 'title="different; 95% interval 58.00 to 62.50">60.00 ≠</span>' in html
     assert 'nothing was measured">—</span><br><small>(44.20)</small>' in html  # missing, with what the paper prints
     assert "nan" not in html
     assert "= equal, ≈ within interval, ≠ different, — no artefact" in html
@@ -210,6 +212,13 @@ def test_table_keeps_cells_without_a_row_and_refuses_columns_without_any() -> No
     assert html.count("nothing was measured") == 2
     with pytest.raises(schema.BadInput, match="no row of accuracy on defect-1shot at 3B"):
         notebook.table(_rows(), [("defect-1shot", "accuracy")])
+
+
+def test_a_notebook_shows_what_its_suite_asks() -> None:
+    suite = schema.Suite(name="own", title="", sizes=("1B",), methods=("LoRA",), tasks=("repair-java", "defect"))
+    assert notebook.asked(suite, schema.GENERATION_TASKS) == ["repair-java"]
+    with pytest.raises(schema.BadInput, match="suite own asks none of aatk: take this notebook off"):
+        notebook.asked(suite, schema.SECURITY_TASKS)
 
 
 def test_words_and_counts_for_what_was_measured() -> None:

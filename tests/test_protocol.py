@@ -121,3 +121,10 @@ def test_real_files_lose_little_to_the_rule(mirror: Path) -> None:
     # accuracy: Table 2, 16B LoRA; the six changed answers, read by hand, hold "not part of", "notify" and "inotify"
     assert cost["published"].round(2).tolist() == [31.95]
     assert cost["changed"].tolist() == [6]
+
+
+def test_always_no_scores_the_share_of_negatives() -> None:
+    # Of 2,000 scored rows 1,081 are negative (section 4.1's sample).
+    assert protocol.always_no(DEFECT, {Model("1B", "LoRA"): None}) == pytest.approx(54.05)
+    own = pd.DataFrame({"detail": ["label=0 prediction=1", "label=1 prediction=1", "label=1 prediction=-1"] * 2})
+    assert protocol.always_no(DEFECT, {Model("1B", "LoRA"): None, Model("1B", "FFT"): own}) == pytest.approx(100 / 3)
