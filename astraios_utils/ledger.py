@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from . import claims, pipeline, store, study, training
-from .claims import Claim, Evidence
+from . import claims, pipeline, results, store, study, training
+from .claims import Claim, Evidence, compare
 from .schema import Model, Suite
 
 STUDY: dict[tuple[str, ...], str] = {("conala",): "conala_claims"}  # tasks of a suite that has another paper's claims
@@ -28,6 +29,24 @@ def measured(suite: Suite) -> Evidence:
     """What a suite measured: its verdicts with joint replicates, the costs and losses of its trained models."""
     found = functools.partial(pipeline.verdicts, suite.name)
     return claims.measured(suite, found, costs(suite), training.losses(suite))
+
+
+def means(suite: Suite, frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Means over tasks with joint intervals, as results: figures 1 and 7 wherever they are drawn or tabled.
+
+    Args:
+        suite: the suite or a slice of it: the models.
+        frame: the suite's results (:func:`pipeline.aggregate`).
+        names: measures (``claims.MEASURES``); those for which the suite lacks a task are left out.
+
+    Returns:
+        What :func:`claims.compare.as_results` returns, for one measure after the other.
+    """
+    asked = [name for name in names if {task for task, _ in claims.MEASURES[name].columns} <= set(suite.tasks)]
+    if not asked:
+        return pd.DataFrame(columns=list(results.COLUMNS))
+    evidence = measured(suite)
+    return pd.concat([compare.as_results(evidence, name, frame, suite.methods) for name in asked], ignore_index=True)
 
 
 def costs(suite: Suite) -> pd.DataFrame | None:
@@ -55,7 +74,7 @@ def _generation_seconds(suite: Suite, model: Model) -> float:
 def published(suite: Suite) -> Evidence:
     """What the paper of a suite's claims prints."""
     if suite.tasks in STUDY:
-        return claims.as_printed(pipeline.aggregate(suite), suite.sizes, study.memory())
+        return claims.as_printed(study.as_results(), study.SIZES, study.memory())
     return claims.published()
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 
 import matplotlib
 
@@ -116,28 +117,42 @@ def test_legend_names_only_what_is_drawn() -> None:
     assert [text.get_text() for text in plots.legend(ax.figure).get_texts()] == [*schema.METHODS, "published"]
 
 
-def test_mean_needs_every_column() -> None:
-    frame = results_frame({"defect": "accuracy", "clone": "f1"})
-    lost = (frame["task"] == "clone") & (frame["method"] == "LoRA") & (frame["size"] == "3B")
-    frame.loc[lost, ["value", "low", "high"]] = np.nan
-    frame.loc[lost, "provenance"] = "missing"
-    table = plots.mean_cells(frame, [("defect", "accuracy"), ("clone", "f1")])
-    assert table.loc[("LoRA", "1B"), "value"] == 24.0
-    # half-widths 2 and 2, independent: sqrt(4 + 4) / 2
-    np.testing.assert_allclose(table.loc[("LoRA", "1B"), "high"] - 24.0, np.sqrt(2))
-    assert np.isnan(table.loc[("LoRA", "3B"), "value"])
-    assert table.loc[("LoRA", "3B"), "missing"]
-    assert table.loc[("LoRA", "3B"), "published"] == 30.0
+@pytest.mark.parametrize(
+    ("draw", "task"),
+    [
+        (plots.mean_performance, "performance"),
+        (functools.partial(plots.mean_performance, measure="generation"), "generation"),
+        (plots.mean_robust_change, "change"),
+    ],
+)
+def test_figure_1_and_7_draw_the_means_that_they_are_given(draw: Callable[..., Axes], task: str) -> None:
+    ax = draw(results_frame({task: "mean"}), axis())
+    drawn = artists(ax)
+    np.testing.assert_allclose(drawn["measured:LoRA"].get_ydata(), [24.0, 30.0])
+    np.testing.assert_allclose(drawn["published:LoRA"].get_ydata(), [20.0, 30.0])
+    assert drawn["interval:LoRA"].get_segments()[0][:, 1].tolist() == [22.5, 26.5]
+    assert "missing:FFT" in drawn
+    assert ax.get_title() == plots.TASK_TITLES[task]
 
 
-def test_figure_1_and_7_draw_the_papers_means() -> None:
-    frame = pd.concat([paper.table(2), paper.table(3), paper.table(4)]).assign(provenance="published")
-    drawn = artists(plots.mean_performance(frame, axis()))
-    # (44.15 + 9.30 + 17.26 + 2.84 + 3.29 + 3.72 + 20.49 + 7.07) / 8, tables 2 and 3, 1B LoRA
-    np.testing.assert_allclose(drawn["published:LoRA"].get_ydata()[0], 13.515)
-    drawn = artists(plots.mean_robust_change(frame, axis()))
-    # (10.98 + 4.27 + 8.54 + 6.10) / 4, table 4, 1B LoRA
-    np.testing.assert_allclose(drawn["published:LoRA"].get_ydata()[0], 7.4725)
+def test_methods_of_ones_own_look_different_everywhere() -> None:
+    frame, names = results_frame({"defect": "accuracy"}), ["LoRAa", "FFTa", "LoRAb", "FFTb"]
+    ax = plots.defect(pd.concat([frame.assign(method=frame["method"] + end) for end in "ab"]), axis())
+    looks = [plots.look(name) for name in names]
+    assert len({*looks, *plots.LOOKS.values()}) == len(plots.LOOKS) + 4
+    assert len({marker for _, marker in looks}) == 4
+    assert [artists(ax)[f"measured:{name}"].get_color() for name in names] == [colour for colour, _ in looks]
+    handles = plots.legend(ax).get_lines()
+    assert [(line.get_label(), line.get_color()) for line in handles[:4]] == [
+        (name, colour) for name, (colour, _) in zip(names, looks, strict=True)
+    ]
+
+
+def test_panels_are_as_many_as_asked() -> None:
+    for count, shape in ((1, (4.0, 3.0)), (2, (8.0, 3.0)), (3, (8.0, 6.0))):
+        figure, axes = plots.panels(count, 4, 3)
+        assert len(axes) == len(figure.axes) == count
+        assert tuple(figure.get_size_inches()) == shape
 
 
 def test_figure_2_labels_the_percentages() -> None:
@@ -156,6 +171,10 @@ def test_figure_12_has_six_panels() -> None:
     assert all("interval:LoRA" in artists(ax) for ax in panels.flat)
     with pytest.raises(schema.BadInput, match="6 panels, not 2"):
         plots.humanevalpack(frame, axes[0])
+    part = frame[frame["task"].isin(["synthesize-python", "repair-java"])]  # a suite of one's own may ask less
+    assert [ax.get_title() for ax in plots.humanevalpack(part, axes[0])] == [
+        "Code synthesis, Python", "Code repair, Java",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,15 @@ from .base import (
     cells,
     draw,
     legend,
+    look,
     methods_of,
+    panels,
     reference,
     sizes_of,
 )
 from .losses import extrapolation, final_losses, loss_against, loss_curves
 from .ranking import critical_difference, pareto, rank_chances
 from .scores import (
-    MEAN_COLUMNS,
     clone,
     clone_one_shot,
     defect,
@@ -25,7 +26,6 @@ from .scores import (
     differences,
     humanevalpack,
     language_levels,
-    mean_cells,
     mean_performance,
     mean_robust_change,
     perturbations,
@@ -37,7 +37,6 @@ from .scores import (
 
 __all__ = [
     "LOOKS",
-    "MEAN_COLUMNS",
     "METRIC_LABELS",
     "SPREAD",
     "STRIP",
@@ -56,12 +55,13 @@ __all__ = [
     "humanevalpack",
     "language_levels",
     "legend",
+    "look",
     "loss_against",
     "loss_curves",
-    "mean_cells",
     "mean_performance",
     "mean_robust_change",
     "methods_of",
+    "panels",
     "pareto",
     "perturbations",
     "rank_chances",

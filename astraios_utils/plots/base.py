@@ -12,10 +12,13 @@ Frames have the columns of ``results`` (``size``, ``method``, ``task``, ``metric
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import functools
+import itertools
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -40,6 +43,10 @@ LOOKS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "AdaLoRA": ("#4D4D9F", ">"),
         "Prefix": ("#7A7A7A", "h"),
     }
+)
+# For methods of the user's own: Tol's muted palette (personal.sron.nl/~pault), with markers that no other has.
+_OWN_LOOKS = itertools.cycle(
+    (("#882255", "*"), ("#117733", "p"), ("#332288", "8"), ("#999933", "d"), ("#44AA99", "H"), ("#CC6677", "."))
 )
 STYLE: Mapping[str, Any] = MappingProxyType(
     {
@@ -80,16 +87,40 @@ TASK_TITLES: Mapping[str, str] = MappingProxyType(
         "defect-1shot": "Defect detection, one example shown",
         "clone-1shot": "Clone detection, one example shown",
         "conala": "CoNaLa",
+        "performance": "Mean over the 8 columns of tables 2 and 3",
+        "generation": "Mean over the 6 columns of HumanEvalPack",
+        "change": "RC@1, mean over 4 categories of perturbation",
     }
 )
 METRIC_LABELS: Mapping[str, str] = MappingProxyType(
     {
         **{"accuracy": "Accuracy (%)", "f1": "F1 (%)", "pass@1": "Pass@1 (%)", "rp@1": "RP@1 (%)", "rc@1": "RC@1 (%)"},
-        **{"bleu": "BLEU (%)", "codebleu": "CodeBLEU (%)"},
+        **{"bleu": "BLEU (%)", "codebleu": "CodeBLEU (%)", "mean": "Mean (%)"},
     }
 )
 SPREAD = 0.66  # share of a size's place on the axis that its methods take up
+_OF_METHODS = ("measured:", "published:", "missing:", "point:")  # what the artists that show a method are called
 STRIP = 0.075  # height of the strip of missing cells, as a share of the axis
+
+
+def look(method: str) -> tuple[str, str]:
+    """Colour and marker of a method; a method of the user's own gets the next that is free, and keeps it."""
+    return LOOKS[method] if method in LOOKS else _own_look(method)
+
+
+@functools.cache
+def _own_look(method: str) -> tuple[str, str]:
+    return next(_OWN_LOOKS)
+
+
+def panels(count: int, width: float, height: float, columns: int = 2, **options: Any) -> tuple[Figure, np.ndarray]:
+    """A figure of so many axes, row by row, each ``width`` x ``height`` inches; ``options`` go to ``plt.subplots``."""
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(width * columns, height * rows), squeeze=False, **options)
+    for ax in axes.flat[count:]:
+        ax.remove()
+    return figure, axes.flat[:count]
 
 
 def cells(frame: pd.DataFrame, task: str, metric: str) -> pd.DataFrame:
@@ -136,7 +167,7 @@ def methods_of(frame: pd.DataFrame) -> list[str]:
     return _ordered(frame["method"], schema.ALL_METHODS)
 
 
-def _ordered(names: Iterable[Any], known: Sequence[str]) -> list[str]:
+def _ordered(names: Iterable[Any], known: Collection[str]) -> list[str]:
     present = list(dict.fromkeys(str(name) for name in names))
     return [k for k in known if k in present] + [p for p in present if p not in known]
 
@@ -157,7 +188,7 @@ def draw(table: pd.DataFrame, ax: Axes, floor: float | None = 0.0, zero: bool = 
     """
     methods, sizes, places = _places(table)
     for method in methods:
-        colour, marker = LOOKS[schema.match(method, LOOKS, "method")]
+        colour, marker = look(method)
         rows, x = pd.DataFrame(table.loc[method]).reindex(sizes).astype(float), places[method]
         if rows["published"].notna().any():
             ax.plot(
@@ -211,7 +242,7 @@ def _strip(table: pd.DataFrame, ax: Axes) -> None:
         if lacking.any():
             ax.plot(
                 places[method][lacking], np.full(lacking.sum(), -STRIP / 2), transform=transform, clip_on=False,
-                linestyle="none", marker="x", markersize=4, markeredgewidth=1.1, color=LOOKS[method][0],
+                linestyle="none", marker="x", markersize=4, markeredgewidth=1.1, color=look(method)[0],
                 gid=f"missing:{method}", scaley=False,
             )  # fmt: skip
 
@@ -223,11 +254,10 @@ def legend(target: Axes | Figure, notes: Mapping[str, str] | None = None, **wher
     matplotlib. Without it the legend stands below a figure, or right of an axis.
     """
     axes = target.axes if isinstance(target, Figure) else [target]
-    drawn = [
-        tuple(gid.split(":")) for ax in axes for artist in ax.get_children() if ":" in (gid := artist.get_gid() or "")
-    ]
-    kinds, methods = {kind for kind, _ in drawn}, {method for _, method in drawn}
-    handles = [handle(f"{m} ({notes[m]})" if notes and m in notes else m, *LOOKS[m]) for m in LOOKS if m in methods]
+    gids = [artist.get_gid() or "" for ax in axes for artist in ax.get_children()]
+    drawn = [tuple(gid.split(":", 1)) for gid in gids if gid.startswith(_OF_METHODS)]
+    kinds, methods = {kind for kind, _ in drawn}, _ordered((method for _, method in drawn), LOOKS)
+    handles = [handle(f"{m} ({notes[m]})" if notes and m in notes else m, *look(m)) for m in methods]
     dashes: dict[str, Any] = {"linestyle": (0, (3, 2)), "markerfacecolor": "white", "linewidth": 0.7, "markersize": 6.5}
     if "measured" in kinds:
         handles.append(handle("measured here, 95% interval"))

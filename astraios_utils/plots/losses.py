@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from .base import LOOKS, methods_of, sizes_of
+from .base import look, methods_of, sizes_of
 
 
 def loss_curves(losses: pd.DataFrame, axes: Sequence[Axes] | np.ndarray, sizes: Sequence[str]) -> np.ndarray:
@@ -20,7 +20,7 @@ def loss_curves(losses: pd.DataFrame, axes: Sequence[Axes] | np.ndarray, sizes: 
     panels = np.ravel(np.asarray(axes, dtype=object))
     for ax, size in zip(panels, sizes, strict=True):
         for i, (method, part) in enumerate(losses[losses["size"] == size].groupby("method", sort=False)):
-            color, marker = _look(method)
+            color, marker = look(str(method))
             train, test = (part[part["split"] == split] for split in ("train", "test"))
             ax.plot(train["step"], train["loss"], color=color, alpha=0.3, linewidth=0.7)
             ax.plot(
@@ -51,7 +51,7 @@ def final_losses(ends: pd.DataFrame, ax: Axes, split: str) -> Axes:
     """
     sizes = sizes_of(ends)
     for method in methods_of(ends):
-        colour, marker = _look(method)
+        colour, marker = look(method)
         own = ends[ends["method"] == method].set_index("size")[split].reindex(sizes)
         ax.plot(
             range(len(sizes)), own.to_numpy(), color=colour, marker=marker, markersize=4.5, linewidth=1.1,
@@ -73,7 +73,7 @@ def loss_against(ends: pd.DataFrame, ax: Axes, split: str, column: str, label: s
         own = ends[ends["size"] == size].dropna(subset=[split, column]).sort_values(column)
         ax.plot(own[column], own[split], color="#BBBBBB", linewidth=0.8, zorder=1, gid=f"size:{size}")
         for row in own.to_dict("records"):
-            colour, marker = _look(row["method"])
+            colour, marker = look(row["method"])
             ends_of = [row.get(f"{column}_{end}", np.nan) for end in ("low", "high")]
             ax.plot(ends_of, [row[split]] * 2, color=colour, linewidth=0.8, zorder=2)
             ax.plot(
@@ -98,7 +98,7 @@ def extrapolation(ends: pd.DataFrame, fits: pd.DataFrame, parameters: pd.DataFra
     """
     joined = ends.merge(parameters, on="size").sort_values("parameters")
     for row in fits.to_dict("records"):
-        colour, marker = _look(row["method"])
+        colour, marker = look(row["method"])
         own = joined[joined["method"] == row["method"]]
         x = own["parameters"].to_numpy(dtype=float)
         line = row["predicted"] * (x / x[-1]) ** -row["exponent"]
@@ -112,7 +112,3 @@ def extrapolation(ends: pd.DataFrame, fits: pd.DataFrame, parameters: pd.DataFra
     ax.yaxis.set_minor_formatter("{x:.2f}")
     ax.set(xlabel="Parameters of the base", ylabel="Final test loss", title="Fitted without the largest size")
     return ax
-
-
-def _look(method: object) -> tuple[str, str]:
-    return LOOKS.get(str(method), ("#555555", "."))

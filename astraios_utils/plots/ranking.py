@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from .base import LOOKS, methods_of, sizes_of
+from .base import look, methods_of, sizes_of
 
 
 def rank_chances(frame: pd.DataFrame, ax: Axes) -> Axes:
@@ -22,7 +22,7 @@ def rank_chances(frame: pd.DataFrame, ax: Axes) -> Axes:
     for method in table.index:
         height = 100 * table.loc[method].fillna(0).to_numpy(dtype=float)
         bars = ax.bar(
-            range(len(sizes)), height, 0.62, bottom=bottom, color=LOOKS.get(method, ("#555555", "."))[0],
+            range(len(sizes)), height, 0.62, bottom=bottom, color=look(method)[0],
             edgecolor="white", linewidth=0.6, label=method,
         )  # fmt: skip
         ax.bar_label(
@@ -58,7 +58,7 @@ def critical_difference(
         left = place < (count + 1) // 2
         depth = -0.9 - (place if left else count - 1 - place) - 0.12 * len(groups)
         end = 0.7 if left else count + 0.3
-        colour, marker = LOOKS.get(methods[index], ("#555555", "."))
+        colour, marker = look(methods[index])
         ax.plot([average[index], average[index], end], [0, depth, depth], color=colour, linewidth=0.9)
         ax.plot(average[index], 0, color=colour, marker=marker, markersize=5, gid=f"rank:{methods[index]}")
         text = f"{methods[index]}  {average[index]:.2f}"
@@ -85,7 +85,7 @@ def pareto(frame: pd.DataFrame, ax: Axes, cost: str, label: str, size: str) -> A
     front = rows[rows["value"] >= rows["value"].cummax()]
     ax.plot(front[cost], front["value"], color="#999999", linewidth=1.0, drawstyle="steps-post", zorder=1, gid="front")
     for row in rows.to_dict("records"):
-        colour, marker = LOOKS.get(row["method"], ("#555555", "."))
+        colour, marker = look(row["method"])
         ax.errorbar(
             row[cost], row["value"], yerr=[[row["value"] - row["low"]], [row["high"] - row["value"]]], color=colour,
             marker=marker, markersize=5.5, markerfacecolor="white" if row["published"] else colour, elinewidth=0.8,

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from .. import schema
-from .base import LOOKS, METRIC_LABELS, SPREAD, TASK_TITLES, cells, draw, floor_at, methods_of, reference, sizes_of
-
-# Figure 1's eight columns: the paper's mean task performance is their plain mean (section 4, "Overall Performance").
-MEAN_COLUMNS: tuple[tuple[str, str], ...] = (
-    *zip(schema.COMPREHENSION_TASKS, ("accuracy", "f1"), strict=True),
-    *((task, "pass@1") for task in schema.GENERATION_TASKS),
-)
+from .base import METRIC_LABELS, SPREAD, TASK_TITLES, cells, draw, floor_at, look, methods_of, reference, sizes_of
 
 
 def scaling(frame: pd.DataFrame, ax: Axes, task: str, metric: str) -> Axes:
@@ -37,11 +31,12 @@ def clone(frame: pd.DataFrame, ax: Axes) -> Axes:
 
 
 def humanevalpack(frame: pd.DataFrame, axes: Sequence[Axes] | np.ndarray) -> np.ndarray:
-    """Figure 12: Pass@1 on HumanEvalPack, a panel per task and language (``axes``: six, row by row or nested)."""
+    """Figure 12: Pass@1 on HumanEvalPack, a panel per task and language that the frame has (six; row by row)."""
+    tasks = [task for task in schema.GENERATION_TASKS if (frame["task"] == task).any()]
     panels = np.asarray(axes, dtype=object)
-    if panels.size != len(schema.GENERATION_TASKS):
-        raise schema.BadInput(f"figure 12 has {len(schema.GENERATION_TASKS)} panels, not {panels.size}")
-    for ax, task in zip(panels.flat, schema.GENERATION_TASKS, strict=True):
+    if panels.size != len(tasks):
+        raise schema.BadInput(f"figure 12 has {len(tasks)} panels, not {panels.size}")
+    for ax, task in zip(panels.flat, tasks, strict=True):
         scaling(frame, ax, task, "pass@1")
     return panels
 
@@ -56,37 +51,22 @@ def clone_one_shot(frame: pd.DataFrame, ax: Axes) -> Axes:
     return scaling(frame, ax, "clone-1shot", "f1")
 
 
-def mean_cells(frame: pd.DataFrame, columns: Iterable[tuple[str, str]]) -> pd.DataFrame:
-    """Cells averaged over several (task, metric) columns, as figures 1 and 7 do: a plain mean.
+def mean_performance(frame: pd.DataFrame, ax: Axes, measure: str = "performance") -> Axes:
+    """Figure 1: the mean over the paper's eight task columns, by method and size (``generation``: over six of them).
 
-    A measured mean needs every column measured, a published one every column published: a mean over fewer would be
-    another quantity. The interval is the normal one with the columns taken as independent (they share problems, so it
-    is narrower than it should be).
+    ``frame`` has the means as cells (``ledger.means``), with intervals that know that tasks share problems.
     """
-    tables = [cells(frame, task, metric) for task, metric in columns]
-    columns_of = {name: pd.concat([t[name] for t in tables], axis=1, ignore_index=True) for name in tables[0]}
-    value = columns_of["value"].mean(axis=1, skipna=False)
-    published = columns_of["published"].mean(axis=1, skipna=False)
-    half = (((columns_of["high"] - columns_of["low"]) / 2) ** 2).sum(axis=1, skipna=False) ** 0.5 / len(tables)
-    missing = value.isna() & columns_of["missing"].any(axis=1)
-    ends = {"low": value - half, "high": value + half}
-    return pd.DataFrame({"value": value, **ends, "published": published, "missing": missing})
-
-
-def mean_performance(frame: pd.DataFrame, ax: Axes, columns: Iterable[tuple[str, str]] = MEAN_COLUMNS) -> Axes:
-    """Figure 1: the mean over the paper's eight task columns, by method and size (``columns``: over fewer of them)."""
-    chosen = tuple(columns)
-    draw(mean_cells(frame, chosen), ax, floor=None)
+    draw(cells(frame, measure, "mean"), ax, floor=None)
     ax.set_ylabel("Mean score (%)")
-    ax.set_title(f"Mean over {len(chosen)} task columns")
+    ax.set_title(TASK_TITLES[measure])
     return ax
 
 
-def mean_robust_change(frame: pd.DataFrame, ax: Axes, metric: str = "rc@1") -> Axes:
-    """Figure 7: RC@1 averaged over ReCode's four categories, by method and size."""
-    draw(mean_cells(frame, [(task, metric) for task in schema.ROBUSTNESS_TASKS]), ax)
+def mean_robust_change(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Figure 7: RC@1 averaged over ReCode's four categories, by method and size; ``frame`` as for figure 1."""
+    draw(cells(frame, "change", "mean"), ax)
     ax.set_ylabel("Mean RC@1 (%)")
-    ax.set_title("Mean over 4 categories of perturbation")
+    ax.set_title(TASK_TITLES["change"])
     return ax
 
 
@@ -149,7 +129,7 @@ def language_levels(frame: pd.DataFrame, ax: Axes, task: str, size: str) -> Axes
     rows = frame[(frame["task"] == task) & (frame["size"] == size)]
     levels = list(dict.fromkeys(frame["release"]))
     for method in methods_of(rows):
-        colour, marker = LOOKS[schema.match(method, LOOKS, "method")]
+        colour, marker = look(method)
         own = rows[rows["method"] == method].set_index("release")
         ax.plot(
             range(len(levels)), own["pass@1"].reindex(levels).to_numpy(), color=colour, marker=marker, markersize=4.5,
@@ -200,7 +180,7 @@ def perturbations(frame: pd.DataFrame, ax: Axes, task: str) -> Axes:
     means = rows["value"].groupby(names).mean().sort_values()
     sizes = sizes_of(frame)
     for name, size, method, value in zip(names, rows["size"], rows["method"], rows["value"], strict=True):
-        colour, marker = LOOKS[schema.match(method, LOOKS, "method")]
+        colour, marker = look(method)
         lane = (sizes.index(size) - (len(sizes) - 1) / 2) * SPREAD / len(sizes)
         y = list(means.index).index(name) + lane
         ax.plot(value, y, color=colour, marker=marker, markersize=4.5, linestyle="none", gid=f"point:{method}")

@@ -14,8 +14,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from .. import ledger, paper, plots, results, stats, store
-from ..claims import compare
+from .. import ledger, paper, plots, results, store
 from ..schema import Suite
 from ..tasks import TASKS
 
@@ -35,10 +34,13 @@ GROUPS = MappingProxyType(
         "Table 3": "Code generation",
         "Table 4": "Robustness",
         "Table 5": "Security",
+        "Figure 1": "Mean task performance",
+        "Figure 7": "Mean change under perturbation",
         "Figure 13": "Comprehension, one example shown",
         "Figure 14": "Comprehension, one example shown",
     }
 )
+MEANS = MappingProxyType({"performance": "Figure 1", "generation": "Figure 1", "change": "Figure 7"})
 METRICS = MappingProxyType(
     {
         **{key: label.removesuffix(" (%)") for key, label in plots.METRIC_LABELS.items()},
@@ -61,6 +63,7 @@ class Value:
     value: float
     text: str
     interval: str
+    error: str
     published: str
     status: str
     link: str = ""
@@ -74,7 +77,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """A table of methods by sizes, of one task and metric (or of a mean over tasks: ``task`` is empty)."""
+    """A table of methods by sizes, of one task and metric, or of a mean over tasks."""
 
     task: str
     metric: str
@@ -146,14 +149,29 @@ def of_results(suite: Suite, frame: pd.DataFrame) -> dict[str, Any]:
 
 def sections(suite: Suite, frame: pd.DataFrame) -> list[Section]:
     """Every table of the page, in the paper's order; the means of figure 1 first."""
+    means = ledger.means(suite, frame, tuple(MEANS))
     places: dict[str, list[Matrix]] = {}
+    for name in means["task"].unique():
+        places.setdefault(MEANS[name], []).append(_matrix(suite, means, name, "mean"))
     for task in suite.tasks:
         held = set(frame.loc[frame["task"] == task, "metric"])
         for metric in (name for name in shown_metrics(task) if name in held):
             places.setdefault(paper.printed_in(task), []).append(_matrix(suite, frame, task, metric))
-    order = sorted(places, key=lambda place: (place.split()[0] != "Table", place == "not in the paper", place))
-    ordered = [Section(place, GROUPS.get(place, "Other tasks"), places[place]) for place in order]
-    return [mean_section(suite, _means(suite, frame)), *ordered] if _has_means(suite) else ordered
+    return [Section(place, GROUPS.get(place, "Other tasks"), places[place]) for place in sorted(places, key=_order)]
+
+
+def _order(place: str) -> tuple[bool, bool, bool, int]:
+    number = re.search(r"\d+$", place)
+    return (
+        place != "Figure 1",
+        not place.startswith("Table"),
+        place == "not in the paper",
+        int(number[0]) if number else 0,
+    )
+
+
+def _title(task: str) -> str:
+    return plots.TASK_TITLES[task] if task in plots.TASK_TITLES else TASKS[task].title
 
 
 def _matrix(suite: Suite, frame: pd.DataFrame, task: str, metric: str) -> Matrix:
@@ -164,7 +182,7 @@ def _matrix(suite: Suite, frame: pd.DataFrame, task: str, metric: str) -> Matrix
         method: [_value(held.get((size, method), {}), task, size, method, digits) for size in suite.sizes]
         for method in suite.methods
     }
-    return Matrix(task, metric, plots.TASK_TITLES.get(task, TASKS[task].title), suite.sizes, rows)
+    return Matrix(task, metric, _title(task), suite.sizes, rows)
 
 
 def _value(row: Mapping[Any, Any], task: str, size: str, method: str, digits: int) -> Value:
@@ -178,6 +196,7 @@ def _value(row: Mapping[Any, Any], task: str, size: str, method: str, digits: in
         value,
         number(value, digits) if not math.isnan(value) else "undefined" if measured else results.MISSING,
         f"{number(low, 1)}–{number(high, 1)}" if not math.isnan(low + high) else "",
+        number(row.get("se", math.nan), digits),
         number(row.get("published", math.nan), digits),
         status,
         link,
@@ -187,35 +206,6 @@ def _value(row: Mapping[Any, Any], task: str, size: str, method: str, digits: in
 def _unlinked(matrix: Matrix) -> Matrix:
     rows = {method: [dataclasses.replace(value, link="") for value in row] for method, row in matrix.rows.items()}
     return dataclasses.replace(matrix, rows=rows)
-
-
-def _has_means(suite: Suite) -> bool:
-    return set(paper.PERFORMANCE_TASKS) <= set(suite.tasks)
-
-
-def _means(suite: Suite, frame: pd.DataFrame) -> pd.DataFrame:
-    """Figure 1's means with joint intervals: size, method, value, low, high, published."""
-    measured = compare.means(ledger.measured(suite), "performance", suite.methods)
-    printed = results.mean_performance(frame)[["size", "method", "published"]]
-    return measured.drop(columns="published").merge(printed, on=["size", "method"], how="left")
-
-
-def mean_section(suite: Suite, means: pd.DataFrame) -> Section:
-    """Figure 1 as a table; a model that lacks one of the eight columns has no mean."""
-    held = {(row["size"], row["method"]): row for row in means.to_dict("records")}
-    rows = {}
-    for method in suite.methods:
-        rows[method] = [_mean(held.get((size, method), {}), size, method) for size in suite.sizes]
-    title = "Mean of the eight columns of tables 2 and 3"
-    return Section("Figure 1", "Mean task performance", [Matrix("", "mean", title, suite.sizes, rows)])
-
-
-def _mean(row: Mapping[Any, Any], size: str, method: str) -> Value:
-    """A mean is judged like a cell: the paper's is that of printed values, exact to two decimals."""
-    value, published = row.get("value", math.nan), row.get("published", math.nan)
-    estimate = stats.Estimate(value, low=row.get("low", math.nan), high=row.get("high", math.nan))
-    status = "no artefact" if math.isnan(value) else stats.agreement(estimate, published)
-    return dataclasses.replace(_value({**row, "status": status}, "", size, method, 2), link="")
 
 
 def number(value: float, digits: int) -> str:
@@ -231,7 +221,7 @@ def overview(frame: pd.DataFrame) -> list[dict[str, Any]]:
         task, metric = str(row["task"]), str(row["metric"])
         texts = {
             "anchor": anchor(task, metric),
-            "title": plots.TASK_TITLES.get(task, TASKS[task].title),
+            "title": _title(task),
             "metric": METRICS.get(metric, metric),
             "largest": number(row["largest difference"], 2) or results.MISSING,
         }
