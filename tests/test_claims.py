@@ -258,6 +258,28 @@ def test_missing_comparisons_neither_support_nor_refute() -> None:
     assert logic.at_hand(logic.AtLeast(2, (sure, NOTHING))) is None  # two of one cannot be
 
 
+def test_a_verdict_turns_on_the_comparison_that_decides_it() -> None:
+    far, near, against = node(5), node(1), node(-4)
+    assert logic.decisive(logic.every([far, near]), True) is near  # all must hold: the least sure
+    assert logic.decisive(logic.AtLeast("any", (against, near, far)), True) is far  # one is enough: the surest
+    assert logic.decisive(logic.every([far, against, near]), False) is against
+    assert logic.decisive(logic.AtLeast("any", (far, near, against)), False) is far  # none may hold
+    assert logic.decisive(logic.AtLeast("most", (against, near, far)), True) is near  # two of three
+    pairs = (logic.every([far, against]), logic.every([near, near]))  # one pair that wholly holds is enough
+    assert logic.decisive(logic.AtLeast("any", pairs), True) is near
+    assert logic.decisive(logic.AtLeast(0, (far,)), True) is None
+
+
+def test_a_margin_stands_in_the_label() -> None:
+    claim = Claim(
+        id="a", theme="security", section="1", statement="s", reading="r", test="grows",
+        arguments={"measures": "valid", "by": "trend", "down": True, "margin": -2, "average": True},
+    )  # fmt: skip
+    row, _ = claims.evaluate(claim, world())
+    # The valid rate falls by 3 points a step, and may rise by 2.
+    assert row["detail"].startswith("mean of methods: slope a step, downwards + 2 = 5 [")
+
+
 def test_odd_quantifiers_are_refused() -> None:
     for needed in ("some", 3):
         with pytest.raises(ValueError, match="say all, most, any"):

@@ -30,7 +30,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .. import schema, store
 from .evidence import COSTS, PUBLISHED, Evidence, as_printed, measured, parameters, published
-from .logic import ALPHA, Finding, Node, Part, at_hand, judge, parts
+from .logic import ALPHA, Finding, Node, Part, at_hand, decisive, judge, parts
 from .measures import MEASURES, Reader
 from .readings import TESTS
 
@@ -58,7 +58,7 @@ __all__ = [
     "summary",
 ]
 
-VERSION = 2  # of how evidence is made and judged; a change makes every ledger stale
+VERSION = 3  # of how evidence is made and judged; a change makes every ledger stale
 VERDICTS = ("supported", "not supported", "undecided", "not testable")
 THEMES = ("performance", "scaling", "robustness", "security", "loss", "cost")
 COLUMNS = (
@@ -155,12 +155,13 @@ def evaluate(claim: Claim, evidence: Evidence) -> tuple[dict[str, Any], list[dic
         **{"holds": finding.holds, "p_for": finding.p_for, "p_against": finding.p_against, "lacking": ""},
         **{"parts": len(below), "available": sum(part.available for part in below)},
     }
+    shown: Node | None = node
     if row["verdict"] == "not testable":
         row["lacking"] = reader.lacking()
-        reduced = at_hand(_build(claim, Reader(evidence, at_hand=True)))
-        below = list(parts(reduced)) if reduced is not None else []
-        row["at_hand"] = _verdict(judge(reduced), below) if reduced is not None else ""
-    row["detail"] = _detail(row["at_hand"] or row["verdict"], below)
+        shown = at_hand(_build(claim, Reader(evidence, at_hand=True)))
+        below = list(parts(shown)) if shown is not None else []
+        row["at_hand"] = _verdict(judge(shown), below) if shown is not None else ""
+    row["detail"] = _detail(row["at_hand"] or row["verdict"], shown)
     return row, [_part_row(claim.id, evidence.name, part) for part in below]
 
 
@@ -179,18 +180,16 @@ def _verdict(finding: Finding, below: list[Part]) -> str:
     return "undecided" if all(part.available for part in below) else "not testable"
 
 
-def _detail(verdict: str, below: list[Part]) -> str:
+def _detail(verdict: str, node: Node | None) -> str:
     """The comparisons in one sentence: how many hold, and the one on which the verdict turns."""
-    known = [part for part in below if part.available]
-    if not known:
+    known = [] if node is None else [part for part in parts(node) if part.available]
+    if node is None or not known:
         return "Nothing to compare."
-    text = f"{sum(part.estimate.value > 0 for part in known)} of {len(known)} comparisons hold"
     if len(known) == 1:
         return _shown(known[0])
-    if verdict == "supported":
-        return f"{text}; the least certain: {_shown(max(known, key=lambda part: part.p_for))}"
-    against = min(known, key=lambda part: part.p_against)
-    return f"{text}; the most against: {_shown(against)}"
+    text = f"{sum(part.estimate.value > 0 for part in known)} of {len(known)} comparisons hold"
+    turning = decisive(node, verdict == "supported")
+    return text if turning is None else f"{text}; it turns on {_shown(turning)}"
 
 
 def _shown(part: Part) -> str:

@@ -27,12 +27,12 @@ PROBLEMS: Mapping[str, int] = {  # behind the paper's scores (section 2.3)
     **dict.fromkeys((*schema.GENERATION_TASKS, *schema.ROBUSTNESS_TASKS), paper.HUMANEVAL_PROBLEMS),
     **dict.fromkeys(schema.SECURITY_TASKS, 40),
 }
-COSTS: Mapping[str, str] = {  # kinds of cost, and their units
-    "trainable_parameters": "parameters",
-    "peak_mib": "MiB",
-    "step_seconds": "seconds",
-    "checkpoint_bytes": "bytes",
-    "generation_seconds": "seconds for 1,000 tokens",
+COSTS: Mapping[str, tuple[str, str]] = {  # kinds of cost: in words, and their units
+    "trainable_parameters": ("updated parameters", "parameters"),
+    "peak_mib": ("peak memory in training", "MiB"),
+    "step_seconds": ("time of a training step", "seconds"),
+    "checkpoint_bytes": ("size of the checkpoint", "bytes"),
+    "generation_seconds": ("time to generate 1,000 tokens", "seconds"),
 }
 
 

@@ -113,6 +113,20 @@ def judge(node: Node) -> Finding:
     )
 
 
+def decisive(node: Node, supported: bool) -> Part | None:
+    """The comparison whose p-value becomes that of the statement (``supported``), or else of its negation.
+
+    Of "at least k of n" that is the one that is the k-th surest to hold, or the (n - k + 1)-th surest not to; ``None``
+    where nothing is compared.
+    """
+    if isinstance(node, Part):
+        return node
+    rank = node.k if supported else len(node.of) - node.k + 1
+    found = [judge(below) for below in node.of]
+    order = sorted(range(len(found)), key=lambda i: found[i].p_for if supported else found[i].p_against)
+    return decisive(node.of[order[rank - 1]], supported) if 1 <= rank <= len(found) else None
+
+
 def parts(node: Node) -> Iterator[Part]:
     """Every comparison below a node."""
     if isinstance(node, Part):

@@ -96,7 +96,7 @@ class Reader:
     def _constant(self, name: str, size: str, method: str) -> Array:
         value = self.evidence.constant(name, size, method)
         if math.isnan(value):
-            kind = "losses" if name.endswith("_loss") else name.replace("_", " ")
+            kind = "losses" if name.endswith("_loss") else COSTS[name][0]
             self.missing.add((kind, "", size, method))
         return np.full(self.evidence.shape, value)
 

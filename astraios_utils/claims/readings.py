@@ -59,7 +59,14 @@ def _of_several_sizes(test: Callable[..., Node]) -> Callable[..., Node]:
 
 
 def _unit(name: str) -> str:
-    return "nats" if name.endswith("_loss") else COSTS.get(name) or measure(name).unit
+    if name in COSTS:
+        return COSTS[name][1]
+    return "nats" if name.endswith("_loss") else measure(name).unit
+
+
+def _beyond(margin: float) -> str:
+    """What stands behind a difference that must exceed a margin."""
+    return f" − {margin:g}" if margin > 0 else f" + {-margin:g}" if margin < 0 else ""
 
 
 def ahead(
@@ -85,12 +92,11 @@ def ahead(
     chosen = list(itertools.product(first, _methods(of, first)))
     sign = -1.0 if lower else 1.0
     groups = {"mean": reader.sizes} if sizes == "mean" else {size: (size,) for size in _sizes(reader, sizes)}
-    beyond = f" − {margin:g}" if margin > 0 else f" + {-margin:g}" if margin < 0 else ""
 
     def compare(where: str, a: str, b: str) -> Part:
         gap = reader.mean([reader.difference(measure, (size, a), (size, b)) for size in groups[where]])
         label = f"{where}: {b} − {a}" if lower else f"{where}: {a} − {b}"
-        return part(label + beyond, sign * gap - margin, _unit(measure))
+        return part(label + _beyond(margin), sign * gap - margin, _unit(measure))
 
     by_size = [AtLeast(pairs, tuple(compare(where, a, b) for a, b in chosen)) for where in groups]
     return AtLeast(across, tuple(by_size) or (_one_size(reader),))
@@ -149,7 +155,8 @@ def grows(
         for name in names:
             title = "" if len(names) == 1 else f", {name}"
             for label, values in _changes(reader, name, group, by, down):
-                changes.append(part(f"{who}{title}: {label}", sign * values - margin, _unit(name)))
+                what = f"{who}{title}: {label}{_beyond(margin)}"
+                changes.append(part(what, sign * values - margin, _unit(name)))
         nodes.append(every(changes))
     return AtLeast(across, tuple(nodes))
 
