@@ -106,7 +106,10 @@ def _claims(options: argparse.Namespace) -> None:
     from . import claims, ledger
 
     frame, _ = ledger.judge(store.load_suite(options.suite))
-    print(frame.to_json(orient="records", lines=True).strip() if options.json else claims.as_lines(frame))
+    if options.json:
+        print(frame.to_json(orient="records", lines=True).strip())
+    else:
+        print(claims.as_markdown(frame) if options.markdown else claims.as_lines(frame))
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -227,6 +230,7 @@ def build_parser() -> argparse.ArgumentParser:
     judged = add("claims", _claims, "judge the paper's statements by its printed numbers and by a suite's own")
     judged.add_argument("--suite", required=True, help="a suite of data/suites, or a suite file")
     judged.add_argument("--json", action="store_true", help="one JSON object per claim and evidence")
+    judged.add_argument("--markdown", action="store_true", help="a table with a row per statement, for the README")
 
     run = add("run", _run, "every stage of a suite, resumable")
     _add_slice(run)

@@ -471,6 +471,12 @@ def test_ledgers_are_shown() -> None:
     lines = claims.as_lines(frame)
     assert lines.startswith("published:\n")
     assert "fft-best: " in lines
+    head, _, *rows = claims.as_markdown(frame).splitlines()
+    assert head == "| the paper says | section | printed |"
+    assert len(rows) == 2  # the third is a variant
+    assert rows[0].startswith(
+        "| Full fine-tuning gives the best downstream performance at all scales. | abstract, 1, 4 | "
+    )
     html = claims.styled(frame).to_html()
     assert claims.load()[0].statement in html
     assert claims.summary(frame).loc["published"].sum() == 2  # the third is a variant

@@ -46,6 +46,8 @@ __all__ = [
     "Claim",
     "Evidence",
     "Reader",
+    "as_lines",
+    "as_markdown",
     "as_printed",
     "evaluate",
     "ledger",
@@ -281,4 +283,17 @@ def as_lines(frame: pd.DataFrame) -> str:
             lines.append(f"{mark}{row['claim']}: {_told(row, ', ')}. {row['detail']}")
             if row["lacking"]:
                 lines.append(f"      lacks: {row['lacking']}")
+    return "\n".join(lines)
+
+
+def as_markdown(frame: pd.DataFrame) -> str:
+    """A ledger as a Markdown table, for the README: a row per statement (other readings left out), its verdicts."""
+    main = frame[frame["variant_of"].isna()]
+    names = list(main["evidence"].unique())
+    heads = ["printed" if name == PUBLISHED else f"measured: {name}" for name in names]
+    lines = ["| the paper says | section | " + " | ".join(heads) + " |", "|---" * (2 + len(names)) + "|"]
+    for _, rows in main.groupby("claim", sort=False):
+        told = rows.assign(text=[_told(row, ", ") for row in rows.to_dict("records")]).set_index("evidence")["text"]
+        first = rows.iloc[0]
+        lines.append("| " + " | ".join([first["statement"], first["section"], *told.reindex(names)]) + " |")
     return "\n".join(lines)
