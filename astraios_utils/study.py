@@ -55,6 +55,11 @@ def scores() -> pd.DataFrame:
     return _scores().copy()
 
 
+def as_results() -> pd.DataFrame:
+    """Table 2 as rows of ``results`` whose values are published: for :func:`sound` and the ledger."""
+    return _scores().rename(columns={"value": "published"})
+
+
 def costs() -> pd.DataFrame:
     """Table 3: table, size, method, parameters (as printed: ``124M``), printed (``0.47%``), gpu_gb, percent.
 

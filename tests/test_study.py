@@ -76,6 +76,9 @@ def test_what_is_left_without_them() -> None:
     assert left.isna().sum() == 6 + 3  # six CodeBLEU, and the BLEU of the three zeros
     assert left["Mistral", "FFT", "bleu"] == 0.019
     assert frame["published"].notna().all()
+    # the same from the table alone, whatever a suite has run
+    alone = study.sound(study.as_results()).set_index(["size", "method", "metric"])["published"]
+    assert alone.sort_index().equals(left.sort_index())
 
 
 def test_memory_is_a_cost() -> None:
