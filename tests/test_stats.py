@@ -181,6 +181,21 @@ def test_coverage_falls_short_for_few_hard_problems() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("scenarios", [14, 40])
+def test_coverage_of_insecure_rates(scenarios: int) -> None:
+    # Of 20 programs a scenario some are valid, and of these some insecure: Table 5's rate is over all valid ones.
+    rng = np.random.default_rng(14)
+    hits, runs, truth = 0, 1000, 0.4 / 1.2
+    for _ in range(runs):
+        valid = rng.binomial(20, rng.beta(8, 1, scenarios))
+        insecure = rng.binomial(valid, rng.beta(0.4, 0.8, scenarios))
+        hit = np.concatenate([np.arange(n) < k for k, n in zip(insecure, valid, strict=True)])
+        got = stats.clustered_mean(hit.astype(float), np.repeat(np.arange(scenarios), valid), share=True)
+        hits += got.low <= truth <= got.high
+    assert 0.93 <= hits / runs <= 0.97
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("coefficient", ["kendall", "pearson", "spearman"])
 def test_coverage_of_correlations(coefficient: stats.Coefficient) -> None:
     rho = 0.5  # of a bivariate normal: tau = 2/pi asin(rho), Spearman's 6/pi asin(rho/2)

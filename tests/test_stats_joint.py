@@ -109,6 +109,21 @@ def test_coverage_of_paired_differences(problems: int) -> None:
     assert 0.93 <= hits / runs <= 0.97
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("problems", [40, 164])
+def test_coverage_of_a_mean_over_tasks_that_share_problems(problems: int) -> None:
+    # Three tasks, 20 samples a problem, difficulty shared by all: Figure 1's means.
+    rng = np.random.default_rng(14)
+    hits, runs, easier = 0, 600, (0.0, 0.05, 0.1)
+    for run in range(runs):
+        hard = rng.beta(0.6, 0.8, problems) * 0.9
+        columns = {more: shares(list(rng.binomial(20, hard + more) / 20)) for more in easier}
+        joint = stats.joint_bootstrap(columns, resamples=600, seed=run)
+        got = stats.from_draws(np.mean([joint.values[more] for more in easier], axis=0))
+        hits += got.low <= 0.9 * 0.6 / 1.4 + 0.05 <= got.high
+    assert 0.93 <= hits / runs <= 0.97
+
+
 # --- several tests at once
 
 
