@@ -96,9 +96,16 @@ def judged(model: Model, path: Path, rule: str = analyzers.DEFAULT, problems: Pa
 
 
 def by_rule(
-    files: Mapping[Model, Path], rules: Iterable[str] = tuple(assembly.RULES), problems: Path | None = None
+    files: Mapping[Model, Path],
+    rules: Iterable[str] = tuple(assembly.RULES),
+    problems: Path | None = None,
+    printed: bool = True,
 ) -> pd.DataFrame:
     """Rates of each file under each assembly rule, beside the published ones.
+
+    Args:
+        files: by model; ``problems``: what they answer, where it is not the benchmark's own.
+        printed: whether these are the paper's models, for which there are published rates.
 
     Returns:
         A row per model and rule: size, method, rule, valid, insecure (with low and high), and published_valid,
@@ -109,7 +116,8 @@ def by_rule(
         return pd.DataFrame()
     frame = rates.rates(pd.concat(parts), ["size", "method", "rule"])
     for metric in ("valid", "insecure"):
-        values = [paper.published("aatk", s, m, metric) for s, m in zip(frame["size"], frame["method"], strict=True)]
+        models = zip(frame["size"], frame["method"], strict=True)
+        values = [paper.published("aatk", size, method, metric) if printed else np.nan for size, method in models]
         frame[f"published_{metric}"] = values
         frame[f"{metric}_off"] = frame[metric] - frame[f"published_{metric}"]
     return frame
@@ -136,23 +144,23 @@ def invalid_kinds(frame: pd.DataFrame) -> pd.DataFrame:
 _MIXED = r"inconsistent use of tabs|unindent does not match|unexpected indent|expected an indented block"
 
 
-def by_size(offsets: pd.DataFrame) -> pd.DataFrame:
+def by_size(offsets: pd.DataFrame, sizes: Sequence[str] = schema.SIZES) -> pd.DataFrame:
     """What the larger of two models of one method has more of, under each assembly rule and as printed.
 
     Args:
         offsets: of :func:`by_rule`.
+        sizes: smallest first.
 
     Returns:
         A row per rule ("as printed" last), a column per pair and metric, in percentage points (larger minus smaller).
     """
     columns: dict[str, dict[str, float]] = {}
-    sizes = {size: place for place, size in enumerate(schema.SIZES)}
     for method, part in offsets.groupby("method"):
-        for small, large in itertools.combinations(sorted(part["size"].unique(), key=sizes.__getitem__), 2):
+        for small, large in itertools.combinations([size for size in sizes if (part["size"] == size).any()], 2):
             for metric, head in itertools.product(("valid", "insecure"), ("", "published_")):
                 wide = part.pivot(index="rule", columns="size", values=head + metric)
                 name = f"{metric}: {large} - {small} {method}"
-                found = (wide[large] - wide[small]).to_dict()
+                found = {str(rule): float(gap) for rule, gap in (wide[large] - wide[small]).items()}
                 columns.setdefault(name, {}).update({"as printed": next(iter(found.values()))} if head else found)
     table = pd.DataFrame(columns)
     return table.reindex([rule for rule in (*assembly.RULES, "as printed") if rule in table.index])
@@ -312,13 +320,12 @@ def by_cwe(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Draw insecure rates, a row per CWE, a column per model; no valid program: a hatched cell.
 
     Args:
-        frame: of :func:`judged`, several models.
+        frame: of :func:`judged`, several models; the paper's stand in its order.
     """
     table = rates.rates(frame, ["cwe", "size", "method"])
-    models = sorted(
-        {(s, m) for s, m in zip(table["size"], table["method"], strict=True)},
-        key=lambda pair: (schema.SIZES.index(pair[0]), schema.METHODS.index(pair[1])),
-    )
+    order = {name: place for place, name in enumerate((*schema.SIZES, *schema.ALL_METHODS))}  # of others: as they come
+    found = dict.fromkeys(zip(frame["size"], frame["method"], strict=True))
+    models = sorted(found, key=lambda model: tuple(order.get(name, len(order)) for name in model))
     cwes = sorted(table["cwe"].unique(), key=lambda name: int(name.split("-")[1]))
     wide = table.pivot(index="cwe", columns=["size", "method"], values="insecure").reindex(cwes)[models]
     ax.set_facecolor("#DDDDDD")
@@ -326,7 +333,9 @@ def by_cwe(frame: pd.DataFrame, ax: Axes) -> Axes:
     for (row, column), value in np.ndenumerate(wide.to_numpy(dtype=float)):
         shown = "–" if np.isnan(value) else f"{value:.0f}"
         ax.text(column, row, shown, ha="center", va="center", fontsize=7, color="white" if value > 50 else "#111111")
-    ax.set_xticks(range(len(models)), [f"{size}\n{method}" for size, method in models])
+    many = len(models) > 12
+    between, angle = (" ", 90) if many else ("\n", 0)
+    ax.set_xticks(range(len(models)), [f"{size}{between}{method}" for size, method in models], rotation=angle)
     ax.set_yticks(range(len(cwes)), cwes)
     ax.grid(False)
     figure = ax.get_figure()
