@@ -156,6 +156,9 @@ def test_ranks_by_hand() -> None:
     np.testing.assert_allclose(got.best, [(1 + 1 + 0 + 0.5) / 4, 0.5 / 4, 1 / 4])  # the fourth draw is a tie
     np.testing.assert_allclose(stats.ranks([3, 2, 1], draws, lower=True).rank, [3, 2, 1])
     assert np.isnan(stats.ranks([3, math.nan, 1], draws).best).all()
+    undefined = [[math.nan, 2, 1], *draws]
+    np.testing.assert_allclose(stats.ranks([3, 2, 1], undefined).best, got.best)  # that draw is left out
+    assert np.isnan(stats.ranks([3, 2, 1], undefined[:1]).best).all()
     with pytest.raises(ValueError, match="must be"):
         stats.ranks([3, 2], draws)
 

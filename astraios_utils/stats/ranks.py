@@ -42,7 +42,8 @@ def ranks(values: npt.ArrayLike, draws: npt.ArrayLike, *, lower: bool = False, l
         level: coverage of the intervals.
 
     Returns:
-        NaN throughout where a value is NaN: a rank among fewer methods would be another quantity.
+        NaN throughout where a value is NaN: a rank among fewer methods would be another quantity. Draws in which a
+        value is undefined are left out.
 
     Raises:
         ValueError: shapes that differ.
@@ -50,7 +51,8 @@ def ranks(values: npt.ArrayLike, draws: npt.ArrayLike, *, lower: bool = False, l
     point, sampled = np.asarray(values, dtype=float), np.asarray(draws, dtype=float)
     if point.ndim != 1 or sampled.ndim != 2 or sampled.shape[1] != len(point):
         raise ValueError(f"values of shape {point.shape}, draws of shape {sampled.shape}: must be (k,) and (r, k)")
-    if np.isnan(point).any():
+    sampled = sampled[~np.isnan(sampled).any(axis=1)]
+    if np.isnan(point).any() or not len(sampled):
         nothing = np.full(len(point), math.nan)
         return Ranks(nothing, nothing, nothing, nothing)
     sign = 1.0 if lower else -1.0
