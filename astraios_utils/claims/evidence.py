@@ -30,7 +30,7 @@ PROBLEMS: Mapping[str, int] = {  # behind the paper's scores (section 2.3)
 COSTS: Mapping[str, tuple[str, str]] = {  # kinds of cost: in words, and their units
     "trainable_parameters": ("updated parameters", "parameters"),
     "peak_mib": ("peak memory in training", "MiB"),
-    "step_seconds": ("time of a training step", "seconds"),
+    "step_seconds": ("training time", "seconds"),
     "checkpoint_bytes": ("size of the checkpoint", "bytes"),
     "generation_seconds": ("time to generate 1,000 tokens", "seconds"),
 }
