@@ -6,6 +6,7 @@ import functools
 import math
 import re
 from collections.abc import Callable, Hashable
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -297,6 +298,21 @@ def test_one_size_tells_nothing_about_several() -> None:
     assert set(frame.loc[of_several, "lacking"]) == {"a suite of several sizes"}
     assert frame.loc["fft-best", "verdict"] == "supported"
     assert frame.loc["fft-robust-only-large", "verdict"] == "not testable"  # there is no smaller size
+
+
+def test_a_claim_about_a_learning_rate_is_told_by_models_trained_at_it() -> None:
+    claim = next(claim for claim in claims.load() if claim.id == "low-rates-prevent-scaling")
+    assert (
+        claims.evaluate(claim, replace(world(), rates={"Prompt": 1e-4, "AdaLoRA": 1e-4}))[0]["verdict"] == "supported"
+    )
+    row, _ = claims.evaluate(claim, replace(world(), rates={"Prompt": 3e-2, "AdaLoRA": 1e-4}))
+    assert (row["verdict"], row["lacking"]) == ("not testable", "models trained at a learning rate of 0.0001")
+
+
+def test_a_suites_learning_rates_are_its_recipes() -> None:
+    suite = store.load_suite("paper").slice(["1B"])
+    suite = suite.model_copy(update={"methods": ("LoRA", "Prompt")})
+    assert claims.measured(suite, lambda *_: None).rates == {"LoRA": 1e-4, "Prompt": 3e-2}
 
 
 # --- evidence

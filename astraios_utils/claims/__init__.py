@@ -60,7 +60,7 @@ __all__ = [
     "summary",
 ]
 
-VERSION = 3  # of how evidence is made and judged; a change makes every ledger stale
+VERSION = 4  # of how evidence is made and judged; a change makes every ledger stale
 VERDICTS = ("supported", "not supported", "undecided", "not testable")
 THEMES = ("performance", "scaling", "robustness", "security", "loss", "cost")
 COLUMNS = (

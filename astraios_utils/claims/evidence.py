@@ -48,6 +48,7 @@ class Evidence:
         costs: size, method, and those of ``COSTS`` that are known.
         losses: size, method, step, split, loss; empty where no training was logged.
         printed: correlations that only the paper's text gives: x, y, size, coefficient, value, n.
+        rates: peak learning rates by method, where models were trained.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Evidence:
     costs: pd.DataFrame
     losses: pd.DataFrame
     printed: pd.DataFrame = field(default_factory=pd.DataFrame)
+    rates: Mapping[str, float] = field(default_factory=dict)
 
     @functools.cached_property
     def logs(self) -> dict[tuple[str, str], pd.DataFrame]:
@@ -126,10 +128,9 @@ def measured(
     scores |= _changes(scores, suite.models, implied)
     if costs is None or costs.empty:
         costs = parameters() if suite.published else pd.DataFrame(columns=["size", "method", "trainable_parameters"])
-    nothing = pd.DataFrame(columns=["size", "method", "step", "split", "loss"])
-    return Evidence(
-        suite.name, suite.sizes, scores, joint.clusters, _with_peak(costs), nothing if loss_log is None else loss_log
-    )
+    log = pd.DataFrame(columns=["size", "method", "step", "split", "loss"]) if loss_log is None else loss_log
+    rates = {method: suite.recipe.rate(method) for method in suite.methods} if suite.recipe else {}
+    return Evidence(suite.name, suite.sizes, scores, joint.clusters, _with_peak(costs), log, rates=rates)
 
 
 def _with_peak(costs: pd.DataFrame) -> pd.DataFrame:

@@ -394,12 +394,20 @@ def both(reader: Reader, readings: Sequence[Mapping[str, Any]]) -> Node:
     return every([TESTS[one["test"]](reader, **one["arguments"]) for one in readings])
 
 
+def at_rate(reader: Reader, rate: float, methods: Names, reading: Mapping[str, Any]) -> Node:
+    """A reading with its ``test`` and ``arguments``, of methods that were trained at that learning rate."""
+    if any(reader.evidence.rates.get(method, rate) != rate for method in _methods(methods)):
+        reader.wanted.add(f"models trained at a learning rate of {rate:g}")
+        return part("at another learning rate", reader.nothing())
+    return both(reader, [reading])
+
+
 TESTS: Mapping[str, Callable[..., Node]] = MappingProxyType(
     {
         test.__name__: test
         for test in (
             *(ahead, near, swaps, grows, below, catches_up, flatter, correlates, more_correlated, same_order),
-            *(extrapolates, on_front, keeps_falling, less_steady, both),
+            *(extrapolates, on_front, keeps_falling, less_steady, both, at_rate),
         )
     }
 )
