@@ -32,6 +32,7 @@ def test_page_stands_alone(suite: Suite, frame: pd.DataFrame) -> None:
     assert not re.findall(r'(?:src|href)="(?!#|data:)', page)
     assert "default-src 'none'" in page
     assert "17.26" in page  # Python synthesis, 1B LoRA: measured, and Table 3
+    assert "<small>at hand: " in page  # beside a verdict of "not testable"
     for task in suite.tasks:
         assert f'data-task="{task}"' in page
 
