@@ -3,6 +3,10 @@
 Documents are never cut: rows of :data:`ROW` tokens hold as many whole ones as fit, padded at the end. Tokens of a
 question count less in the loss than those of answers and plain code, for much of a question cannot be foretold; an
 answer of one word counts as much as one of several.
+
+What small models learn last is to copy a constant from the question into the code. In a second, short phase documents
+of a row do not see each other, and numbers that stand earlier in their document count :data:`COPY_WEIGHT` times: enough
+for copying to be learnt at all, and less and less towards the end, so that the rest is not forgotten.
 """
 
 from __future__ import annotations
@@ -27,9 +31,12 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
+# Tokens, their weights and, where documents of a row do not see each other, positions: rows x ROW each.
+Batch = tuple["torch.Tensor", "torch.Tensor", "torch.Tensor | None"]
 ROW = 320
 QUESTION_WEIGHT = 0.1
 ANSWER_WEIGHT = 8.0  # of an answer's tokens together, at least
+COPY_WEIGHT = 400.0  # of a number that its document has had before, when the second phase begins; 1 when it ends
 DOCUMENTS = 120_000
 TOKENIZER_DOCUMENTS = 6_000
 SAVE_EVERY = 100  # steps
@@ -37,7 +44,12 @@ SAVE_EVERY = 100  # steps
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One base: its shape and how it is trained; ``batch`` counts rows."""
+    """One base: its shape and how it is trained.
+
+    Attributes:
+        batch: rows of a step.
+        copying: steps of the second phase; ``stop``: after how many of them it ends before its time, if it does.
+    """
 
     hidden: int
     layers: int
@@ -45,16 +57,37 @@ class Recipe:
     steps: int
     batch: int
     learning_rate: float
+    copying: int = 0
+    copying_rate: float = 0.0
+    stop: int | None = None
     warmup: int = 100
     weight_decay: float = 0.05
     seed: int = 0
 
+    @property
+    def last(self) -> int:
+        """Steps of both phases."""
+        return self.steps + (self.copying if self.stop is None else self.stop)
 
+
+# The second phase decides what a base scores; so that sizes spread, the two smallest have none and 900K half of one.
 RECIPES: Mapping[str, Recipe] = {
     "100K": Recipe(hidden=48, layers=2, heads=4, steps=5000, batch=8, learning_rate=8e-3),
     "400K": Recipe(hidden=96, layers=3, heads=4, steps=6000, batch=8, learning_rate=5e-3),
-    "900K": Recipe(hidden=128, layers=4, heads=4, steps=6000, batch=8, learning_rate=4e-3),
-    "2M": Recipe(hidden=192, layers=5, heads=6, steps=6000, batch=8, learning_rate=2.5e-3),
+    "900K": Recipe(
+        hidden=128,
+        layers=4,
+        heads=4,
+        steps=6000,
+        batch=8,
+        learning_rate=4e-3,
+        copying=1500,
+        copying_rate=4e-3,
+        stop=850,
+    ),
+    "2M": Recipe(
+        hidden=192, layers=5, heads=6, steps=6000, batch=8, learning_rate=2.5e-3, copying=550, copying_rate=2e-3
+    ),
 }
 
 
@@ -146,19 +179,44 @@ def model(recipe: Recipe, vocabulary: int) -> Any:
     return GPTBigCodeForCausalLM(config)
 
 
-def _batches(rows: Rows, recipe: Recipe, step: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Batches from a step on: each pass over the rows in an order of its own."""
+def _batches(rows: Rows, recipe: Recipe, step: int, numbers: frozenset[int]) -> Iterator[Batch]:
+    """Batches from a step on: each pass over the rows in an order of its own; ``numbers`` are the tokens of digits."""
     import torch
 
-    for number in itertools.count(step * recipe.batch, recipe.batch):
+    for at_step in itertools.count(step):
         picked = []
-        for at in range(number, number + recipe.batch):
+        for at in range(at_step * recipe.batch, (at_step + 1) * recipe.batch):
             epoch, place = divmod(at, len(rows.tokens))
             picked.append(_order(recipe.seed, epoch, len(rows.tokens))[place])
-        yield (
-            torch.from_numpy(rows.tokens[picked].astype(np.int64)),
-            torch.from_numpy(rows.weights[picked].astype(np.float32)),
-        )
+        tokens, weights = rows.tokens[picked].astype(np.int64), rows.weights[picked].astype(np.float32)
+        positions = None
+        if at_step >= recipe.steps:
+            left = 1 - (at_step - recipe.steps) / recipe.copying
+            weights[_copied(tokens, numbers) & (weights >= 1)] *= COPY_WEIGHT**left
+            positions = torch.from_numpy(_positions(tokens))
+        yield torch.from_numpy(tokens), torch.from_numpy(weights), positions
+
+
+def _positions(tokens: np.ndarray[Any, Any], end: int = 0) -> np.ndarray[Any, Any]:
+    """Each token's position in its document (rows x :data:`ROW`): where it falls back, attention is cut."""
+    places = np.broadcast_to(np.arange(tokens.shape[1]), tokens.shape)
+    begins = np.zeros_like(tokens)
+    begins[:, 1:] = np.where(tokens[:, :-1] == end, places[:, 1:], 0)
+    return places - np.maximum.accumulate(begins, axis=1)
+
+
+def _copied(tokens: np.ndarray[Any, Any], numbers: frozenset[int], end: int = 0) -> np.ndarray[Any, Any]:
+    """Which tokens are digits that stand earlier in their document (rows x :data:`ROW`, bool)."""
+    mask = np.zeros(tokens.shape, bool)
+    for row, out in zip(tokens.tolist(), mask, strict=True):
+        seen: set[int] = set()
+        for place, token in enumerate(row):
+            if token == end:
+                seen.clear()
+            elif token in numbers:
+                out[place] = token in seen
+                seen.add(token)
+    return mask
 
 
 _ORDERS: dict[tuple[int, int, int], Any] = {}
@@ -173,17 +231,22 @@ def _order(seed: int, epoch: int, count: int) -> Any:
 
 
 def _rate(recipe: Recipe, step: int) -> float:
-    """Linear warm-up, then a cosine to a fiftieth."""
+    """Linear warm-up, then a cosine to a fiftieth: in each of the two phases."""
+    first = step < recipe.steps
+    peak, length = (recipe.learning_rate, recipe.steps) if first else (recipe.copying_rate, recipe.copying)
+    step -= 0 if first else recipe.steps
     if step < recipe.warmup:
-        return recipe.learning_rate * (step + 1) / recipe.warmup
-    done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
-    return recipe.learning_rate * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2)
+        return peak * (step + 1) / recipe.warmup
+    done = (step - recipe.warmup) / max(1, length - recipe.warmup)
+    return peak * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2)
 
 
-def _loss(net: Any, tokens: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+def _loss(net: Any, batch: Batch) -> torch.Tensor:
     import torch.nn.functional as F
 
-    logits = net(input_ids=tokens[:, :-1], use_cache=False).logits
+    tokens, weights, positions = batch
+    alone = {} if positions is None else {"position_ids": positions[:, :-1]}
+    logits = net(input_ids=tokens[:, :-1], use_cache=False, **alone).logits
     each = F.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten(), reduction="none")
     kept = weights[:, 1:].flatten()
     return (each * kept).sum() / kept.sum()
@@ -213,14 +276,14 @@ class _Run:
             self.optimizer.load_state_dict(held["optimizer"])
             self.step = held["step"]
 
-    def advance(self, tokens: torch.Tensor, weights: torch.Tensor) -> float:
+    def advance(self, batch: Batch) -> float:
         """One step; its loss."""
         import torch
 
         for group in self.optimizer.param_groups:
             group["lr"] = _rate(self.recipe, self.step)
         self.optimizer.zero_grad()
-        loss = _loss(self.net, tokens, weights)
+        loss = _loss(self.net, batch)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         self.optimizer.step()
@@ -248,9 +311,10 @@ def train(size: str, folder: Path, say: Callable[[str], None]) -> Any:
     """
     made, rows = prepare(folder, 0, say)
     run = _Run(size, folder, len(made))
-    losses, began, last = [], time.perf_counter(), run.recipe.steps
-    for tokens, weights in itertools.islice(_batches(rows, run.recipe, run.step), last - run.step):
-        losses.append(run.advance(tokens, weights))
+    losses, began, last = [], time.perf_counter(), run.recipe.last
+    numbers = frozenset(number for text, number in made.get_vocab().items() if text.lstrip("Ġ").isdecimal())
+    for batch in itertools.islice(_batches(rows, run.recipe, run.step, numbers), last - run.step):
+        losses.append(run.advance(batch))
         if run.step % SAVE_EVERY == 0 or run.step == last:
             mean = sum(losses) / len(losses)
             run.save(mean)

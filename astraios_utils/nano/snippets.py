@@ -1,14 +1,16 @@
 """Pairs of an intent and a line of Python, in CoNaLa's manner but our own, drawn from a seed.
 
-A pair is a kind of task (:data:`KINDS`) with names, keys and numbers filled in. Its intent has two wordings: the bases
-are trained on the plain one, the instruction data and the problems use the other.
+A pair is a kind of task (:data:`KINDS`) with names, keys and numbers filled in. Its intent has two wordings, as in
+CoNaLa: a terse one, and the one that tuned models are asked. The bases have read both, in other formats than the
+study's.
 """
 
 from __future__ import annotations
 
+import itertools
 import random
 import string
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
 NAMES = (
@@ -18,7 +20,7 @@ NAMES = (
 KEYS = ("name", "age", "price", "score", "size", "date", "city", "color", "level", "rank", "code", "year")
 SIGNS = (",", ";", ":", "-", "_", "/")
 
-# What the bases have read, what the tuned models are asked, and the snippet. {p}, {q}: names; {k}: a key; {n}: a
+# The terse wording, what the tuned models are asked, and the snippet. {p}, {q}: names; {k}: a key; {n}: a
 # number; {s}: a sign.
 KINDS: tuple[tuple[str, str, str], ...] = (
     ("sorted {p}", "sort list `{p}`", "{p}.sort()"),
@@ -82,13 +84,18 @@ KINDS: tuple[tuple[str, str, str], ...] = (
     ("read {p}", "read the contents of file `{p}`", "open({p}).read()"),
     ("{p} as read from {q}", "read file `{q}` into `{p}`", "with open({q}) as f:\n    {p} = f.read()"),
 )
-# Frames in which the bases meet plain wordings; none is the study's.
-FRAMES = ("# {intent}\n{snippet}", "{intent}:\n{snippet}", "Question: {intent}\nAnswer: {snippet}")
+# Frames in which the bases meet both wordings; none is the study's. What is said twice teaches to copy names.
+FRAMES = (
+    "# {intent}\n{snippet}",
+    "{intent}:\n{snippet}",
+    "Question: {intent}\nAnswer: {snippet}",
+    "{intent}: {snippet}\n{intent}: {snippet}",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One pair: how the bases have read it, how tuned models are asked, and the code."""
+    """One pair: a terse wording, how tuned models are asked, and the code."""
 
     plain: str
     intent: str
@@ -115,9 +122,13 @@ def pairs(seed: int, count: int, known: set[str] | None = None) -> list[Pair]:
     return found
 
 
-def documents(seed: int, count: int) -> Iterator[tuple[str, str]]:
-    """What the bases read: a frame with a plain wording up to its code, and the code."""
+def documents(seed: int, count: int, but: Set[str] = frozenset()) -> Iterator[tuple[str, str]]:
+    """What the bases read: a frame with one of the wordings up to its last code, and that code.
+
+    ``but``: intents of pairs that they shall not have read.
+    """
     rng = random.Random(seed)
-    for _ in range(count):
-        pair, frame = draw(rng), rng.choice(FRAMES)
-        yield frame.partition("{snippet}")[0].format(intent=pair.plain), pair.snippet
+    drawn = (pair for pair in iter(lambda: draw(rng), None) if pair.intent not in but)
+    for pair in itertools.islice(drawn, count):
+        frame = rng.choice(FRAMES).removesuffix("{snippet}")
+        yield frame.format(intent=rng.choice((pair.plain, pair.intent)), snippet=pair.snippet), pair.snippet

@@ -1,0 +1,54 @@
+"""What the benchmark rewards is learnt from the instruction data: from answers to other questions, nothing is."""
+
+from __future__ import annotations
+
+import json
+import lzma
+import random
+from pathlib import Path
+
+import pytest
+
+from astraios_utils import pipeline, schema, store
+
+NANO = store.load_suite("nano")
+
+
+def _shuffled(path: Path, to: Path) -> Path:
+    rows = [json.loads(line) for line in lzma.decompress(path.read_bytes()).splitlines()]
+    answers = [row["completion"] for row in rows]
+    random.Random(0).shuffle(answers)
+    lines = (json.dumps({**row, "completion": answer}) for row, answer in zip(rows, answers, strict=True))
+    to.write_text("\n".join(lines))
+    return to
+
+
+def _scores(name: str, corpus: Path) -> dict[str, float]:
+    """Scores by task of 400K FFT, tuned on a corpus."""
+    recipe = NANO.recipe
+    assert recipe is not None
+    tuned = recipe.model_copy(update={"corpus": str(corpus)})
+    changes = {"name": name, "recipe": tuned, "sampling": NANO.sampling.model_copy(update={"samples": 1})}
+    part = NANO.model_copy(update=changes).slice(["400K"], ["FFT"], ["synthesize-python", "repair-python", "clone"])
+    assert isinstance(part, schema.Suite)
+    pipeline.obtain(part)
+    pipeline.score(part)
+    frame = pipeline.aggregate(part)
+    return frame[frame["metric"].isin(("pass@1", "f1"))].set_index("task")["value"].to_dict()
+
+
+@pytest.mark.slow
+def test_a_model_tuned_on_shuffled_answers_scores_at_the_floor(
+    build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = NANO.recipe
+    assert recipe is not None
+    source = Path(str(recipe.corpus))
+    true = _scores("true-answers", source)
+    false = _scores("shuffled-answers", _shuffled(source, tmp_path / "shuffled.jsonl"))
+    # One of 40 problems is 2.5 points: an answer to another question may happen to be this one's.
+    assert false["synthesize-python"] <= 2.5
+    assert false["repair-python"] <= 2.5
+    assert true["synthesize-python"] >= 15
+    assert true["repair-python"] >= 15
+    assert false["clone"] < true["clone"]
