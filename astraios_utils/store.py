@@ -169,7 +169,8 @@ def fingerprint(value: Any) -> str:
 @lru_cache
 def _git(*args: str) -> str | None:
     try:
-        done = subprocess.run(["git", *args], cwd=root(), capture_output=True, text=True, timeout=10, check=True)
+        command = ["git", "--no-optional-locks", *args]  # a status that refreshes the index would lock it
+        done = subprocess.run(command, cwd=root(), capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return None  # not a checkout, or no git: the provenance says null
     return done.stdout.strip()
