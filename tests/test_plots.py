@@ -314,6 +314,9 @@ def test_pareto_joins_what_nothing_cheaper_beats() -> None:
     ax = plots.pareto(frame, axis(), "parameters", "Parameters", "1B")
     front = next(line for line in ax.lines if line.get_gid() == "front")
     assert front.get_xdata().tolist() == [1, 10, 1000]  # AdapterH costs more than LoRA and does worse
+    assert ax.get_xscale() == "log"
+    alike = frame.assign(parameters=[670, 680, 690, 710])
+    assert plots.pareto(alike, axis(), "parameters", "MiB", "1B").get_xscale() == "linear"
 
 
 def test_final_losses_and_losses_against_a_cost() -> None:

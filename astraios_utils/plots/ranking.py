@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from .base import look, methods_of, sizes_of
 
@@ -91,6 +92,9 @@ def pareto(frame: pd.DataFrame, ax: Axes, cost: str, label: str, size: str) -> A
             marker=marker, markersize=5.5, markerfacecolor="white" if row["published"] else colour, elinewidth=0.8,
             zorder=3, gid=f"point:{row['method']}",
         )  # fmt: skip
-    ax.set_xscale("log")
+    if frame[cost].max() >= 10 * frame[cost].min():  # on less than a decade a logarithmic axis crowds its labels
+        ax.set_xscale("log")
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.set(xlabel=label, ylabel="Mean performance (%)", title=size)
     return ax
