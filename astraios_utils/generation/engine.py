@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-ROWS = {"cpu": 192, "cuda": 512}  # in one batch; wider ones are hardly faster
+ROWS = {"cpu": 384, "cuda": 512}  # in one batch; wider ones are hardly faster
 _PREFILL = {"cpu": 4096, "cuda": 32768}  # tokens in one forward pass over prompts
 _SHARE = 0.4  # of the free GPU memory for the cache: while rows join, some of it exists twice
 _TAIL = 8  # tokens of the prompt that the decoder sees before the answer: some add a space only between tokens

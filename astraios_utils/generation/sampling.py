@@ -14,7 +14,8 @@ import hashlib
 import numpy as np
 import torch
 
-_FEW = 16  # tokens that nearly always hold the nucleus at the paper's temperature; a row where they do not is sorted
+_FEW = 16  # tokens that nearly always hold all of the probability at the paper's temperature; else a row is sorted
+_NOTHING = 1e-9  # of the likeliest token's probability: what the others may have together and be left out
 
 
 def numbers(key: str, count: int) -> np.ndarray:
@@ -37,24 +38,29 @@ def choose(logits: torch.Tensor, temperature: torch.Tensor, top_p: torch.Tensor,
         probability (Holtzman et al. 2020), as in transformers.
     """
     greedy = temperature == 0
-    scale = torch.where(greedy, 1.0, temperature)[:, None]
+    likeliest = logits.argmax(-1)
+    if bool(greedy.all()):
+        return likeliest
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    probabilities = torch.softmax(logits / scale, dim=-1)
-    chosen, whole = _nucleus(probabilities, top_p, uniform, min(_FEW, logits.shape[-1]))
-    wider = (~whole & ~greedy).nonzero()[:, 0]
+    scaled = logits / torch.where(greedy, 1.0, temperature)[:, None]
+    few = min(_FEW, logits.shape[-1])
+    values, tokens = scaled.topk(few, dim=-1)
+    weights = (values - values[:, :1]).double().exp()
+    rest = (logits.shape[-1] - few) * weights[:, -1]  # of the others together, at most
+    chosen = _of_nucleus(weights, tokens, top_p, uniform)
+    wider = (~greedy & (rest > _NOTHING)).nonzero()[:, 0]
     if len(wider):
-        chosen[wider], _ = _nucleus(probabilities[wider], top_p[wider], uniform[wider], logits.shape[-1])
-    return torch.where(greedy, logits.argmax(-1), chosen)
+        values, tokens = torch.softmax(scaled[wider], dim=-1).sort(dim=-1, descending=True)
+        chosen[wider] = _of_nucleus(values.double(), tokens, top_p[wider], uniform[wider])
+    return torch.where(greedy, likeliest, chosen)
 
 
-def _nucleus(
-    probabilities: torch.Tensor, top_p: torch.Tensor, uniform: torch.Tensor, few: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Sample from the nucleus among the ``few`` most likely tokens; also, whether they hold the whole nucleus."""
-    values, tokens = probabilities.topk(few, dim=-1)
-    sums = values.double().cumsum(-1)
-    kept = (sums - values < top_p[:, None]).sum(-1, keepdim=True)
+def _of_nucleus(
+    weights: torch.Tensor, tokens: torch.Tensor, top_p: torch.Tensor, uniform: torch.Tensor
+) -> torch.Tensor:
+    """One of the nucleus of each row; ``weights`` (float64, falling) are proportional to the tokens' probabilities."""
+    sums = weights.cumsum(-1)
+    kept = (sums - weights < top_p[:, None] * sums[:, -1:]).sum(-1, keepdim=True)
     mass = sums.gather(-1, kept - 1)
     at = torch.searchsorted(sums, uniform[:, None] * mass, right=True)
-    whole = (sums[:, -1] >= top_p) if few < probabilities.shape[-1] else torch.ones_like(top_p, dtype=torch.bool)
-    return tokens.gather(-1, torch.minimum(at, kept - 1))[:, 0], whole
+    return tokens.gather(-1, torch.minimum(at, kept - 1))[:, 0]
