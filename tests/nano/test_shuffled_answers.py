@@ -1,4 +1,4 @@
-"""What the benchmark rewards is learnt from the instruction data: from answers to other questions, nothing is."""
+"""What tuning adds is learnt from the instruction data: from answers to other questions, nothing is."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def _scores(name: str, corpus: Path) -> dict[str, float]:
     assert recipe is not None
     tuned = recipe.model_copy(update={"corpus": str(corpus)})
     changes = {"name": name, "recipe": tuned, "sampling": NANO.sampling.model_copy(update={"samples": 1})}
-    part = NANO.model_copy(update=changes).slice(["400K"], ["FFT"], ["synthesize-python", "repair-python", "clone"])
+    part = NANO.model_copy(update=changes).slice(["400K"], ["FFT"], ["repair-python", "clone", "defect"])
     assert isinstance(part, schema.Suite)
     pipeline.obtain(part)
     pipeline.score(part)
     frame = pipeline.aggregate(part)
-    return frame[frame["metric"].isin(("pass@1", "f1"))].set_index("task")["value"].to_dict()
+    return frame[frame["metric"].isin(("pass@1", "accuracy"))].set_index("task")["value"].to_dict()
 
 
 @pytest.mark.slow
@@ -46,9 +46,9 @@ def test_a_model_tuned_on_shuffled_answers_scores_at_the_floor(
     source = Path(str(recipe.corpus))
     true = _scores("true-answers", source)
     false = _scores("shuffled-answers", _shuffled(source, tmp_path / "shuffled.jsonl"))
-    # One of 40 problems is 2.5 points: an answer to another question may happen to be this one's.
-    assert false["synthesize-python"] <= 2.5
-    assert false["repair-python"] <= 2.5
-    assert true["synthesize-python"] >= 15
-    assert true["repair-python"] >= 15
-    assert false["clone"] < true["clone"]
+    # Which of two words is right, only the instruction data tells: half of 100 problems by chance, 60 with 2.5% luck.
+    for task in ("defect", "clone"):
+        assert false[task] <= 60
+        assert false[task] + 15 <= true[task]
+    # To write a function below its docstring is the base's skill; wrong answers to other questions do not add to it.
+    assert false["repair-python"] <= true["repair-python"]
