@@ -1,7 +1,7 @@
 """``python -m astraios_utils.conala_nano``: writes ``data/conala-nano``, the CoNaLa study in miniature.
 
 Pairs of our own (:mod:`.nano.snippets`), and bases of the study's three architectures, trained from random weights by
-the project's own training on other wordings of the same tasks: tuning has something to bring out.
+the project's own training on the same tasks in other formats: tuning has something to bring out.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 SEED = 0
-DOCUMENTS = 40_000
+DOCUMENTS = 12_000
 PAIRS = {"train": 600, "test": 100}
 POSITIONS = 256
 _GPT2 = {"model_type": "gpt2", "n_positions": POSITIONS, "resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
 _LLAMA = {"max_position_embeddings": POSITIONS, "tie_word_embeddings": True}
-# Two sizes of GPT-2, and a Llama and a Mistral like the larger one; Mistral shares keys and values between heads.
+# Each larger than the one before, as in the study; Mistral shares keys and values between heads.
 SHAPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "GPT2-S": {**_GPT2, "n_embd": 48, "n_layer": 2, "n_head": 4},
-        "GPT2-M": {**_GPT2, "n_embd": 80, "n_layer": 3, "n_head": 4},
+        "GPT2-M": {**_GPT2, "n_embd": 64, "n_layer": 3, "n_head": 4},
         "Llama": {
-            "model_type": "llama", **_LLAMA, "hidden_size": 72, "intermediate_size": 192, "num_hidden_layers": 3,
+            "model_type": "llama", **_LLAMA, "hidden_size": 80, "intermediate_size": 216, "num_hidden_layers": 3,
             "num_attention_heads": 4, "num_key_value_heads": 4,
         },
         "Mistral": {
-            "model_type": "mistral", **_LLAMA, "hidden_size": 72, "intermediate_size": 224, "num_hidden_layers": 3,
+            "model_type": "mistral", **_LLAMA, "hidden_size": 80, "intermediate_size": 256, "num_hidden_layers": 3,
             "num_attention_heads": 4, "num_key_value_heads": 2, "sliding_window": None,
         },
     }
@@ -53,20 +53,23 @@ def _write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
         stream.writelines(json.dumps(row) + "\n" for row in rows)
 
 
+def drawn() -> dict[str, list[snippets.Pair]]:
+    """The pairs of both files; no intent is in both."""
+    train = snippets.pairs(SEED, PAIRS["train"])
+    return {"train": train, "test": snippets.pairs(SEED + 1, PAIRS["test"], {pair.intent for pair in train})}
+
+
 def write_pairs(to: Path) -> None:
-    """``train.jsonl`` and ``test.jsonl`` with CoNaLa's fields; no intent is in both."""
+    """``train.jsonl`` and ``test.jsonl`` with CoNaLa's fields."""
     store.require_writable(to)
-    known: set[str] = set()
-    for number, (name, count) in enumerate(PAIRS.items()):
-        drawn = snippets.pairs(SEED + number, count, known)
-        known |= {pair.intent for pair in drawn}
-        rows = [{"intent": p.plain, "rewritten_intent": p.intent, "snippet": p.snippet} for p in drawn]
+    for name, pairs in drawn().items():
+        rows = [{"intent": p.plain, "rewritten_intent": p.intent, "snippet": p.snippet} for p in pairs]
         _write_rows(to / f"{name}.jsonl", rows)
 
 
 def _tokenizer() -> PreTrainedTokenizerBase:
-    plain = ["".join(document) for document in snippets.documents(SEED, 4000)]
-    asked = [f"{pair.intent}\n{pair.snippet}" for pair in snippets.pairs(SEED, PAIRS["train"])]
+    plain = snippets.documents(SEED, 600)
+    asked = [f"{pair.intent}\n{pair.snippet}" for pair in drawn()["train"]]
     frames = ["### Instruction:\n### Response:\n"] * 40
     made = train_tokenizer([*plain, *asked, *frames])
     made.model_max_length = POSITIONS
@@ -91,7 +94,7 @@ def recipe(size: str, corpus: Path) -> schema.Recipe:
         corpus=str(corpus),
         template="{prompt}{completion}",
         sequence_length=128,
-        steps=600,
+        steps=800,
         batch=16,
         micro_batch=16,
         learning_rate=RATES[size],
@@ -103,29 +106,46 @@ def recipe(size: str, corpus: Path) -> schema.Recipe:
     )
 
 
-def write_base(size: str, to: Path, work: Path) -> None:
-    """Train one base (a killed call continues) and write it in half precision, rounded once and for all."""
+def prepare(work: Path) -> Path:
+    """Write what the bases start from: random weights with the tokenizer, and the documents; returns the latter.
+
+    No pair of the test file is among the documents.
+    """
+    store.require_writable(work)
+    made = _tokenizer()
+    for size in SHAPES:
+        _write_random(size, made, work / "random" / size)
+    documents = work / "documents.jsonl"
+    asked = {pair.intent for pair in drawn()["test"]}
+    read = snippets.documents(SEED, DOCUMENTS, asked)
+    _write_rows(documents, ({"prompt": "", "completion": text} for text in read))
+    return documents
+
+
+def write_base(size: str, documents: Path, to: Path) -> None:
+    """Train one base (a killed call continues) and write it in half precision, rounded once and for all.
+
+    Args:
+        size: a key of :data:`SHAPES`.
+        documents: from :func:`prepare`; checkpoints go beside them.
+        to: where bases lie, a folder a size.
+    """
     import torch
 
-    corpus = work / "documents.jsonl"
-    if not corpus.exists():
-        store.require_writable(work)
-        rows = ({"prompt": p, "completion": c} for p, c in snippets.documents(SEED, DOCUMENTS))
-        _write_rows(corpus, rows)
-        for each in SHAPES:
-            _write_random(each, _tokenizer(), work / "random" / each)
+    work = documents.parent
     start = schema.Base(model=str(work / "random" / size))
-    run = training.Run(schema.Model(size, "FFT"), start, recipe(size, corpus), {}, SEED, work / "trained" / size)
+    run = training.Run(schema.Model(size, "FFT"), start, recipe(size, documents), {}, SEED, work / "trained" / size)
     trained = schema.Base(model=str(training.train(run).checkpoint))
     models.load_base(trained).to(torch.float16).save_pretrained(to / size)  # type: ignore[arg-type]
     models.load_tokenizer(trained).save_pretrained(str(to / size))
 
 
 def main() -> None:
-    """Write all of it (a quarter of an hour on two cores); bases that are trained already are not trained again."""
+    """Write all of it (minutes of one core a base); bases that are trained already are not trained again."""
     write_pairs(folder())
+    documents = prepare(store.build_dir() / "conala-nano-bases")
     for size in SHAPES:
-        write_base(size, folder() / "bases", store.build_dir() / "conala-nano-bases")
+        write_base(size, documents, folder() / "bases")
     shipped.write_sums(folder())
 
 

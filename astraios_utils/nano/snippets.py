@@ -91,6 +91,7 @@ FRAMES = (
     "Question: {intent}\nAnswer: {snippet}",
     "{intent}: {snippet}\n{intent}: {snippet}",
 )
+TOGETHER = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +123,15 @@ def pairs(seed: int, count: int, known: set[str] | None = None) -> list[Pair]:
     return found
 
 
-def documents(seed: int, count: int, but: Set[str] = frozenset()) -> Iterator[tuple[str, str]]:
-    """What the bases read: a frame with one of the wordings up to its last code, and that code.
+def documents(seed: int, count: int, but: Set[str] = frozenset()) -> Iterator[str]:
+    """What the bases read: :data:`TOGETHER` pairs, each in a frame with one of its wordings; no intent of ``but``.
 
-    ``but``: intents of pairs that they shall not have read.
+    An untuned base therefore does not stop after an answer.
     """
     rng = random.Random(seed)
     drawn = (pair for pair in iter(lambda: draw(rng), None) if pair.intent not in but)
-    for pair in itertools.islice(drawn, count):
-        frame = rng.choice(FRAMES).removesuffix("{snippet}")
-        yield frame.format(intent=rng.choice((pair.plain, pair.intent)), snippet=pair.snippet), pair.snippet
+    for _ in range(count):
+        yield "\n".join(
+            rng.choice(FRAMES).format(intent=rng.choice((pair.plain, pair.intent)), snippet=pair.snippet)
+            for pair in itertools.islice(drawn, TOGETHER)
+        )
