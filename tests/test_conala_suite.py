@@ -193,12 +193,13 @@ def test_every_method_trains_answers_and_differs_from_its_base(size: str, method
     rows = [json.loads(line) for line in lzma.decompress(cell.path.read_bytes()).decode().splitlines()]
     assert len(rows) == 8
     assert all(len(row["samples"]) == 1 for row in rows)
-    # Users have reported tuned models that answered exactly as their base did: the virtual tokens were not used.
+    # Users have reported tuned models that answered exactly as their base did: the virtual tokens were not used. Greedy
+    # answers are the same each time, so that any difference shows that they are; six steps do not change all of them.
     prompts = [cell.task.prompt(problem) for problem in cell.problems]
     tuned = answers(*training.load_trained(short, model), prompts)
     base = short.bases[size]
     plain = answers(models.load_base(base).eval(), models.load_tokenizer(base), prompts)
-    assert sum(a != b for a, b in zip(tuned, plain, strict=True)) >= 4
+    assert tuned != plain
 
 
 @pytest.mark.slow
