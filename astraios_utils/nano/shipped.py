@@ -83,4 +83,4 @@ def verify(of: Path, names: Iterable[str] = ("",)) -> None:
         expected, name = line.split("  ", 1)
         path = of / name
         if name.startswith(starts) and (not path.is_file() or store.sha256_file(path) != expected):
-            raise schema.BadInput(f"{path}: missing or not as shipped; `git checkout data/nano` restores it")
+            raise schema.BadInput(f"{path}: missing or not as shipped; `git checkout data/{of.name}` restores it")
