@@ -13,6 +13,7 @@ the solution, is the unperturbed *partial* prompt: where generations of a catego
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
@@ -36,7 +37,8 @@ COUNT_COLUMNS = ("task", "size", "method", "problem", "variant", "status", "deta
 MISSING = "—"
 
 # A cell's verdicts and their origin, "here" (scored in this build) or "shipped"; None: nobody has the generations.
-Verdicts = Callable[[str, Model], tuple[pd.DataFrame, str] | None]
+Found = tuple[pd.DataFrame, str]
+Verdicts = Callable[[str, Model], Found | None]
 
 
 def results(suite: Suite, verdicts: Verdicts) -> pd.DataFrame:
@@ -54,11 +56,14 @@ def results(suite: Suite, verdicts: Verdicts) -> pd.DataFrame:
     Raises:
         schema.BadInput: verdicts that do not fit their task.
     """
-    rows = [row for task in suite.tasks for model in suite.models for row in _cell(suite, task, model, verdicts)]
+    plain = functools.cache(lambda model: verdicts(PLAIN, model))  # four tasks need them
+    rows = [row for task in suite.tasks for model in suite.models for row in _cell(suite, task, model, verdicts, plain)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _cell(suite: Suite, task: str, model: Model, verdicts: Verdicts) -> Iterator[dict[str, Any]]:
+def _cell(
+    suite: Suite, task: str, model: Model, verdicts: Verdicts, plain: Callable[[Model], Found | None]
+) -> Iterator[dict[str, Any]]:
     nominal, found = _implied_nominal(suite, task, model), verdicts(task, model)
     if found is None:
         estimates = dict.fromkeys(_reported(suite, task), stats.Estimate(math.nan))
@@ -67,7 +72,7 @@ def _cell(suite: Suite, task: str, model: Model, verdicts: Verdicts) -> Iterator
         frame, origin = found
         estimates = _summarise(task, model, frame, nominal)
         if task in schema.ROBUSTNESS_TASKS:
-            estimates |= _change_from_plain(task, model, frame, verdicts(PLAIN, model))
+            estimates |= _change_from_plain(task, model, frame, plain(model))
     for metric, estimate in estimates.items():
         yield _row(suite, task, model, metric, estimate, origin)
     if not math.isnan(nominal):
@@ -108,9 +113,7 @@ def _summarise(task: str, model: Model, frame: pd.DataFrame, nominal: float) -> 
         raise schema.BadInput(f"verdicts of {task} {model.slug}: {error}; score the file again") from None
 
 
-def _change_from_plain(
-    task: str, model: Model, frame: pd.DataFrame, plain: tuple[pd.DataFrame, str] | None
-) -> dict[str, stats.Estimate]:
+def _change_from_plain(task: str, model: Model, frame: pd.DataFrame, plain: Found | None) -> dict[str, stats.Estimate]:
     """RC@1 against plain HumanEval's prompts as the same model answered them; nothing where it did not."""
     if plain is None:
         return {}

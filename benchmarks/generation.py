@@ -31,9 +31,9 @@ from transformers.utils import logging as transformers_logging
 from astraios_utils import schema, store, training
 from astraios_utils.generation.engine import Answer, Engine, Request, Stats
 from astraios_utils.models import STARCODER, starcoder_config
+from astraios_utils.nano.pretrain import RECIPES
 from astraios_utils.tasks import Task, task_of
 
-NANO = {"100K": (48, 2, 4), "400K": (96, 3, 4), "900K": (128, 4, 4), "2M": (192, 4, 6)}  # hidden, layers, heads
 STOP = ("\n#", "\n@", "q!", "zz")  # a random model meets one of them now and then
 
 
@@ -160,10 +160,10 @@ def random_model(shape: str, device: str) -> Any:
     if shape in STARCODER:
         config: Any = starcoder_config(shape)
     else:
-        hidden, layers, heads = NANO[shape]
+        base = RECIPES[shape]
         config = GPTBigCodeConfig(
-            vocab_size=1024, n_positions=512, n_embd=hidden, n_layer=layers, n_head=heads, n_inner=4 * hidden,
-            bos_token_id=0, eos_token_id=0,
+            vocab_size=1024, n_positions=512, n_embd=base.hidden, n_layer=base.layers, n_head=base.heads,
+            n_inner=4 * base.hidden, bos_token_id=0, eos_token_id=0,
         )  # fmt: skip
     config.initializer_range = 2 * config.hidden_size**-0.5  # else every token is as likely, as in no trained model
     torch.manual_seed(0)
@@ -274,7 +274,7 @@ def report(work: Work, options: argparse.Namespace, speed: float) -> float:
 def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shape", nargs="+", choices=[*NANO, *STARCODER], default=list(NANO))
+    parser.add_argument("--shape", nargs="+", choices=[*RECIPES, *STARCODER], default=list(RECIPES))
     parser.add_argument("--suite", help="tuned models of a suite instead of random ones")
     parser.add_argument("--size", nargs="+", help="with --suite (default: all of its)")
     parser.add_argument("--method", nargs="+", default=["LoRA"], help="with --suite")

@@ -109,6 +109,11 @@ def tokenizer(seed: int) -> PreTrainedTokenizerBase:
     return train_tokenizer("".join(pretraining(seed, number)) for number in range(TOKENIZER_DOCUMENTS))
 
 
+def digits(made: PreTrainedTokenizerBase) -> frozenset[int]:
+    """The tokens of digits, with and without a space before them."""
+    return frozenset(number for text, number in made.get_vocab().items() if text.lstrip("Ġ").isdecimal())
+
+
 def _encoded(made: PreTrainedTokenizerBase, seed: int, count: int) -> Iterator[tuple[list[int], list[float]]]:
     """Tokens and weights of each document that fits into a row."""
     end = cast(int, made.eos_token_id)
@@ -312,8 +317,7 @@ def train(size: str, folder: Path, say: Callable[[str], None]) -> Any:
     made, rows = prepare(folder, 0, say)
     run = _Run(size, folder, len(made))
     losses, began, last = [], time.perf_counter(), run.recipe.last
-    numbers = frozenset(number for text, number in made.get_vocab().items() if text.lstrip("Ġ").isdecimal())
-    for batch in itertools.islice(_batches(rows, run.recipe, run.step, numbers), last - run.step):
+    for batch in itertools.islice(_batches(rows, run.recipe, run.step, digits(made)), last - run.step):
         losses.append(run.advance(batch))
         if run.step % SAVE_EVERY == 0 or run.step == last:
             mean = sum(losses) / len(losses)
