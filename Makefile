@@ -52,7 +52,7 @@ bench: $(READY) ## time our scoring against the usual harness's way, side by sid
 report: $(READY) ## write one self-contained HTML page of each SUITE's tables and figures
 	@$(foreach suite,$(SUITE),$(BIN)/astraios report --suite $(suite);)
 
-nano-base: $(READY) ## train the nano suite's base models anew (SIZES cuts; about an hour a core), checksummed
+nano-base: $(READY) ## train the nano suite's base models anew (SIZES cuts; about an hour on two cores), checksummed
 	$(BIN)/python -m astraios_utils.nano base $(addprefix --size ,$(SIZES))
 
 clean: ## remove the virtual environment and everything runs have written (not figures/)

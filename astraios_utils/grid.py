@@ -9,21 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import multiprocessing
+import itertools
 import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Literal
 
-from . import generation, methods, schema, training
+from . import generation, methods, processes, schema, training
 from .schema import Model, Suite
 from .tasks import task_of
 from .training import say
@@ -120,7 +115,8 @@ def local(units: Sequence[Unit]) -> None:
         with _threads(1):
             _in_turn(small)
     elif small:
-        _in_processes(small, min(os.cpu_count() or 1, len(small)))
+        numbers = itertools.count(1)
+        processes.share(work, small, lambda unit: say(f"[{next(numbers)}/{len(small)}] {unit.name}: done"))
 
 
 def _in_turn(units: Sequence[Unit]) -> None:
@@ -154,39 +150,3 @@ def _base_bytes(unit: Unit) -> int:
     folder = Path(unit.suite.bases[unit.model.size].model)
     found = [path.stat().st_size for path in folder.glob("*.safetensors")]
     return sum(found) if found else sys.maxsize
-
-
-def _in_processes(units: Sequence[Unit], processes: int) -> None:
-    """Work units in processes of one thread each; the first fault stops all."""
-    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _start)
-    try:
-        futures = {pool.submit(work, unit): unit for unit in units}
-        for number, future in enumerate(as_completed(futures), 1):
-            future.result()
-            say(f"[{number}/{len(units)}] {futures[future].name}: done")
-    except BrokenProcessPool:
-        raise schema.AstraiosError(
-            "a process of this run was killed, perhaps for want of memory; what is done is kept: run it again"
-        ) from None
-    except BaseException:
-        for process in multiprocessing.active_children():
-            process.terminate()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _start() -> None:
-    """Set up a worker: one thread, Ctrl-C left to its parent, and no life after its parent's end."""
-    import torch
-
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-
-
-def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    wait([parent.sentinel])
-    os._exit(1)

@@ -29,8 +29,8 @@ def main() -> int:
         elif given.what == "corpus":
             shipped.write_corpus(out / "corpus")
         elif given.what == "base":
-            for size in given.size or pretrain.RECIPES:
-                shipped.write_base(size, out / "bases", given.work or store.build_dir() / "nano-base", _say)
+            work = given.work or store.build_dir() / "nano-base"
+            shipped.write_bases(given.size or list(pretrain.RECIPES), out / "bases", work, _say)
         elif given.what == "verify":
             shipped.verify(out)
         if given.what != "verify":

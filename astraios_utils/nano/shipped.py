@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .. import schema, store
+from .. import processes, schema, store, training
 from . import documents, pretrain
 
 SEED = 0
@@ -37,20 +37,28 @@ def write_corpus(to: Path) -> list[Path]:
     return written
 
 
-def write_base(size: str, to: Path, work: Path, say: Callable[[str], None]) -> Path:
-    """Train a base (or finish, where it was begun) and write it with its tokenizer, recipe and log.
+def write_bases(sizes: Iterable[str], to: Path, work: Path, say: Callable[[str], None]) -> None:
+    """Train bases (or finish, where they were begun) and write each with its tokenizer, recipe and log.
+
+    A base trains on one core, so that its weights do not depend on how many there are; the largest begin first.
 
     Args:
         to: where bases lie, a folder a size.
         work: for checkpoints; a killed call continues from there.
     """
-    net = pretrain.train(size, work, say)
-    made, _ = pretrain.prepare(work, SEED, say)
+    pretrain.prepare(work, SEED, say)
+    largest_first = sorted(sizes, key=list(pretrain.RECIPES).index, reverse=True)
+    processes.share(_write_base, [(size, to, work) for size in largest_first], lambda one: say(f"{one[0]}: done"))
+
+
+def _write_base(job: tuple[str, Path, Path]) -> None:
+    size, to, work = job
+    net = pretrain.train(size, work, training.say)
+    made, _ = pretrain.prepare(work, SEED, training.say)
     export(size, net, made, to / size)
     log = (work / f"{size}.jsonl").read_text(encoding="utf-8")
     with store.atomic(to / size / "pretraining.jsonl", "w") as stream:
         stream.write(log)
-    return to / size
 
 
 def export(size: str, net: Any, made: Any, to: Path) -> None:
