@@ -202,6 +202,17 @@ def test_a_changed_base_or_corpus_makes_a_run_stale(make: Callable[..., training
     assert run.inputs != before
 
 
+def test_a_moved_base_and_corpus_leave_a_run_current(make: Callable[..., training.Run], tmp_path: Path) -> None:
+    run = make("LoRA", steps=2)
+    training.train(run, quiet)
+    base = Path(shutil.copytree(run.base.model, tmp_path / "elsewhere"))
+    corpus = Path(shutil.copy(run.recipe.corpus, tmp_path / "documents.jsonl"))
+    recipe = run.recipe.model_copy(update={"corpus": str(corpus), "corpus_test": str(corpus)})
+    assert replace(run, base=run.base.model_copy(update={"model": str(base)}), recipe=recipe).record() is not None
+    (base / "config.json").write_text((base / "config.json").read_text() + " ")
+    assert replace(run, base=run.base.model_copy(update={"model": str(base)}), recipe=recipe).record() is None
+
+
 def test_what_a_run_leaves_behind(make: Callable[..., training.Run]) -> None:
     run = make("LoRA")
     trained = training.train(run, quiet)

@@ -59,13 +59,19 @@ class Run:
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """What the result depends on, as plain data."""
+        """What the result depends on, as plain data: local files by what they hold, so that they may be moved."""
+        names = {
+            "model": self.base.model,
+            "corpus": self.recipe.corpus,
+            "corpus_test": self.recipe.corpus_test,
+        }
+        files = {role: found for role, name in names.items() if name and (found := _identities(name))}
         return {
             "version": VERSION,
             "method": self.model.method,
-            "base": self.base.model_dump(exclude={"shape"}),
-            "files": _identities(self.base.model, self.recipe.corpus, self.recipe.corpus_test or ""),
-            "recipe": self.recipe.model_dump(exclude={"save_every"}),
+            "base": self.base.model_dump(exclude={"shape", *files}),
+            "files": files,
+            "recipe": self.recipe.model_dump(exclude={"save_every", *files}),
             "changes": self.changes,
             "seed": self.seed,
         }
@@ -76,16 +82,12 @@ class Run:
         return held if held and held.get("inputs") == self.inputs else None
 
 
-def _identities(*names: str) -> dict[str, dict[str, str]]:
-    """Of the files and folders among these names; what is on the hub, or missing, has none."""
-    known = {}
-    for name in filter(None, names):
-        path = Path(name)
-        with contextlib.suppress(schema.MissingArtefact):
-            path = corpus.local(name) or path
-        if found := identities(path):
-            known[name] = found
-    return known
+def _identities(name: str) -> list[list[str]]:
+    """Of a local file or a folder's files, by name; of what is on the hub, or missing, none."""
+    path = Path(name)
+    with contextlib.suppress(schema.MissingArtefact):
+        path = corpus.local(name) or path
+    return [[file, identity] for file, identity in identities(path).items()]
 
 
 @dataclass(frozen=True, slots=True)
