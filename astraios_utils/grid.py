@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from . import generation, methods, processes, schema, training
+from . import generation, methods, processes, training
 from .schema import Model, Suite
 from .tasks import task_of
 from .training import say

@@ -450,3 +450,18 @@ def load_tuned(base: schema.Base, folder: Path, precision: str = "float32") -> P
     if (folder / "adapter_config.json").exists():
         return load_adapter(load_base(base, precision), folder)
     return cast("PreTrainedModel", load_base(schema.Base(model=str(folder)), precision).eval())  # type: ignore[no-untyped-call]
+
+
+def merged(model: PreTrainedModel | PeftModel) -> PreTrainedModel | PeftModel:
+    """A tuned model for answering: what an adapter adds to weights is put into them where they are float32.
+
+    Others stay as they are: half precision and 8 bit would round away some of what was learnt, and the rest of the
+    methods do more than change weights. The given model must not be used afterwards.
+    """
+    import torch
+
+    kinds = {config.peft_type.value for config in getattr(model, "peft_config", {}).values()}
+    exact = all(parameter.dtype == torch.float32 for parameter in model.parameters())
+    if not kinds or not kinds <= {*methods.MERGEABLE_TYPES} or not exact:
+        return model
+    return cast("PreTrainedModel", cast("PeftModel", model).merge_and_unload())

@@ -30,7 +30,7 @@ from transformers.utils import logging as transformers_logging
 
 from astraios_utils import schema, store, training
 from astraios_utils.generation.engine import Answer, Engine, Request, Stats
-from astraios_utils.models import STARCODER, starcoder_config
+from astraios_utils.models import STARCODER, merged, starcoder_config
 from astraios_utils.nano.pretrain import RECIPES
 from astraios_utils.tasks import Task, task_of
 
@@ -39,10 +39,11 @@ STOP = ("\n#", "\n@", "q!", "zz")  # a random model meets one of them now and th
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A model, and what it is asked."""
+    """A model, and what it is asked; ``ready`` is the same one as our generation stage prepares it."""
 
     name: str
     model: Any
+    ready: Any
     tokenizer: Any
     prompts: Sequence[str]
     samples: int
@@ -85,7 +86,7 @@ def ours(work: Work, rows: int | None, temperature: float, samples: int) -> Timi
     ]
     reset_peak()
     started = time.perf_counter()
-    stats = Engine(work.model, work.tokenizer, rows).run(requests, done)
+    stats = Engine(work.ready, work.tokenizer, rows).run(requests, done)
     seconds = time.perf_counter() - started
     texts = [[answer.text for answer in found[at]] for at in range(len(requests))]
     return Timing(seconds, stats.tokens, peak_mib(), texts, stats)
@@ -184,8 +185,9 @@ def random_work(shape: str, options: argparse.Namespace) -> Work:
     def finished(text: str, start: int) -> bool:
         return any(text.find(word, max(0, start - len(word) + 1)) >= 0 for word in STOP)
 
+    model = random_model(shape, options.device)
     return Work(
-        f"random {shape}", random_model(shape, options.device), letters(), prompts, options.samples,
+        f"random {shape}", model, model, letters(), prompts, options.samples,
         options.max_length, options.temperature, 0.95, [finished] * len(prompts),
     )  # fmt: skip
 
@@ -196,10 +198,11 @@ def suite_work(size: str, method: str, options: argparse.Namespace) -> Work:
     task: Task = task_of(suite, options.task)
     problems = task.problems(suite.problems.get(task.name))[: options.problems]
     model, tokenizer = training.load_trained(suite, schema.Model(size, method))
+    ready = merged(training.load_trained(suite, schema.Model(size, method))[0])
     turn = task.turns()[0]
     rules = [lambda text, start, p=problem: turn.finished(p, text, start) for problem in problems]
     return Work(
-        f"{suite.name} {size} {method} {task.name}", model, tokenizer, [turn.prompt(p) for p in problems],
+        f"{suite.name} {size} {method} {task.name}", model, ready, tokenizer, [turn.prompt(p) for p in problems],
         options.samples, task.decoding.max_length, options.temperature, task.decoding.top_p, rules,
     )  # fmt: skip
 

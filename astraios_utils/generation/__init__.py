@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import store, training
+from .. import models, store, training
 from ..schema import Model, Suite
 from ..tasks import Problem, Task, Turn, task_of
 from ..training import say
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .engine import Answer, Engine, Request, Stats
     from .served import Served
 
-VERSION = 1  # of what an answer depends on, beside its inputs
+VERSION = 2  # of what an answer depends on, beside its inputs
 PART = 1024  # samples
 _WEIGHTS = (".safetensors", ".bin", "config.json")
 _EVERY = 5.0  # seconds between lines of progress
@@ -111,7 +111,8 @@ def _engine(suite: Suite, model: Model) -> Engine | Served:
         return serve(suite, model)
     from .engine import Engine
 
-    return Engine(*training.load_trained(suite, model))
+    tuned, tokenizer = training.load_trained(suite, model)
+    return Engine(models.merged(tuned), tokenizer)
 
 
 def _generate(cell: Cell, engine: Engine | Served, progress: Callable[[str], None]) -> None:

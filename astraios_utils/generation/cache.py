@@ -1,14 +1,15 @@
 """The KV cache of a batch whose rows come and go.
 
 Rows are aligned at their newest token: column ``width - 1`` is the newest of every row, and what lies left of a row's
-beginning is masked. So rows of any length can join, finished ones leave, and columns that no row needs any more go.
+beginning is masked. So rows of any length can take the places of finished ones (:meth:`Store.put`) as long as there is
+room; the whole is copied only to win room or to become narrower (:func:`join`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from transformers.cache_utils import Cache, DynamicLayer
@@ -22,21 +23,29 @@ class Layer(DynamicLayer):  # type: ignore[no-untyped-call]
     def __init__(self, keys: torch.Tensor, values: torch.Tensor, length: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.dtype, self.device, self.is_initialized = keys.dtype, keys.device, True
-        self._keys, self._values, self._length = keys, values, length
-        self._show()
+        self._keys, self._values, self._start, self._length = keys, values, 0, length
+        self.show(0)
 
-    def _show(self) -> None:
-        self.keys, self.values = self._keys[:, :, : self._length], self._values[:, :, : self._length]
+    def show(self, start: int) -> None:
+        """Hide the columns before ``start`` from attention."""
+        self._start, shown = start, slice(start, self._length)
+        self.keys: torch.Tensor = self._keys[:, :, shown]
+        self.values: torch.Tensor = self._values[:, :, shown]
+
+    def put(self, places: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> None:
+        """Write whole rows, right-aligned at the newest column."""
+        for held, new in ((self._keys, keys), (self._values, values)):
+            held[:, :, self._length - new.shape[2] : self._length].index_copy_(0, places, new)
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Append columns in place; returns all of them."""
+        """Append columns in place; returns all that are shown."""
         start, self._length = self._length, self._length + key_states.shape[-2]
         self._keys[:, :, start : self._length] = key_states
         self._values[:, :, start : self._length] = value_states
-        self._show()
-        return self._keys[:, :, : self._length], self._values[:, :, : self._length]
+        self.show(self._start)
+        return self.keys, self.values
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,11 @@ class Piece:
     valid: torch.Tensor
     source: torch.Tensor
 
+    @property
+    def columns(self) -> torch.Tensor:
+        """The columns that hold a token of any prompt, int64."""
+        return self.valid.any(0).nonzero()[:, 0]
+
 
 @dataclass(slots=True)
 class Store:
@@ -60,17 +74,54 @@ class Store:
 
     Attributes:
         valid: (rows, columns with room), bool.
-        width: columns in use.
+        width: columns in use; the first ``start`` of them hold nothing, and attention does not see them.
     """
 
     cache: Cache
     valid: torch.Tensor
     width: int
+    start: int = 0
+
+    @property
+    def layers(self) -> Sequence[Layer]:
+        """The cache's layers."""
+        return cast(Sequence[Layer], self.cache.layers)
 
     @property
     def full(self) -> bool:
         """Whether there is no room for one more column."""
         return self.width == self.valid.shape[1]
+
+    def grow(self) -> torch.Tensor:
+        """One column more for every row; which columns it may attend to: (rows, columns that are seen), bool."""
+        self.valid[:, self.width] = True
+        self.width += 1
+        return self.valid[:, self.start : self.width]
+
+    def fits(self, pieces: Sequence[Piece]) -> bool:
+        """Whether the new rows are no longer than the columns in use."""
+        return all(len(piece.columns) <= self.width for piece in pieces)
+
+    def put(self, places: torch.Tensor, pieces: Sequence[Piece]) -> None:
+        """Write new rows, which fit, over others.
+
+        Args:
+            places: (new rows,), int64: the rows that are not needed any more.
+            pieces: the new rows, in the order of their places.
+        """
+        at = 0
+        for piece in pieces:
+            columns, to = piece.columns, places[at : at + len(piece.source)]
+            at += len(piece.source)
+            self.valid[to] = False
+            self.valid[to, self.width - len(columns) : self.width] = piece.valid[piece.source][:, columns]
+            computed: Any = piece.cache.layers
+            for layer, new in zip(self.layers, computed, strict=True):
+                layer.put(to, *(_chosen(held, piece.source, columns) for held in (new.keys, new.values)))
+        held = self.valid[:, : self.width].any(0)
+        self.start = int((~held).long().cumprod(0).sum())
+        for layer in self.layers:
+            layer.show(self.start)
 
 
 def join(store: Store | None, kept: torch.Tensor, pieces: Sequence[Piece]) -> Store:
@@ -81,9 +132,9 @@ def join(store: Store | None, kept: torch.Tensor, pieces: Sequence[Piece]) -> St
         kept: (rows,), int64: which of its rows stay, in which order.
         pieces: new rows, which come after them.
     """
-    parts = [(piece.valid[piece.source], piece.valid.any(0).nonzero()[:, 0]) for piece in pieces]
+    parts = [(piece.valid[piece.source], piece.columns) for piece in pieces]
     if store is not None:
-        held = store.valid[kept, : store.width]
+        held = store.valid[kept, store.start : store.width]
         parts.insert(0, (held, held.any(0).nonzero()[:, 0]))
     width = max((len(columns) for _, columns in parts), default=0)
     valid = torch.cat([_right(mask[:, columns], width, ROOM, 1) for mask, columns in parts])
@@ -111,11 +162,16 @@ def _stack(
     made = first.new_zeros(shape)  # zeros: a masked column must hold no NaN
     at = 0
     for tensor, chosen, held in zip(tensors, rows, columns, strict=True):
-        if len(held) != tensor.shape[2]:
-            tensor = tensor.index_select(2, held)
-        made[at : at + len(chosen), :, width - len(held) : width] = tensor.index_select(0, chosen)
+        made[at : at + len(chosen), :, width - len(held) : width] = _chosen(tensor, chosen, held)
         at += len(chosen)
     return made
+
+
+def _chosen(tensor: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    """Rows and columns of one layer's keys or values."""
+    if len(columns) != tensor.shape[2]:
+        tensor = tensor.index_select(2, columns)
+    return tensor.index_select(0, rows)
 
 
 def _right(tensor: torch.Tensor, width: int, room: int, dim: int) -> torch.Tensor:

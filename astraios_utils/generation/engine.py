@@ -145,6 +145,16 @@ class _Batch:
     uniform: torch.Tensor
     drawn: torch.Tensor
 
+    def put(
+        self, places: Sequence[int], at: torch.Tensor, new: Sequence[_Row], columns: dict[str, torch.Tensor]
+    ) -> None:
+        """Put new rows, with what the batch holds of them beside the cache, in places: given as a list and a tensor."""
+        for place, row in zip(places, new, strict=True):
+            self.rows[place] = row
+        for name, tensor in columns.items():
+            whole, tensor = _as_wide(getattr(self, name), tensor)
+            setattr(self, name, whole.index_copy(0, at, tensor))
+
 
 Done = Callable[[Request, list[Answer]], Iterable[Request]]
 
@@ -244,12 +254,9 @@ class Engine:
 
     def step(self, batch: _Batch) -> torch.Tensor:
         """One token for every row of a batch: (rows,), int64."""
-        store = batch.store
-        store.valid[:, store.width] = True
-        store.width += 1
-        mask = store.valid[:, : store.width]
+        mask = batch.store.grow()
         mask = mask[:, None, None] if self._ready_mask else mask.long()
-        logits = self.forward(store.cache, mask, batch.position[:, None], input_ids=batch.last)
+        logits = self.forward(batch.store.cache, mask, batch.position[:, None], input_ids=batch.last)
         if batch.greedy:
             tokens = logits.argmax(-1)
         else:
@@ -371,7 +378,7 @@ class _Run:
         return self.batch.store.full or 4 * (wanted - len(self.flying)) >= wanted
 
     def _pack(self) -> None:
-        """Drop finished rows; fill their places from the queue, longest prompts first."""
+        """Let new rows take the places of finished ones, longest prompts first; drop places that stay empty."""
         old = self.batch
         kept = [i for i, row in enumerate(old.rows) if row is not None] if old else []
         new = self._next(self.rows - len(kept))
@@ -379,10 +386,19 @@ class _Run:
         if not self.flying:
             self.batch = None
             return
-        index = torch.tensor(kept, dtype=torch.long, device=self.engine.device)
         pieces = [self.engine.prefill(*group) for group in self._groups(new)]
-        store = kv.join(old.store if old else None, index, pieces)
-        self.batch = self._assemble(old, index, new, store)
+        columns = self._columns(new)
+        places = [i for i, row in enumerate(old.rows) if row is None][: len(new)] if old else []
+        if old and new and len(places) == len(new) and not old.store.full and old.store.fits(pieces):
+            to = torch.tensor(places, device=self.engine.device)
+            old.store.put(to, pieces)
+            old.put(places, to, new, columns)
+        else:
+            index = torch.tensor(kept, dtype=torch.long, device=self.engine.device)
+            store = kv.join(old.store if old else None, index, pieces)
+            self.batch = self._joined(old, index, new, columns, store)
+        assert self.batch is not None
+        self.batch.greedy = not any(row.pending.job.request.temperature for row in self.flying)
 
     def _next(self, places: int) -> list[_Row]:
         """Rows for so many places; a request with more samples than places leaves the rest in the queue."""
@@ -415,11 +431,10 @@ class _Run:
         if prompts:
             yield prompts, torch.tensor(source, device=self.engine.device)
 
-    def _assemble(self, old: _Batch | None, kept: torch.Tensor, new: Sequence[_Row], store: kv.Store) -> _Batch:
-        """The batch of the kept rows of an old one and of new rows."""
+    def _columns(self, new: Sequence[_Row]) -> dict[str, torch.Tensor]:
+        """What a batch holds beside the cache, of new rows."""
         jobs = [row.pending.job for row in new]
-        longest = max((row.limit for row in new), default=0)
-        uniform = np.zeros((len(new), longest))
+        uniform = np.zeros((len(new), max((row.limit for row in new), default=0)))
         for drawn, row in zip(uniform, new, strict=True):
             if row.pending.job.request.temperature:
                 drawn[: row.limit] = numbers(f"{row.pending.job.request.stream}/{row.sample}", row.limit)
@@ -431,18 +446,27 @@ class _Run:
             "drawn": torch.zeros(len(new), dtype=torch.long),
             "uniform": torch.from_numpy(uniform),
         }
-        columns = {name: tensor.to(self.engine.device) for name, tensor in columns.items()}
+        return {name: tensor.to(self.engine.device) for name, tensor in columns.items()}
+
+    def _joined(
+        self,
+        old: _Batch | None,
+        kept: torch.Tensor,
+        new: Sequence[_Row],
+        columns: dict[str, torch.Tensor],
+        store: kv.Store,
+    ) -> _Batch:
+        """The batch of the kept rows of an old one and of new rows."""
         if old is not None:
-            columns = {name: _below(getattr(old, name)[kept], tensor) for name, tensor in columns.items()}
+            columns = {n: torch.cat(_as_wide(getattr(old, n)[kept], tensor)) for n, tensor in columns.items()}
         rows: list[_Row | None] = [*(row for row in old.rows if row), *new] if old else [*new]
-        greedy = not any(row.pending.job.request.temperature for row in self.flying)
-        return _Batch(rows, store, greedy, **columns)
+        return _Batch(rows, store, True, **columns)
 
     def _take(self, batch: _Batch, tokens: torch.Tensor) -> None:
         """Give each row its token; answer the requests whose last sample has ended."""
         self.stats.steps += 1
         self.stats.slots += len(batch.rows)
-        self.stats.columns += len(batch.rows) * batch.store.width
+        self.stats.columns += len(batch.rows) * (batch.store.width - batch.store.start)
         self.stats.tokens += len(self.flying)
         ended = []
         for number, (row, token) in enumerate(zip(batch.rows, tokens.tolist(), strict=True)):
@@ -499,9 +523,9 @@ class _Run:
         torch.cuda.empty_cache()
 
 
-def _below(old: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
-    """Both below each other; the narrower one gets columns of zeros."""
+def _as_wide(old: torch.Tensor, new: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Both; the narrower one gets columns of zeros."""
     if old.dim() == 2 and old.shape[1] != new.shape[1]:
         width = max(old.shape[1], new.shape[1])
         old, new = (torch.nn.functional.pad(one, (0, width - one.shape[1])) for one in (old, new))
-    return torch.cat([old, new])
+    return old, new

@@ -38,9 +38,8 @@ def choose(logits: torch.Tensor, temperature: torch.Tensor, top_p: torch.Tensor,
         probability (Holtzman et al. 2020), as in transformers.
     """
     greedy = temperature == 0
-    likeliest = logits.argmax(-1)
     if bool(greedy.all()):
-        return likeliest
+        return logits.argmax(-1)
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     scaled = logits / torch.where(greedy, 1.0, temperature)[:, None]
     few = min(_FEW, logits.shape[-1])
@@ -52,7 +51,7 @@ def choose(logits: torch.Tensor, temperature: torch.Tensor, top_p: torch.Tensor,
     if len(wider):
         values, tokens = torch.softmax(scaled[wider], dim=-1).sort(dim=-1, descending=True)
         chosen[wider] = _of_nucleus(values.double(), tokens, top_p[wider], uniform[wider])
-    return torch.where(greedy, likeliest, chosen)
+    return torch.where(greedy, logits.argmax(-1), chosen) if bool(greedy.any()) else chosen
 
 
 def _of_nucleus(

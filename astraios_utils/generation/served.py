@@ -21,7 +21,6 @@ from .engine import Done, Request, Stats, _backend, _ends, _Row, _Run
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-MERGED = ("LORA", "IA3")  # methods whose weights can be put into the base's, and that vLLM then needs not know
 STRETCH = 64  # tokens between looks at the text: more waste behind a stop, fewer calls
 
 
@@ -34,7 +33,7 @@ def require_servable(suite: schema.Suite, model: schema.Model) -> None:
     base = models.load_config(suite.bases[model.size]).model_type
     config: Any = methods.peft_config(model.method, base, suite.method_configs.get(model.method))
     kind = None if config is None else config.peft_type.value
-    if kind is not None and kind not in MERGED:
+    if kind is not None and kind not in methods.MERGEABLE_TYPES:
         why = "virtual tokens" if kind in methods.PROMPT_TYPES else "layers that cannot be merged into the base"
         raise schema.BadInput(
             f"{model.slug}: vLLM cannot serve {model.method} ({why}); it serves FFT, LoRA, (IA)3 and what is like "

@@ -102,6 +102,7 @@ TABLE: Mapping[str, Method] = types.MappingProxyType(
     }
 )
 PROMPT_TYPES = ("P_TUNING", "PROMPT_TUNING", "PREFIX_TUNING")
+MERGEABLE_TYPES = ("LORA", "ADALORA", "IA3")  # all that they learn can be put into the base's weights
 _CONV1D_FIELD = {"LORA": "fan_in_fan_out", "ADALORA": "fan_in_fan_out", "IA3": "fan_in_fan_out"}
 
 
@@ -164,6 +165,7 @@ def peft_config(name: str, model_type: str, changes: Mapping[str, Any] | None = 
 __all__ = [
     "ALL_LINEAR",
     "ARCHITECTURES",
+    "MERGEABLE_TYPES",
     "PROMPT_TYPES",
     "ROLES",
     "TABLE",

@@ -8,6 +8,7 @@ strictly: a file that is damaged, of another shape or of another task raises :cl
 from __future__ import annotations
 
 import dataclasses
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,6 +43,12 @@ class Problem:
 
 
 Answers = tuple[tuple[Problem, ...], tuple[tuple[str, ...], ...]]  # problems, and the samples of each
+
+
+@lru_cache
+def _any_of(words: tuple[str, ...]) -> tuple[re.Pattern[str], int]:
+    """What finds any of the words, and the length of the longest."""
+    return re.compile("|".join(map(re.escape, words))), max(map(len, words))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +178,10 @@ class Task(ABC):
             generation: the text so far.
             start: from where on it is new; it was not finished before.
         """
-        return any(generation.find(word, max(0, start - len(word) + 1)) >= 0 for word in self.decoding.stop)
+        if not self.decoding.stop:
+            return False
+        pattern, longest = _any_of(self.decoding.stop)
+        return pattern.search(generation, max(0, start - longest + 1)) is not None
 
     def turns(self) -> tuple[Turn, ...]:
         """The questions that lead to a sample, in their order."""
