@@ -371,11 +371,11 @@ class _Run:
             )
 
     def _should_pack(self) -> bool:
-        """Whether rows should leave or join: a quarter of the places is free, or the cache has no room."""
-        if self.batch is None:
+        """Whether rows should join (an eighth of the places is free) or leave (a quarter), or the cache has no room."""
+        if self.batch is None or self.batch.store.full:
             return True
-        wanted = self.rows if self.queue else len(self.batch.rows)
-        return self.batch.store.full or 4 * (wanted - len(self.flying)) >= wanted
+        wanted, share = (self.rows, 8) if self.queue else (len(self.batch.rows), 4)
+        return share * (wanted - len(self.flying)) >= wanted
 
     def _pack(self) -> None:
         """Let new rows take the places of finished ones, longest prompts first; drop places that stay empty."""

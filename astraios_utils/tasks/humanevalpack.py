@@ -105,8 +105,10 @@ class HumanEvalPack(Task):
         if super().finished(generation, start):
             return True
         if self.language == "python":
-            new = generation[generation.rfind("\n", 0, start) + 1 :]
-            return any(_closes_python(line) for line in new.split("\n"))
+            begin = generation.rfind("\n", 0, start) + 1
+            if generation[begin:start].strip() and "\n" not in generation[start:]:
+                return False  # the only line with something new was judged by its first letter
+            return any(_closes_python(line) for line in generation[begin:].split("\n"))
         return "}" in generation[start:] and generation.count("{") + 2 <= generation.count("}")
 
     def program(self, problem: Problem, sample: str) -> Program:
