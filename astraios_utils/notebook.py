@@ -32,6 +32,7 @@ from papermill.execute import execute_notebook
 from traitlets.config import Config
 
 from . import plots, schema, store
+from .tasks import task_of
 
 # Where the notebooks' Colab badges and bootstrap cells point. After a move or a fork: change it, and the notebooks
 # with it; a test names each that still points elsewhere.
@@ -352,6 +353,25 @@ def asked(suite: schema.Suite, tasks: Iterable[str]) -> list[str]:
             f"suite {suite.name} asks none of {', '.join(tasks)}: take this notebook off the suite's list"
         )
     return found
+
+
+def scale(suite: schema.Suite, tasks: Iterable[str]) -> None:
+    """Say what a suite that the paper does not have asks of its models; of the paper's own suites, nothing."""
+    if suite.published:
+        return
+    asked_of = [task_of(suite, name) for name in tasks]
+    counts = [len({p.id for p in task.problems(suite.problems.get(task.name))}) for task in asked_of]
+    rows = [
+        (task.title, count, task.decoding.samples, task.decoding.temperature or "greedy", task.decoding.max_length)
+        for task, count in zip(asked_of, counts, strict=True)
+    ]
+    heads = ["task", "problems", "samples of a prompt", "temperature", "tokens with the prompt, at most"]
+    say(
+        f"**Suite *{suite.name}* is not the paper's.** Its models are of {', '.join(suite.sizes)} parameters, its "
+        "problems are listed here, and what the text says of the paper's models, files and findings is not said of it. "
+        "Whether its own results bear out the paper's statements is told by notebook 06 and `astraios claims`."
+    )
+    say(pd.DataFrame(rows, columns=heads).style.hide(axis="index").to_html())
 
 
 def at_hand(frame: pd.DataFrame) -> Styler:

@@ -19,7 +19,7 @@ LAYERS = (
     {"metrics", "stats", "textmetrics", "sandbox", "evaluate_metrics"},
     {"analyzers"},
     {"schema"},
-    {"store", "methods"},
+    {"store", "methods", "processes"},
     {"study"},
     {"paper", "nano"},
     {"released"},

@@ -10,10 +10,6 @@ from .. import schema, store
 from . import benchmark, pretrain, shipped
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
 def main() -> int:
     """Run one command; 2 where a file is not as it should be."""
     parser = argparse.ArgumentParser(prog="python -m astraios_utils.nano", description=__doc__)
@@ -30,13 +26,13 @@ def main() -> int:
             shipped.write_corpus(out / "corpus")
         elif given.what == "base":
             work = given.work or store.build_dir() / "nano-base"
-            shipped.write_bases(given.size or list(pretrain.RECIPES), out / "bases", work, _say)
+            shipped.write_bases(given.size or list(pretrain.RECIPES), out / "bases", work)
         elif given.what == "verify":
             shipped.verify(out)
         if given.what != "verify":
             shipped.write_sums(out)
     except schema.AstraiosError as error:
-        _say(f"error: {error}")
+        shipped.say(f"error: {error}")
         return 2
     return 0
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import lzma
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .. import processes, schema, store, training
+from .. import processes, schema, store
 from . import documents, pretrain
 
 SEED = 0
 ROWS = {"train": 2400, "test": 160}
 SUMS = "SHA256SUMS"
+
+
+def say(text: str) -> None:
+    """Tell the user on standard error how far it is."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def folder() -> Path:
@@ -37,7 +43,7 @@ def write_corpus(to: Path) -> list[Path]:
     return written
 
 
-def write_bases(sizes: Iterable[str], to: Path, work: Path, say: Callable[[str], None]) -> None:
+def write_bases(sizes: Iterable[str], to: Path, work: Path) -> None:
     """Train bases (or finish, where they were begun) and write each with its tokenizer, recipe and log.
 
     A base trains on one core, so that its weights do not depend on how many there are; the largest begin first.
@@ -53,8 +59,8 @@ def write_bases(sizes: Iterable[str], to: Path, work: Path, say: Callable[[str],
 
 def _write_base(job: tuple[str, Path, Path]) -> None:
     size, to, work = job
-    net = pretrain.train(size, work, training.say)
-    made, _ = pretrain.prepare(work, SEED, training.say)
+    net = pretrain.train(size, work, say)
+    made, _ = pretrain.prepare(work, SEED, say)
     export(size, net, made, to / size)
     log = (work / f"{size}.jsonl").read_text(encoding="utf-8")
     with store.atomic(to / size / "pretraining.jsonl", "w") as stream:
