@@ -33,7 +33,7 @@ from multiprocessing.managers import ListProxy
 from pathlib import Path
 
 from astraios_utils import store
-from astraios_utils.sandbox import FAILED, PASSED, TIMEOUT, Program, Sandbox, may_run_long
+from astraios_utils.sandbox import FAILED, PASSED, TIMEOUT, Program, Sandbox, linux, may_run_long
 from astraios_utils.scoring import program_key
 from astraios_utils.tasks import get_task
 
@@ -174,7 +174,7 @@ def bound(programs: Sequence[Program]) -> float:
         importlib.import_module(name)
     before = cpu_seconds()
     for program in distinct:
-        pid = os.fork()
+        pid = linux.fork()
         if pid == 0:
             _bound_child(f"{program.preamble}\n{program.sample}\n{program.test}", program.timeout)
         os.waitpid(pid, 0)

@@ -129,24 +129,22 @@ def _prctl(option: int, *arguments: int) -> int:
 # ---------------------------------------------------------------- processes and namespaces
 
 
-def clone(flags: int) -> int:
-    """``fork`` into new namespaces: returns 0 in the child, the child's pid in the parent.
+def fork() -> int:
+    """``os.fork`` without what Python does after it: the child's pid, and 0 in the child.
 
-    The caller must be single-threaded.  In a new pid namespace the child is pid 1: when it dies, the kernel kills every
-    other process of that namespace.
+    Python's part makes locks usable that another thread may have held, and rewrites some two hundred pages to do so;
+    the caller must be single-threaded and hold no lock.
     """
-    python = ctypes.pythonapi
-    python.PyOS_BeforeFork()
+    return _check(_libc().fork(), "fork")
+
+
+def clone(flags: int) -> int:
+    """:func:`fork` into new namespaces.
+
+    In a new pid namespace the child is pid 1: when it dies, the kernel kills every other process of that namespace.
+    """
     arguments = [flags | SIGCHLD, 0, 0, 0, 0]
-    pid = _libc().syscall(ctypes.c_long(_NUMBERS["clone"]), *(ctypes.c_ulong(a) for a in arguments))
-    code = ctypes.get_errno()
-    if pid == 0:
-        python.PyOS_AfterFork_Child()
-        return 0
-    python.PyOS_AfterFork_Parent()
-    if pid < 0:
-        raise OSError(code, f"clone: {os.strerror(code)}")
-    return int(pid)
+    return _check(_libc().syscall(ctypes.c_long(_NUMBERS["clone"]), *(ctypes.c_ulong(a) for a in arguments)), "clone")
 
 
 def unshare(flags: int) -> None:

@@ -135,7 +135,7 @@ class _Zygote:
 
     def _fork(self, number: int, descriptor: int) -> None:
         full = self.settings.level == FULL
-        pid = linux.clone(linux.NEWUSER | linux.NEWPID | linux.NEWNS) if full else os.fork()
+        pid = linux.clone(linux.NEWUSER | linux.NEWPID | linux.NEWNS) if full else linux.fork()
         if pid == 0:
             try:
                 self.control.close()
@@ -161,7 +161,7 @@ class _Zygote:
             linux.set_dumpable(False)
         os.setpgid(0, 0)
         ours, theirs = socket.socketpair()
-        sample = os.fork()
+        sample = linux.fork()
         if sample == 0:
             try:
                 self._subject(theirs, report)
