@@ -159,6 +159,7 @@ class _Zygote:
         if self.settings.level != WEAK:
             linux.die_with_parent()
             linux.set_dumpable(False)
+            linux.drop_capabilities(bounding=False)
         os.setpgid(0, 0)
         ours, theirs = socket.socketpair()
         sample = linux.fork()
@@ -171,8 +172,6 @@ class _Zygote:
             finally:
                 os._exit(0)
         theirs.close()
-        if self.settings.level != WEAK:
-            linux.drop_capabilities(bounding=False)
         os.write(report, b"T")
         job = codec.receive(report)
         subject.swallow_streams()
@@ -203,7 +202,6 @@ class _Zygote:
         linux.apply_limits(linux.Limits(memory=self.settings.memory, processes=64 if level == FULL else None, files=64))
         if level != WEAK:
             linux.die_with_parent()
-            linux.drop_capabilities(bounding=False)
             linux.restrict_self(4)
             os.close(4)
             linux.install_filter(linux.seccomp_filter(os.getpid()))
