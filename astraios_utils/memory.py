@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 from unittest import mock
 
-from . import models, schema
+from . import methods, models, schema
 
 if TYPE_CHECKING:
     import torch
@@ -270,7 +270,7 @@ def plan(
     import torch
     from torch._subclasses import FakeTensorMode
 
-    full = method == "FFT"
+    full = methods.is_full(method, changes)
     held = "float32" if full or not cuda else recipe.base_precision
     half = cuda and recipe.compute == "bfloat16"
     sharded = cuda and gpus > 1 and held != "8bit"
@@ -308,7 +308,7 @@ def remedies(
     config: PretrainedConfig, recipe: schema.Recipe, method: str, changes: Mapping[str, Any] | None, memory: float
 ) -> list[str]:
     """What would make a training fit GPUs of ``memory`` bytes, the mildest change first; each one is planned."""
-    full = method == "FFT"
+    full = methods.is_full(method, changes)
     trials: list[tuple[str, dict[str, Any], bool]] = [
         ("micro_batch: 1", {"micro_batch": 1}, recipe.micro_batch > 1),
         ("gradient_checkpointing: true", {"gradient_checkpointing": True}, not recipe.gradient_checkpointing),

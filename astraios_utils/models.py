@@ -253,13 +253,13 @@ def print_parameters(as_json: bool = False, sizes: Iterable[str] = (), names: It
         print(f"{row['size']:5}{row['method']:11}{row['parameters']:15,}{row['percent']:11.4f}  {same}")
 
 
-def weights_precision(recipe: schema.Recipe, method: str, cuda: bool) -> str:
+def weights_precision(recipe: schema.Recipe, full: bool, cuda: bool) -> str:
     """What the base's weights are held in: ``8bit``, ``bfloat16`` or ``float32``; says where that is not the recipe's.
 
     Full fine-tuning holds float32 (the paper quantises for PEFT only; at a learning rate of 1e-6 most steps would be
     lost in bfloat16's rounding). Without a GPU, 8-bit and bfloat16 save memory but no time: float32 is used.
     """
-    if method == "FFT":
+    if full:
         return "float32"
     if recipe.base_precision != "float32" and not cuda:
         print(f"no GPU: the base is held in float32 instead of {recipe.base_precision}", file=sys.stderr, flush=True)

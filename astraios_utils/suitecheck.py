@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import corpus, estimates, memory, models, notebook, schema, tasks, training
+from . import corpus, estimates, memory, methods, models, notebook, schema, tasks, training
 
 if TYPE_CHECKING:
     from transformers.configuration_utils import PretrainedConfig
@@ -113,7 +113,7 @@ def row(
     assert recipe is not None
     plan = memory.plan(config, recipe, model.method, changes, gpus=gpus)
     fits = plan.total <= memory.usable(gpu.bytes)
-    held = "float32" if model.method == "FFT" else recipe.base_precision
+    held = "float32" if methods.is_full(model.method, changes) else recipe.base_precision
     run = training.plan(suite, model).record()
     if run is not None:
         hours, measured = float(run["cost"]["wall_seconds"]) / 3600, True

@@ -217,12 +217,35 @@ def test_a_value_of_the_wrong_type_is_one_line() -> None:
         models.attach(tiny(), "LoRA", {"r": "eight"})
 
 
+@pytest.mark.parametrize(
+    ("name", "changes", "full"),
+    [("FFT", None, True), ("LoRA", {}, False), ("patient", {"like": "FFT"}, True), ("mine", {"like": "LoRA"}, False)],
+)
+def test_full_fine_tuning_by_any_name_is_held_in_float32(name: str, changes: dict[str, str], full: bool) -> None:
+    recipe = schema.Recipe(corpus="x")
+    assert methods.is_full(name, changes) is full
+    held = models.weights_precision(recipe, methods.is_full(name, changes), cuda=True)
+    assert held == ("float32" if full else "8bit")
+
+
+@pytest.mark.parametrize(("method", "alone"), [("LoRA", True), ("(IA)3", True), ("AdapterH", False), ("Prompt", False)])
+def test_only_what_changes_weights_is_merged_and_only_in_float32(method: str, alone: bool) -> None:
+    ids = torch.arange(2, 12)[None]
+    for dtype in (torch.float32, torch.bfloat16):
+        tuned = models.attach(tiny().to(dtype), method).eval()
+        stir(tuned)
+        expected = tuned(input_ids=ids).logits
+        got = models.merged(tuned)
+        assert hasattr(got, "peft_config") is not (alone and dtype == torch.float32)
+        torch.testing.assert_close(got(input_ids=ids).logits, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_precision_follows_the_recipe_and_says_where_it_does_not(capsys: pytest.CaptureFixture[str]) -> None:
     recipe = schema.Recipe(corpus="x")
-    assert models.weights_precision(recipe, "LoRA", cuda=True) == "8bit"
-    assert models.weights_precision(recipe, "FFT", cuda=True) == "float32"
+    assert models.weights_precision(recipe, full=False, cuda=True) == "8bit"
+    assert models.weights_precision(recipe, full=True, cuda=True) == "float32"
     assert not capsys.readouterr().err
-    assert models.weights_precision(recipe, "LoRA", cuda=False) == "float32"
+    assert models.weights_precision(recipe, full=False, cuda=False) == "float32"
     assert "no GPU: the base is held in float32 instead of 8bit" in capsys.readouterr().err
 
 

@@ -111,6 +111,11 @@ def get_method(name: str) -> Method:
     return TABLE[schema.match(name, TABLE, "method")]
 
 
+def is_full(name: str, changes: Mapping[str, Any] | None = None) -> bool:
+    """Whether a method, with a suite's changes to it, trains the base's own weights, all of them."""
+    return str((changes or {}).get("like", name)) == "FFT"
+
+
 def _layers(method: Method, model_type: str, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration's fields that name layers of the architecture."""
     chosen = "target_modules" in changes
@@ -173,6 +178,7 @@ __all__ = [
     "Method",
     "architecture",
     "get_method",
+    "is_full",
     "peft_config",
     "require_targets",
 ]

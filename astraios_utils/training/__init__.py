@@ -53,6 +53,11 @@ class Run:
     folder: Path
 
     @property
+    def full(self) -> bool:
+        """Whether it is full fine-tuning."""
+        return methods.is_full(self.model.method, self.changes)
+
+    @property
     def checkpoint(self) -> Path:
         """The tuned model."""
         return self.folder / "checkpoint"
@@ -181,7 +186,7 @@ def _out_of_memory(error: BaseException) -> bool:
 
 
 def _remedies(run: Run) -> str:
-    recipe, full = run.recipe, run.model.method == "FFT"
+    recipe, full = run.recipe, run.full
     advice = [
         (recipe.micro_batch > 1, "micro_batch: 1"),
         (not recipe.gradient_checkpointing, "gradient_checkpointing: true"),
@@ -244,7 +249,7 @@ def _prepare(run: Run) -> tuple[PreTrainedModel | PeftModel, PreTrainedTokenizer
     import torch
     from transformers import set_seed
 
-    precision = models.weights_precision(run.recipe, run.model.method, torch.cuda.is_available())
+    precision = models.weights_precision(run.recipe, run.full, torch.cuda.is_available())
     tokenizer = models.load_tokenizer(run.base)
     if precision == "8bit" and parallel.sharded():
         raise schema.BadInput("an 8-bit base cannot be sharded: set base_precision: bfloat16, or train on one GPU")
@@ -398,5 +403,5 @@ def load_trained(suite: schema.Suite, model: schema.Model) -> tuple[Any, PreTrai
         )
     import torch
 
-    precision = models.weights_precision(run.recipe, model.method, torch.cuda.is_available())
+    precision = models.weights_precision(run.recipe, run.full, torch.cuda.is_available())
     return models.load_tuned(run.base, run.checkpoint, precision), models.load_tokenizer(run.base)
