@@ -168,7 +168,7 @@ def signed_change(frame: pd.DataFrame, nominal: pd.DataFrame, ax: Axes, task: st
 
 
 def perturbations(frame: pd.DataFrame, ax: Axes, task: str) -> Axes:
-    """RP@1 of each perturbation of a ReCode category: a marker per measured model, a bar at their mean.
+    """RP@1 of each perturbation of a ReCode category: a marker per measured model with its interval, a bar at their mean.
 
     The category's RP@1 in table 4 is each model's lowest. ``frame`` are results with metrics ``rp@1/<perturbation>``.
     Within a perturbation the sizes stand one above the other, the largest on top.
@@ -179,11 +179,13 @@ def perturbations(frame: pd.DataFrame, ax: Axes, task: str) -> Axes:
     names = rows["metric"].str.removeprefix("rp@1/")
     means = rows["value"].groupby(names).mean().sort_values()
     sizes = sizes_of(frame)
-    for name, size, method, value in zip(names, rows["size"], rows["method"], rows["value"], strict=True):
+    columns = [rows[column] for column in ("size", "method", "value", "low", "high")]
+    for name, size, method, value, low, high in zip(names, *columns, strict=True):
         colour, marker = look(method)
         lane = (sizes.index(size) - (len(sizes) - 1) / 2) * SPREAD / len(sizes)
         y = list(means.index).index(name) + lane
         ax.plot(value, y, color=colour, marker=marker, markersize=4.5, linestyle="none", gid=f"point:{method}")
+        ax.hlines(y, low, high, color=colour, linewidth=0.8, alpha=0.35, zorder=1, gid=f"interval:{method}")
     ax.scatter(means, range(len(means)), marker="|", s=450, color="#333333", linewidth=0.9, zorder=1, gid="mean")
     ax.set_yticks(range(len(means)), means.index)
     ax.grid(axis="y", visible=False)
