@@ -168,7 +168,7 @@ def signed_change(frame: pd.DataFrame, nominal: pd.DataFrame, ax: Axes, task: st
 
 
 def perturbations(frame: pd.DataFrame, ax: Axes, task: str) -> Axes:
-    """RP@1 of each perturbation of a ReCode category: a marker per measured model with its interval, a bar at their mean.
+    """RP@1 of each perturbation of a ReCode category: a marker and an interval per measured model, a bar at the mean.
 
     The category's RP@1 in table 4 is each model's lowest. ``frame`` are results with metrics ``rp@1/<perturbation>``.
     Within a perturbation the sizes stand one above the other, the largest on top.
