@@ -14,6 +14,7 @@ import pickle
 import sys
 import time
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -460,8 +461,20 @@ def merged(model: PreTrainedModel | PeftModel) -> PreTrainedModel | PeftModel:
     """
     import torch
 
-    kinds = {config.peft_type.value for config in getattr(model, "peft_config", {}).values()}
-    exact = all(parameter.dtype == torch.float32 for parameter in model.parameters())
-    if not kinds or not kinds <= {*methods.MERGEABLE_TYPES} or not exact:
+    if not can_merge(model) or any(parameter.dtype != torch.float32 for parameter in model.parameters()):
         return model
     return cast("PreTrainedModel", cast("PeftModel", model).merge_and_unload())
+
+
+def can_merge(model: PreTrainedModel | PeftModel) -> bool:
+    """Whether the weights with a tuned model's adapter in them are the tuned model.
+
+    They are not where a method does more than change weights, or where it changes one end of a tied weight.
+    """
+    kinds = {config.peft_type.value for config in getattr(model, "peft_config", {}).values()}
+    names = Counter(id(parameter) for _, parameter in model.named_parameters(remove_duplicate=False))
+    changed = (
+        cast("torch.nn.Module", module.base_layer) for module in model.modules() if hasattr(module, "base_layer")
+    )
+    tied = any(names[id(parameter)] > 1 for layer in changed for parameter in layer.parameters())
+    return bool(kinds) and kinds <= {*methods.MERGEABLE_TYPES} and not tied

@@ -360,14 +360,15 @@ def scale(suite: schema.Suite, tasks: Iterable[str]) -> None:
     if suite.published:
         return
     asked_of = [task_of(suite, name) for name in tasks]
-    counts = [len({p.id for p in task.problems(suite.problems.get(task.name))}) for task in asked_of]
-    rows = [
-        (task.title, count, task.decoding.samples, task.decoding.temperature or "greedy", task.decoding.max_length)
-        for task, count in zip(asked_of, counts, strict=True)
-    ]
+    rows = []
+    for task in asked_of:
+        how, count = task.decoding, "not at hand"
+        with contextlib.suppress(schema.MissingArtefact):
+            count = str(len({p.id for p in task.problems(suite.problems.get(task.name))}))
+        rows.append((task.title, count, how.samples, how.temperature or "greedy", how.max_length))
     heads = ["task", "problems", "samples of a prompt", "temperature", "tokens with the prompt, at most"]
     say(
-        f"**Suite *{suite.name}* is not the paper's.** Its models are of {', '.join(suite.sizes)} parameters, its "
+        f"**Suite *{suite.name}* is not the paper's.** Its sizes are {', '.join(suite.sizes)}; its "
         "problems are listed here, and what the text says of the paper's models, files and findings is not said of it. "
         "Whether its own results bear out the paper's statements is told by notebook 06 and `astraios claims`."
     )

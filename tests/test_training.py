@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from tiny_models import stir, tiny, tokenizer, tokens
 
 from astraios_utils import models, schema, store, training
-from astraios_utils.training import cost, demonstration, trainer
+from astraios_utils.training import cost, demonstration, identity, trainer
 from astraios_utils.training.trainer import TrainingFailed
 
 PAIRS = [(f"What is {i} + {i}?", f"It is {2 * i}." + " Add them." * (i % 4)) for i in range(120)]
@@ -211,6 +211,21 @@ def test_a_moved_base_and_corpus_leave_a_run_current(make: Callable[..., trainin
     assert replace(run, base=run.base.model_copy(update={"model": str(base)}), recipe=recipe).record() is not None
     (base / "config.json").write_text((base / "config.json").read_text() + " ")
     assert replace(run, base=run.base.model_copy(update={"model": str(base)}), recipe=recipe).record() is None
+
+
+def test_identities_tell_large_files_and_nested_ones_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identity, "_WHOLE", 1 << 20)
+    (tmp_path / "data").mkdir()
+    weights, rows = tmp_path / "model.safetensors", tmp_path / "data" / "rows.parquet"
+    weights.write_bytes(bytes(3 << 20))
+    rows.write_bytes(b"one")
+    before = identity.identities(tmp_path)
+    assert set(before) == {"model.safetensors", "data/rows.parquet"}
+    rows.write_bytes(b"two, longer")
+    weights.write_bytes(bytes(2 << 20) + b"tuned" * 100_000 + bytes((1 << 20) - 500_000))
+    after = identity.identities(tmp_path)
+    assert before["model.safetensors"].split(",")[0] == after["model.safetensors"].split(",")[0] == "3145728 bytes"
+    assert all(before[name] != after[name] for name in before)
 
 
 def test_what_a_run_leaves_behind(make: Callable[..., training.Run]) -> None:

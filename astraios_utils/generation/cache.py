@@ -106,14 +106,14 @@ class Store:
         """Write new rows, which fit, over others.
 
         Args:
-            places: (new rows,), int64: the rows that are not needed any more.
+            places: (at least as many as there are new ones,), int64: the rows that are not needed any more.
             pieces: the new rows, in the order of their places.
         """
         at = 0
+        self.valid[places] = False
         for piece in pieces:
             columns, to = piece.columns, places[at : at + len(piece.source)]
             at += len(piece.source)
-            self.valid[to] = False
             self.valid[to, self.width - len(columns) : self.width] = piece.valid[piece.source][:, columns]
             computed: Any = piece.cache.layers
             for layer, new in zip(self.layers, computed, strict=True):

@@ -133,7 +133,7 @@ class _Row:
 
 @dataclass(slots=True)
 class _Batch:
-    """The rows that are computed together; a finished one is ``None`` until the batch is packed again."""
+    """The rows that are computed together; a finished one is ``None`` until another takes its place, or it goes."""
 
     rows: list[_Row | None]
     store: kv.Store
@@ -378,7 +378,7 @@ class _Run:
         return share * (wanted - len(self.flying)) >= wanted
 
     def _pack(self) -> None:
-        """Let new rows take the places of finished ones, longest prompts first; drop places that stay empty."""
+        """Let new rows take the places of finished ones, longest prompts first; drop the places if most stay empty."""
         old = self.batch
         kept = [i for i, row in enumerate(old.rows) if row is not None] if old else []
         new = self._next(self.rows - len(kept))
@@ -388,11 +388,11 @@ class _Run:
             return
         pieces = [self.engine.prefill(*group) for group in self._groups(new)]
         columns = self._columns(new)
-        places = [i for i, row in enumerate(old.rows) if row is None][: len(new)] if old else []
-        if old and new and len(places) == len(new) and not old.store.full and old.store.fits(pieces):
+        places = [i for i, row in enumerate(old.rows) if row is None] if old else []
+        if old and len(new) <= len(places) <= 2 * len(new) and not old.store.full and old.store.fits(pieces):
             to = torch.tensor(places, device=self.engine.device)
             old.store.put(to, pieces)
-            old.put(places, to, new, columns)
+            old.put(places[: len(new)], to[: len(new)], new, columns)
         else:
             index = torch.tensor(kept, dtype=torch.long, device=self.engine.device)
             store = kv.join(old.store if old else None, index, pieces)

@@ -1,4 +1,4 @@
-"""The same requests answered by vLLM, for models that it can serve: bases, fully tuned ones, merged LoRA and (IA)3.
+"""The same requests answered by vLLM, for models that it can serve: bases, fully tuned and merged ones.
 
 vLLM writes a stretch of tokens for every open sample at a time; the project's own rules look at each token's text as
 they do in :mod:`.engine`, and what stands behind a stop is thrown away. Prompts go in as tokens, so that they are the
@@ -36,8 +36,8 @@ def require_servable(suite: schema.Suite, model: schema.Model) -> None:
     if kind is not None and kind not in methods.MERGEABLE_TYPES:
         why = "virtual tokens" if kind in methods.PROMPT_TYPES else "layers that cannot be merged into the base"
         raise schema.BadInput(
-            f"{model.slug}: vLLM cannot serve {model.method} ({why}); it serves FFT, LoRA, (IA)3 and what is like "
-            "them: set backend: transformers in the suite, or leave the method out (--method)"
+            f"{model.slug}: vLLM cannot serve {model.method} ({why}); it serves FFT, LoRA, AdaLoRA, (IA)3 and what is "
+            "like them: set backend: transformers in the suite, or leave the method out (--method)"
         )
 
 
@@ -63,7 +63,9 @@ def serve(suite: schema.Suite, model: schema.Model) -> Served:
     _vllm()
     folder = training.plan(suite, model).checkpoint
     tuned, tokenizer = training.load_trained(suite, model)
-    if hasattr(tuned, "merge_and_unload"):
+    if hasattr(tuned, "peft_config"):
+        if not models.can_merge(tuned):
+            raise schema.BadInput(f"{model.slug}: vLLM cannot serve an adapter on a tied weight: leave that layer out")
         folder = folder.with_name("merged")
         tuned.merge_and_unload().save_pretrained(folder)
         tokenizer.save_pretrained(folder)

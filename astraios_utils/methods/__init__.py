@@ -113,7 +113,14 @@ def get_method(name: str) -> Method:
 
 def is_full(name: str, changes: Mapping[str, Any] | None = None) -> bool:
     """Whether a method, with a suite's changes to it, trains the base's own weights, all of them."""
-    return str((changes or {}).get("like", name)) == "FFT"
+    return _row(name, changes or {}).peft_type is None
+
+
+def _row(name: str, changes: Mapping[str, Any]) -> Method:
+    """The row of the table that a method starts from; of one of PEFT's that is not in it, an empty one."""
+    if name not in TABLE and "peft_type" in changes and "like" not in changes:
+        return Method("own", changes["peft_type"])
+    return get_method(changes.get("like", name))
 
 
 def _layers(method: Method, model_type: str, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,8 +151,8 @@ def peft_config(name: str, model_type: str, changes: Mapping[str, Any] | None = 
         schema.BadInput: a field that the method's configuration does not have, or a value that it refuses.
     """
     changes = dict(changes or {})
-    own = name not in TABLE and "peft_type" in changes and "like" not in changes
-    method = Method("own", changes["peft_type"]) if own else get_method(changes.pop("like", name))
+    method = _row(name, changes)
+    changes.pop("like", None)
     if method.peft_type is None:
         if changes:
             raise schema.BadInput(f"{name}: full fine-tuning has no PEFT configuration ({', '.join(changes)})")

@@ -53,7 +53,7 @@ def write_bases(sizes: Iterable[str], to: Path, work: Path) -> None:
         work: for checkpoints; a killed call continues from there.
     """
     pretrain.prepare(work, SEED, say)
-    largest_first = sorted(sizes, key=list(pretrain.RECIPES).index, reverse=True)
+    largest_first = sorted(set(sizes), key=list(pretrain.RECIPES).index, reverse=True)
     processes.share(_write_base, [(size, to, work) for size in largest_first], lambda one: say(f"{one[0]}: done"))
 
 
