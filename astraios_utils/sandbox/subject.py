@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import builtins
 import io
-import random
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -138,8 +137,6 @@ _OPERATIONS: dict[str, Any] = {
 
 def serve(channel: int, preambles: Mapping[str, Mapping[str, Any]]) -> None:
     """Answer requests until the test closes the channel; `preambles` are namespaces by the source that made them."""
-    swallow_streams()
-    random.seed(0)  # verdicts must not depend on chance
     depth = sum(1 for _ in traceback.walk_stack(sys._getframe()))
     sys.setrecursionlimit(1000 + depth + 2 - _HARNESS_FRAMES)
     for name in ("exit", "quit", "help"):

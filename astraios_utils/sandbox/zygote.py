@@ -130,6 +130,7 @@ class _Zygote:
             exec(compile(text.decode(), "<preamble>", "exec", dont_inherit=True), namespace)
             namespace.pop("__builtins__", None)
             self.preambles[text.decode()] = namespace
+        _same_chances()
         gc.collect()
         gc.freeze()
 
@@ -174,8 +175,6 @@ class _Zygote:
         theirs.close()
         os.write(report, b"T")
         job = codec.receive(report)
-        subject.swallow_streams()
-        random.seed(0)
         namespace = dict(self.preambles[job["preamble"]]) if job["preamble"] in self.preambles else None
         if (greeting := codec.receive(ours.fileno())) != {"ready": True}:
             raise levels.SandboxError(f"the sample's process could not be confined: {greeting}")
@@ -226,7 +225,8 @@ def _start(settings: Settings, control: socket.socket) -> None:
     sys.path[:] = settings.modules
     for name in PRELOADED:
         importlib.import_module(name)
-    np.random.seed(0)  # noqa: NPY002  (the state that samples which use the old functions start from)
+    subject.swallow_streams()
+    _same_chances()
     ruleset = None
     if settings.level != WEAK:
         linux.landlock_abi()
@@ -242,6 +242,12 @@ def _start(settings: Settings, control: socket.socket) -> None:
     gc.freeze()
     control.sendall(b"+")
     _Zygote(settings, control, uid, gid, ruleset).serve()
+
+
+def _same_chances() -> None:
+    """Seed what every program and test starts from: no verdict may depend on chance."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002  (programs use the old functions)
 
 
 def _readable_by_all(paths: tuple[str, ...]) -> bool:
