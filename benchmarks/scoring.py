@@ -6,6 +6,7 @@ with ``--peer PATH`` the real package of that checkout is timed instead, where i
 
     python benchmarks/scoring.py                                   the sample that ships with the project
     python benchmarks/scoring.py repair-python FILE … --limit 500  released files, the first 500 samples of each
+    python benchmarks/scoring.py repair-python FILE … synthesize-python FILE …    one batch of both
 
 For each side: wall seconds, samples per second, CPU seconds, and the share of verdicts that agree. The lower bound is
 the CPU time of the distinct programs that end (each forked once from a warm interpreter, nothing else), over the cores.
@@ -35,7 +36,7 @@ from pathlib import Path
 from astraios_utils import store
 from astraios_utils.sandbox import FAILED, PASSED, TIMEOUT, Program, Sandbox, linux, may_run_long
 from astraios_utils.scoring import program_key
-from astraios_utils.tasks import get_task
+from astraios_utils.tasks import TASKS, get_task
 
 SAMPLE = (("synthesize-python", "python"), ("repair-python", "python"), ("synthesize-java", "java"))
 PEER_WORKERS = {"python": 4, "java": 1}  # the harness's own settings
@@ -205,6 +206,19 @@ def load(task_name: str, files: Sequence[Path], limit: int | None, problems: Pat
     return programs
 
 
+def groups(given: Sequence[str]) -> list[tuple[str, list[Path]]]:
+    """Files by the task that was named before them."""
+    found: list[tuple[str, list[Path]]] = []
+    for text in given:
+        if text in TASKS:
+            found.append((text, []))
+        elif not found:
+            raise SystemExit(f"{text}: no task; name one before its files ({', '.join(TASKS)})")
+        else:
+            found[-1][1].append(Path(text))
+    return found
+
+
 def compare(name: str, programs: list[Program], checkout: Path | None, runs_peer: bool) -> None:
     """Time both sides on the same programs and print one block."""
     language, cores = programs[0].language, os.cpu_count() or 1
@@ -245,16 +259,17 @@ def _line(side: str, timing: Timing, samples: int) -> None:
 def main() -> None:
     """Parse the arguments and compare, task by task."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("task", nargs="?")
-    parser.add_argument("files", nargs="*", type=Path)
+    parser.add_argument("what", nargs="*", metavar="TASK FILE …", help="several tasks of one language are one batch")
     parser.add_argument("--limit", type=int, help="only the first N samples of each file")
     parser.add_argument("--problems", type=Path, help="problems to score against, instead of the task's own")
     parser.add_argument("--peer", type=Path, metavar="PATH", help="a checkout of bigcode-evaluation-harness")
     parser.add_argument("--no-peer", action="store_true", help="time our side and the bound only")
     options = parser.parse_args()
-    if options.task:
-        programs = load(options.task, options.files, options.limit, options.problems)
-        compare(f"{options.task} ({len(options.files)} files)", programs, options.peer, not options.no_peer)
+    if options.what:
+        batch = groups(options.what)
+        programs = [p for task, files in batch for p in load(task, files, options.limit, options.problems)]
+        name = ", ".join(f"{task} ({len(files)} files)" for task, files in batch)
+        compare(name, programs, options.peer, not options.no_peer)
         return
     sample = store.data_dir() / "sample"
     for task, language in SAMPLE:
