@@ -359,9 +359,8 @@ def scale(suite: schema.Suite, tasks: Iterable[str]) -> None:
     """Say what a suite that the paper does not have asks of its models; of the paper's own suites, nothing."""
     if suite.published:
         return
-    asked_of = [task_of(suite, name) for name in tasks]
     rows = []
-    for task in asked_of:
+    for task in (task_of(suite, name) for name in tasks):
         how, count = task.decoding, "not at hand"
         with contextlib.suppress(schema.MissingArtefact):
             count = str(len({p.id for p in task.problems(suite.problems.get(task.name))}))

@@ -6,7 +6,6 @@ The ``released`` suite enters at its generations; what follows is the same code 
 from __future__ import annotations
 
 import functools
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -16,14 +15,10 @@ from typing import Any
 import pandas as pd
 
 from . import generation, grid, notebook, released, results, schema, scoring, store, training
+from .processes import say
 from .sandbox import SandboxError, runtime_id
 from .schema import Model, Suite
 from .tasks import Task, get_task, task_of
-
-
-def say(text: str) -> None:
-    """Tell the user what is going on, in one line on standard error."""
-    print(text, file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True, slots=True)

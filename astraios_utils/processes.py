@@ -1,10 +1,14 @@
-"""Work shared out among processes of this machine, one thread each; none of them outlives the one that began them."""
+"""Work shared out among processes of this machine, and the lines that they tell the user.
+
+Each has one thread, and none outlives the one that began it.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -17,10 +21,13 @@ from . import schema
 T = TypeVar("T")
 
 
-def share(
-    call: Callable[[T], Any], items: Sequence[T], done: Callable[[T], None], count: int = os.cpu_count() or 1
-) -> None:
-    """Call a function of a module with each item, ``count`` at a time, begun in their order; the first fault stops all.
+def say(text: str) -> None:
+    """Tell the user what is going on, in one plain line on standard error (bars stick in executed notebooks)."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def share(call: Callable[[T], Any], items: Sequence[T], done: Callable[[T], None]) -> None:
+    """Call a function of a module with each item, begun in their order, one a core; the first fault stops all.
 
     Args:
         done: gets each item, here, when its call has returned.
@@ -29,7 +36,7 @@ def share(
         schema.AstraiosError: a process was killed.
         Exception: what a call raised.
     """
-    pool = ProcessPoolExecutor(min(count, len(items)), multiprocessing.get_context("spawn"), _start)
+    pool = ProcessPoolExecutor(min(os.cpu_count() or 1, len(items)), multiprocessing.get_context("spawn"), _start)
     try:
         futures = {pool.submit(call, item): item for item in items}
         for future in as_completed(futures):

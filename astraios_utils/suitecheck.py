@@ -113,7 +113,7 @@ def row(
     assert recipe is not None
     plan = memory.plan(config, recipe, model.method, changes, gpus=gpus)
     fits = plan.total <= memory.usable(gpu.bytes)
-    held = "float32" if methods.is_full(model.method, changes) else recipe.base_precision
+    held = models.weights_precision(recipe, methods.is_full(model.method, changes), cuda=True)
     run = training.plan(suite, model).record()
     if run is not None:
         hours, measured = float(run["cost"]["wall_seconds"]) / 3600, True

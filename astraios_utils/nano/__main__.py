@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from .. import schema, store
+from ..processes import say
 from . import benchmark, pretrain, shipped
 
 
@@ -32,7 +33,7 @@ def main() -> int:
         if given.what != "verify":
             shipped.write_sums(out)
     except schema.AstraiosError as error:
-        shipped.say(f"error: {error}")
+        say(f"error: {error}")
         return 2
     return 0
 

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import json
 import lzma
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from .. import processes, schema, store
+from ..processes import say
 from . import documents, pretrain
 
 SEED = 0
 ROWS = {"train": 2400, "test": 160}
 SUMS = "SHA256SUMS"
-
-
-def say(text: str) -> None:
-    """Tell the user on standard error how far it is."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def folder() -> Path:

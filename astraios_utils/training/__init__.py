@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from .. import corpus, memory, methods, models, schema, store
+from .. import corpus, memory, methods, models, processes, schema, store
 from . import parallel
 from .identity import identities
 
@@ -111,9 +110,9 @@ class Trained:
 
 
 def say(text: str) -> None:
-    """Tell the user in one plain line on standard error (progress bars stick in executed notebooks)."""
+    """:func:`processes.say`, once where several processes train one model."""
     if parallel.is_first():
-        print(text, file=sys.stderr, flush=True)
+        processes.say(text)
 
 
 def plan(suite: schema.Suite, model: schema.Model) -> Run:
