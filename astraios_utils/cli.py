@@ -26,7 +26,7 @@ def _slice(options: argparse.Namespace) -> schema.Suite:
 
 
 def _executor(options: argparse.Namespace) -> Any:
-    from . import executors
+    from .running import executors
 
     return executors.executor(options.executor, store.load_suite(options.suite), options.store)
 
@@ -50,7 +50,7 @@ def _score(options: argparse.Namespace) -> None:
 
 
 def _fetch(options: argparse.Namespace) -> None:
-    from . import released
+    from .sources import released
 
     names = [schema.match(name, released.task_names(), "task") for name in options.tasks]
     files = [file for name in names for file in released.files(task=name)] if names else list(released.files())
@@ -64,19 +64,20 @@ def _params(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from . import pipeline
+    from .running import pipeline
 
     pipeline.make(_slice(options), "train", _executor(options), options.force)
 
 
 def _generate(options: argparse.Namespace) -> None:
-    from . import pipeline
+    from .running import pipeline
 
     pipeline.make(_slice(options), "generate", _executor(options), options.force)
 
 
 def _results(options: argparse.Namespace) -> None:
-    from . import pipeline, results
+    from . import results
+    from .running import pipeline
 
     suite = _slice(options)
     if options.ship:
@@ -86,24 +87,25 @@ def _results(options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from . import pipeline
+    from .running import pipeline
 
     whole, sandbox = store.load_suite(options.suite), _sandbox_arguments(options)
     pipeline.run(whole, _slice(options), sandbox, options.force, _executor(options))
 
 
 def _notebook(options: argparse.Namespace) -> None:
-    from . import notebook, pipeline
+    from .running import notebooks, pipeline
 
     whole, suite = store.load_suite(options.suite), _slice(options)
     store.keep_suite(whole)
     pipeline.aggregate(whole)  # a notebook is current only with the results it shows
     parameters = {"suite": suite.name, "sizes": list(suite.sizes), "methods": list(suite.methods)}
-    print(notebook.execute(options.name, suite.name, parameters, force=options.force))
+    print(notebooks.execute(options.name, suite.name, parameters, force=options.force))
 
 
 def _claims(options: argparse.Namespace) -> None:
-    from . import claims, ledger
+    from .results import claims
+    from .running import ledger
 
     frame, _ = ledger.judge(store.load_suite(options.suite))
     if options.json:
@@ -113,28 +115,30 @@ def _claims(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    from . import pipeline, report
+    from .presenting import report
+    from .running import pipeline
 
     suite = store.load_suite(options.suite)
     print(report.write(suite, pipeline.aggregate(suite)))
 
 
 def _analyze(options: argparse.Namespace) -> int:
-    from . import security
+    from .analyzers import command
 
-    return int(security.analyze([Path(path) for path in options.paths], options.rule, options.json))
+    return int(command.analyze([Path(path) for path in options.paths], options.rule, options.json))
 
 
 def _suite_check(options: argparse.Namespace) -> None:
-    from . import estimates, suitecheck
+    from .planning import estimates
+    from .preflight import suite_check
 
     gpu = estimates.get_gpu(options.gpu) if options.gpu else estimates.here()
     suite = store.load_suite(options.file).slice(options.size, options.method)
-    suitecheck.check(suite, gpu or estimates.get_gpu(suitecheck.DEFAULT_GPU), options.gpus)
+    suite_check.check(suite, gpu or estimates.get_gpu(suite_check.DEFAULT_GPU), options.gpus)
 
 
 def _doctor(options: argparse.Namespace) -> None:
-    from . import doctor
+    from .preflight import doctor
 
     doctor.report()
 

@@ -22,8 +22,9 @@ from typing import Any
 import ray
 from ray.cluster_utils import Cluster
 
-from astraios_utils import executors, grid, schema, store
-from astraios_utils.executors import RayExecutor, Remote
+from astraios_utils import schema, store
+from astraios_utils.running import executors, grid
+from astraios_utils.running.executors import RayExecutor, Remote
 
 STAGES: tuple[grid.Stage, ...] = ("train", "generate")
 ROUNDS = {"1": (1, False), "2": (2, False), "2-1": (2, True)}  # nodes, and whether one is killed

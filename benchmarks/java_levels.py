@@ -20,11 +20,12 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from astraios_utils import paper, released, schema
-from astraios_utils.journal import Journal, open_journal, program_key
-from astraios_utils.released import ReleasedFile
+from astraios_utils import schema
 from astraios_utils.sandbox import PASSED, Program
 from astraios_utils.scoring import run_programs
+from astraios_utils.scoring.journal import Journal, open_journal, program_key
+from astraios_utils.sources import paper, released
+from astraios_utils.sources.released import ReleasedFile
 from astraios_utils.tasks import get_task
 
 TASKS = ("synthesize-java", "repair-java", "explain-java")

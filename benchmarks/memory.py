@@ -27,7 +27,8 @@ from torch.utils.data import IterableDataset
 from transformers import AutoModelForCausalLM, GPTBigCodeConfig
 from transformers.utils import logging as transformers_logging
 
-from astraios_utils import memory, models, schema
+from astraios_utils import models, schema
+from astraios_utils.planning import memory
 from astraios_utils.training.trainer import Tuner, arguments
 
 CUDA = torch.cuda.is_available()

@@ -34,7 +34,8 @@ from multiprocessing.managers import ListProxy
 from pathlib import Path
 
 from astraios_utils import store
-from astraios_utils.sandbox import FAILED, PASSED, TIMEOUT, Program, Sandbox, linux, may_run_long
+from astraios_utils.sandbox import FAILED, PASSED, TIMEOUT, Program, Sandbox, may_run_long
+from astraios_utils.sandbox.kernel import linux
 from astraios_utils.scoring import program_key
 from astraios_utils.tasks import TASKS, get_task
 

@@ -16,8 +16,10 @@ from typing import Any
 import torch
 from kill_training import at_step, in_call
 
-from astraios_utils import generation, grid, journal, pipeline, schema, store, training
+from astraios_utils import generation, schema, store, training
 from astraios_utils.generation import engine
+from astraios_utils.running import grid, pipeline
+from astraios_utils.scoring import journal
 
 
 def half_a_part(log: generation.Log, part: dict[str, Any]) -> None:

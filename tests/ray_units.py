@@ -9,8 +9,9 @@ from pathlib import Path
 
 import ray
 
-from astraios_utils import executors, grid, schema, store
-from astraios_utils.executors import Remote
+from astraios_utils import schema, store
+from astraios_utils.running import executors, grid
+from astraios_utils.running.executors import Remote
 
 
 def node() -> str:

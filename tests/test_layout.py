@@ -2,43 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+import layout
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "astraios_utils"
-
-# Lower layers first; a module may import only from layers before its own (CONTRIBUTING.md).
-LAYERS = (
-    {"metrics", "stats", "textmetrics", "sandbox", "evaluate_metrics"},
-    {"analyzers"},
-    {"schema"},
-    {"store", "methods", "processes"},
-    {"study"},
-    {"paper", "nano"},
-    {"released"},
-    {"tasks"},
-    {"journal"},
-    {"scoring", "results", "models", "losses"},
-    {"corpus", "memory"},
-    {"training", "estimates", "recount"},
-    {"conala_nano"},
-    {"generation"},
-    {"grid"},
-    {"plots", "protocol", "security", "claims"},
-    {"notebook"},
-    {"pipeline", "executors"},
-    {"ledger"},
-    {"doctor", "report", "suitecheck"},
-    {"colab"},
-    {"cli"},
-)
 
 
 def _tracked() -> list[Path]:
@@ -47,39 +20,36 @@ def _tracked() -> list[Path]:
     return [ROOT / n for n in names if n and (ROOT / n).is_file()]
 
 
-def _imports(path: Path) -> set[str]:
-    """Modules of ours (first part below the package) that a file imports."""
-    found = set()
-    package = path.relative_to(PACKAGE).parts[:-1]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            base = list(package[: len(package) - node.level + 1])
-            full = base + (node.module.split(".") if node.module else [])
-            found |= {full[0]} if full else {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == PACKAGE.name:
-            parts = node.module.split(".")[1:]
-            found |= {parts[0]} if parts else {alias.name for alias in node.names}
-        elif isinstance(node, ast.Import):
-            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith(f"{PACKAGE.name}.")}
-    return found - {"__version__"}
+def test_no_room_imports_from_its_own_level_or_above() -> None:
+    """The rooms and their levels stand in pyproject.toml; a new room must be entered there."""
+    levels = layout.rooms()
+    level_of = {room: number for number, names in enumerate(levels) for room in names}
+    upward = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        room = layout.room_of(path)
+        if room == "__init__":
+            continue
+        assert room in level_of, f"{room} is in no level: enter it under [tool.astraios] in pyproject.toml"
+        wrong = {other for other in layout.imported_rooms(path) if level_of.get(other, -1) <= level_of[room]}
+        upward += [f"{path.relative_to(PACKAGE)} imports {other}" for other in sorted(wrong)]
+    assert not upward
+    found = {layout.room_of(path) for path in PACKAGE.rglob("*.py")} - {"__init__"}
+    assert set(level_of) == found
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_point_one_way(path: Path) -> None:
-    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    if own == "__init__":
-        return
-    layer = next((i for i, names in enumerate(LAYERS) if own in names), None)
-    assert layer is not None, f"{own} has no layer: say in this test (and CONTRIBUTING.md) where it stands"
-    allowed = set().union(*LAYERS[:layer]) | {own}
-    if layer == 0:
-        allowed = {own} | ({"metrics", "stats", "textmetrics"} if own == "evaluate_metrics" else set())
-        allowed |= {"stats", "textmetrics"} if own == "metrics" else set()
-    assert _imports(path) <= allowed, f"{own} imports {_imports(path) - allowed}"
+def test_readme_shows_todays_rooms() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert layout.BETWEEN.search(readme), "README.md has no tree of the package"
+    assert layout.with_tree(readme) == readme, "run python tests/layout.py"
+
+
+def test_no_two_modules_of_one_name_next_to_each_other() -> None:
+    twice = [p for p in PACKAGE.rglob("*.py") if p.with_suffix("").is_dir()]
+    assert not twice
 
 
 def test_importing_the_package_loads_no_torch_and_starts_nothing() -> None:
-    names = sorted(p.stem for p in PACKAGE.glob("*.py") if p.stem not in ("__init__", "__main__"))
+    names = sorted(room for level in layout.rooms() for room in level)
     code = (
         "import subprocess, socket, sys, os\n"
         "def refuse(*a, **k): raise AssertionError('import reached outside')\n"

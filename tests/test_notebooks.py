@@ -11,7 +11,8 @@ import nbformat
 import pytest
 import yaml
 
-from astraios_utils import notebook, schema
+from astraios_utils import schema
+from astraios_utils.running import notebooks
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -64,24 +65,24 @@ def test_cells_are_thin(path: Path) -> None:
 
 
 def test_parameters_are_what_the_pipeline_passes(path: Path) -> None:
-    defaults = notebook.parameters_of(path)
+    defaults = notebooks.parameters_of(path)
     suite = schema.read_suite(ROOT / "data" / "suites" / f"{defaults['suite']}.yaml")
     given = {"suite": suite.name, "sizes": list(suite.sizes), "methods": list(suite.methods)}
-    notebook.check_parameters(path.stem, given, defaults)
+    notebooks.check_parameters(path.stem, given, defaults)
     assert defaults == given  # opened by hand, it shows the whole suite
 
 
 def test_badge_and_bootstrap_come_first(path: Path) -> None:
     book = nbformat.read(path, as_version=4)
-    assert notebook.badge(path.stem) in book.cells[0].source
+    assert notebooks.badge(path.stem) in book.cells[0].source
     code = cells(path, "code")
     assert [cell.metadata.get("tags") for cell in code[:2]] == [["bootstrap"], ["parameters"]]
-    assert code[0].source == notebook.bootstrap()
+    assert code[0].source == notebooks.bootstrap()
 
 
 def test_bootstrap_does_nothing_outside_colab() -> None:
     scope: dict[str, object] = {}
-    exec(notebook.bootstrap(), scope)
+    exec(notebooks.bootstrap(), scope)
     assert set(scope) - {"__builtins__"} == {"pathlib", "runpy", "subprocess", "sys"}
 
 
@@ -116,7 +117,7 @@ def bare_checkout(build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 )
 def test_a_notebook_runs_where_nothing_is_at_hand(name: str, bare_checkout: Path, tmp_path: Path) -> None:
     given = {"sizes": ["1B", "16B"], "methods": ["LoRA", "FFT"]}
-    book = nbformat.read(notebook.execute(name, "released", given, progress=False), as_version=4)
+    book = nbformat.read(notebooks.execute(name, "released", given, progress=False), as_version=4)
     shown = "\n".join(str(output.get("data", "")) for cell in book.cells for output in cell.get("outputs", []))
     assert "no generations file: nothing was measured" in shown  # the dash of a missing cell, not a blank, not a 0
     assert not re.search(r"\bnan\b", shown)  # no sentence about a number that nobody has

@@ -15,7 +15,9 @@ import tiny_suite
 import yaml
 from tiny_models import tiny, tokenizer
 
-from astraios_utils import claims, cli, ledger, schema, store, training
+from astraios_utils import cli, schema, store, training
+from astraios_utils.results import claims
+from astraios_utils.running import ledger
 from astraios_utils.schema import Model
 from astraios_utils.tasks import Problem, Task, task_of
 

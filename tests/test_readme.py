@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from astraios_utils import pipeline, results, store
+from astraios_utils import results, store
+from astraios_utils.running import pipeline
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from .. import stats
+from ..metrics import stats
 from .findings import INSECURE, INVALID, SECURE, UNKNOWN
 from .scenarios import SCENARIOS
 

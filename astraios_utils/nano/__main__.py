@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from .. import schema, store
-from ..processes import say
+from ..store.processes import say
 from . import benchmark, pretrain, shipped
 
 

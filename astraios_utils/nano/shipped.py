@@ -9,8 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .. import processes, schema, store
-from ..processes import say
+from .. import schema, store
+from ..store import processes
+from ..store.processes import say
 from . import documents, pretrain
 
 SEED = 0

@@ -37,7 +37,7 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Self
 
-from .levels import FULL, REDUCED, WEAK, Level, SandboxError, SandboxUnavailable, choose
+from .kernel.levels import FULL, REDUCED, WEAK, Level, SandboxError, SandboxUnavailable, choose
 from .pool import Engine
 from .types import ERROR, FAILED, PASSED, TIMEOUT, Outcome, Program, may_run_long
 
@@ -114,11 +114,11 @@ class Sandbox:
         if language not in self._engines:
             patience = () if self.patience is None else (self.patience,)
             if language == "python":
-                from .python import PythonEngine
+                from .python.engine import PythonEngine
 
                 self._engines[language] = PythonEngine(self.level, self.workers, *patience)
             else:
-                from .java import JavaEngine
+                from .java.engine import JavaEngine
 
                 self._engines[language] = JavaEngine(self.level, self.workers, *patience)
         return self._engines[language]
@@ -171,7 +171,7 @@ def runtime_id(language: str) -> str:
 
         return f"{platform.python_implementation().lower()}-{platform.python_version()}+numpy-{version('numpy')}"
     if language == "java":
-        from .java import runtime_id as java_runtime_id
+        from .java.engine import runtime_id as java_runtime_id
 
         return java_runtime_id()
     raise ValueError(f"language {language!r}: choose one of {', '.join(LANGUAGES)}")

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import analyzers, released, schema, store
+from .. import analyzers, schema, store
 from ..analyzers import codeql
+from ..sources import released
 from .base import Answers, DataSource, Decoding, Judgement, Problem, Task, rows_with
 from .files import RowError, read_content
 

@@ -16,8 +16,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from .. import released, schema, store
+from .. import schema, store
 from ..sandbox.types import Program
+from ..sources import released
 from .files import RowError, read_content, read_json_lines
 
 Row = Mapping[str, Any]

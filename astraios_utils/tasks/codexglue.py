@@ -16,15 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .. import schema
-from .base import (
-    Answers,
-    DataSource,
-    Decoding,
-    Judgement,
-    Problem,
-    Task,
-    rows_with,
-)
+from .base import Answers, DataSource, Decoding, Judgement, Problem, Task, rows_with
 from .files import RowError
 
 T = TypeVar("T")

@@ -14,18 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import released, schema, textmetrics
-from .base import (
-    END_OF_TEXT,
-    Answers,
-    DataSource,
-    Decoding,
-    Judgement,
-    Problem,
-    Task,
-    cut_at_stop,
-    lists_of_strings,
-)
+from .. import schema
+from ..metrics import similarity
+from ..sources import released
+from .base import END_OF_TEXT, Answers, DataSource, Decoding, Judgement, Problem, Task, cut_at_stop, lists_of_strings
 from .codexglue import from_hub
 from .files import RowError, read_content
 
@@ -52,9 +44,9 @@ class CoNaLa(Task):
         The detail holds the counts that BLEU and CodeBLEU are made of (:mod:`textmetrics`).
         """
         reference = str(problem.row["snippet"])
-        same = textmetrics.same(sample, reference)
-        status = "passed" if same else "failed" if textmetrics.is_valid(sample) else "invalid"
-        return Judgement(status, textmetrics.encode(textmetrics.counts(sample, reference)))
+        same = similarity.same(sample, reference)
+        status = "passed" if same else "failed" if similarity.is_valid(sample) else "invalid"
+        return Judgement(status, similarity.encode(similarity.counts(sample, reference)))
 
     def load(self, source: Path | None) -> tuple[Problem, ...]:
         """The mirror's test split, else the hub's; or the rows of a file."""

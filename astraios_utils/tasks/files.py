@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import schema, store
-from ..released import read_bytes
+from ..sources.released import read_bytes
 
 
 class RowError(Exception):

@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from .. import corpus, memory, methods, models, processes, schema, store
+from .. import methods, models, schema, store
+from ..planning import memory
+from ..sources import corpus
+from ..store import processes
 from . import parallel
 from .identity import identities
 
@@ -361,7 +364,7 @@ def train_suite(suite: schema.Suite, force: bool = False, progress: Callable[[st
     return done
 
 
-def losses(suite: schema.Suite) -> pd.DataFrame:
+def loss_logs(suite: schema.Suite) -> pd.DataFrame:
     """The loss logs of the suite's models, also of those still in training: size, method and :data:`LOSS_COLUMNS`.
 
     No row where there is no run yet.

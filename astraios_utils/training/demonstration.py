@@ -11,7 +11,8 @@ import itertools
 from collections.abc import Callable
 from pathlib import Path
 
-from .. import corpus, models, schema, store
+from .. import models, schema, store
+from ..sources import corpus
 from . import Run, say, train
 
 NAME = "demonstration"

@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerBase, PrinterCallback, Trainer, Trai
 from trl.trainer.utils import add_fused_lm_head
 
 from .. import models, schema, store
-from ..corpus import IGNORED, Corpus, Packed, Position, pack
+from ..sources.corpus import IGNORED, Corpus, Packed, Position, pack
 from . import parallel
 from .cost import Meter
 from .identity import identities

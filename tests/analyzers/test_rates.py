@@ -7,8 +7,8 @@ import math
 import pandas as pd
 import pytest
 
-from astraios_utils import metrics
 from astraios_utils.analyzers import opinions, rates
+from astraios_utils.metrics import scores
 
 
 def frame(*rows: tuple[str, str, int]) -> pd.DataFrame:
@@ -39,7 +39,7 @@ def test_a_group_without_valid_programs_has_no_insecure_rate() -> None:
 
 def test_the_task_reports_the_same_rates() -> None:
     verdicts = frame(("22-0", "insecure", 3), ("22-0", "secure", 1), ("416-0", "invalid", 4), ("22-1", "unknown", 2))
-    found = metrics.summarise(("valid", "insecure"), verdicts)
+    found = scores.summarise(("valid", "insecure"), verdicts)
     # 4 valid of 8 judged; 3 insecure of 4 valid; 2 unknown of 10.
     assert [round(found[key].value, 6) for key in ("valid", "insecure", "unknown")] == [50, 75, 20]
     assert found["valid"].clusters == 2

@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 from test_hostile_python import ORDINARY, become_ordinary
 
-from astraios_utils.sandbox import ERROR, FAILED, FULL, PASSED, REDUCED, TIMEOUT, Outcome, Program, levels, linux
-from astraios_utils.sandbox.java import JavaEngine, JdkUnavailable, find_jdk
+from astraios_utils.sandbox import ERROR, FAILED, FULL, PASSED, REDUCED, TIMEOUT, Outcome, Program
+from astraios_utils.sandbox.java.engine import JavaEngine, JdkUnavailable, find_jdk
+from astraios_utils.sandbox.kernel import levels, linux
 
 HOSTILE = sorted((Path(__file__).parent / "java").glob("*.java"))
 # They wait for their limit, some twice (beside others, then alone), or fill a limit slowly.

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from astraios_utils.sandbox import FULL, PASSED, REDUCED, WEAK, Outcome, Program, Sandbox, levels, linux
+from astraios_utils.sandbox import FULL, PASSED, REDUCED, WEAK, Outcome, Program, Sandbox
+from astraios_utils.sandbox.kernel import levels, linux
 
 FOLDER = Path(__file__).parent / "python"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))

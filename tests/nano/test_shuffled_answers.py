@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from astraios_utils import pipeline, schema, store
+from astraios_utils import schema, store
+from astraios_utils.running import pipeline
 
 NANO = store.load_suite("nano")
 

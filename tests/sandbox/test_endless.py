@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from astraios_utils.sandbox import PASSED, TIMEOUT, Program, Sandbox, SandboxUnavailable, endless
+from astraios_utils.sandbox import PASSED, TIMEOUT, Program, Sandbox, SandboxUnavailable
+from astraios_utils.sandbox.python import endless
 
 FILENAME = "<sample>"
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from astraios_utils.sandbox import ERROR, FAILED, PASSED, TIMEOUT, Outcome, Program, SandboxError, choose, runtime_id
-from astraios_utils.sandbox.java import JavaEngine, JdkUnavailable, find_jdk
-from astraios_utils.sandbox.java_pool import COMPILE, SHARED
+from astraios_utils.sandbox.java.engine import JavaEngine, JdkUnavailable, find_jdk
+from astraios_utils.sandbox.java.pool import COMPILE, SHARED
 
 try:
     find_jdk()

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from astraios_utils.sandbox import ERROR, FAILED, FULL, PASSED, REDUCED, TIMEOUT, Outcome, Program, Sandbox, levels
-from astraios_utils.sandbox.python import PythonEngine
+from astraios_utils.sandbox import ERROR, FAILED, FULL, PASSED, REDUCED, TIMEOUT, Outcome, Program, Sandbox
+from astraios_utils.sandbox.kernel import levels
+from astraios_utils.sandbox.python.engine import PythonEngine
 
 IMPORTS = "import math\nimport collections\nimport numpy as np\nfrom typing import *\nfrom collections import *"
 ADD = "def add(a, b):\n    return a + b"

@@ -17,18 +17,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from astraios_utils.sandbox import (
-    Sandbox,
-    SandboxUnavailable,
-    endless,
-    java_pool,
-    levels,
-    linux,
-    python,
-    runtime_id,
-    witness,
-)
-from astraios_utils.sandbox.codec import CodecError, Decoder, Encoder, Unsendable, overwrite
+from astraios_utils.sandbox import Sandbox, SandboxUnavailable, runtime_id
+from astraios_utils.sandbox.java import pool
+from astraios_utils.sandbox.kernel import levels, linux
+from astraios_utils.sandbox.python import endless, engine, witness
+from astraios_utils.sandbox.python.codec import CodecError, Decoder, Encoder, Unsendable, overwrite
 
 Point = collections.namedtuple("Point", "x y")
 needs_linux = pytest.mark.skipif(not linux.supported, reason="needs Linux on x86-64 or aarch64")
@@ -188,14 +181,14 @@ def test_a_process_that_has_ended_is_no_process_whose_clock_cannot_be_read() -> 
     gone = 2**22 + 1  # beyond the largest pid
     here, there = socket.socketpair()
     with here, there:
-        running = python._Running(None, 1, 1, here, memoryview(b""), 0.0, False)  # type: ignore[arg-type]
+        running = engine._Running(None, 1, 1, here, memoryview(b""), 0.0, False)  # type: ignore[arg-type]
         assert not running.begun
         running.tester, running.subject = gone, gone
         assert running.begun
         assert running.cpu() == 0
         running.tester = os.getpid()
         assert running.cpu() > 0
-        jvm = java_pool.Jvm(1, java_pool.OWN, here)
+        jvm = pool.Jvm(1, pool.OWN, here)
         assert jvm.cpu() == 0  # it has not begun
         jvm.greeted = True
         assert math.isnan(jvm.cpu())  # the platform does not tell

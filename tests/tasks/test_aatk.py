@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from astraios_utils import released, schema
+from astraios_utils import schema
 from astraios_utils.analyzers import validity
 from astraios_utils.scoring import Source, score
+from astraios_utils.sources import released
 from astraios_utils.tasks import aatk, get_task
 from astraios_utils.tasks.aatk import Aatk
 

@@ -12,7 +12,8 @@ from typing import Any
 import datasets
 import pytest
 
-from astraios_utils import released, schema, store
+from astraios_utils import schema, store
+from astraios_utils.sources import released
 from astraios_utils.tasks import Problem, get_task
 from astraios_utils.tasks.codexglue import CodeXGlue
 from astraios_utils.tasks.files import read_content

@@ -11,7 +11,8 @@ import datasets
 import pandas as pd
 import pytest
 
-from astraios_utils import cli, metrics, schema, textmetrics
+from astraios_utils import cli, schema
+from astraios_utils.metrics import scores, similarity
 from astraios_utils.tasks import Problem, get_task
 
 CONALA = get_task("conala")
@@ -70,7 +71,7 @@ def test_the_answer_ends_at_the_next_heading(written: str, sample: str) -> None:
 def test_verdicts(sample: str, status: str) -> None:
     judgement = CONALA.judge(Problem("0", "", ROWS[0]), sample)
     assert judgement.status == status
-    assert textmetrics.decode(judgement.detail) == textmetrics.counts(sample, "x.sort()")
+    assert similarity.decode(judgement.detail) == similarity.counts(sample, "x.sort()")
 
 
 def verdicts(source: Path, samples: list[list[str]]) -> pd.DataFrame:
@@ -84,9 +85,9 @@ def verdicts(source: Path, samples: list[list[str]]) -> pd.DataFrame:
 
 def test_metrics_are_those_of_the_corpus(source: Path) -> None:
     samples = [["x.sort()", "sorted(x)"], ["x.sort(reverse=True)", "x.reverse("], ["total = 0", "sum(x)"]]
-    found = metrics.summarise(CONALA.metrics, verdicts(source, samples))
+    found = scores.summarise(CONALA.metrics, verdicts(source, samples))
     flat = [(s, str(row["snippet"])) for row, group in zip(ROWS, samples, strict=True) for s in group]
-    wanted = textmetrics.scores([s for s, _ in flat], [r for _, r in flat])
+    wanted = similarity.scores([s for s, _ in flat], [r for _, r in flat])
     assert list(found)[:2] == ["bleu", "codebleu"]
     assert {name: found[name].value for name in wanted} == pytest.approx({k: 100 * v for k, v in wanted.items()})
     assert found["exact"].value == pytest.approx(100 * 2 / 6)
@@ -94,12 +95,12 @@ def test_metrics_are_those_of_the_corpus(source: Path) -> None:
     for estimate in found.values():
         assert (estimate.n, estimate.clusters) == (6, 3)
     assert found["bleu"].low <= found["bleu"].value <= found["bleu"].high
-    again = metrics.summarise("codebleu", verdicts(source, samples))
+    again = scores.summarise("codebleu", verdicts(source, samples))
     assert again["codebleu"] == found["codebleu"]  # the same seed, the same interval
 
 
 def test_empty_predictions_score_a_quarter_by_the_packages_rule_alone(source: Path) -> None:
-    found = metrics.summarise(CONALA.metrics, verdicts(source, [[""]] * 3))
+    found = scores.summarise(CONALA.metrics, verdicts(source, [[""]] * 3))
     assert found["bleu"].value == found["codebleu"].value == found["valid"].value == 0.0
     assert found["codebleu/package"].value == 25.0  # the study's 0.25 at a BLEU of 0
 
@@ -107,9 +108,9 @@ def test_empty_predictions_score_a_quarter_by_the_packages_rule_alone(source: Pa
 def test_verdicts_of_another_kind_are_refused(source: Path) -> None:
     frame = verdicts(source, [[""]] * 3).assign(detail="label=1 prediction=0")
     with pytest.raises(ValueError, match="is not a row of"):
-        metrics.summarise("bleu", frame)
+        scores.summarise("bleu", frame)
     with pytest.raises(ValueError, match="no kind of metrics"):
-        metrics.summarise(["bleu", "accuracy"], frame)
+        scores.summarise(["bleu", "accuracy"], frame)
 
 
 def test_the_command_scores_a_file(
@@ -149,7 +150,7 @@ def test_the_mirrors_test_split(mirror: Path) -> None:
     assert sum(problem.row["rewritten_intent"] is None for problem in problems) == 23
     assert all(CONALA.prompt(problem).count("\n") >= 3 for problem in problems)
     # 30 snippets are Python 2; as programs of either version all but a few are valid
-    assert sum(textmetrics.is_valid(problem.row["snippet"]) for problem in problems) >= 490
+    assert sum(similarity.is_valid(problem.row["snippet"]) for problem in problems) >= 490
 
 
 def test_the_hub_stands_in_for_the_mirror(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, build: Path) -> None:
@@ -169,5 +170,5 @@ def test_the_hub_stands_in_for_the_mirror(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 def test_nothing_is_nan_where_something_was_measured(source: Path) -> None:
-    found = metrics.summarise("bleu", verdicts(source, [["x"]] * 3))
+    found = scores.summarise("bleu", verdicts(source, [["x"]] * 3))
     assert not any(math.isnan(estimate.value) for estimate in found.values())

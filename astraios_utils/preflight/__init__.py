@@ -1,0 +1,1 @@
+"""What can run here, checked before anything starts."""

@@ -1,0 +1,207 @@
+"""What this machine can run, what is missing, and how to get it: one line per thing."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Literal
+
+from .. import store
+from ..analyzers import codeql, validity
+from ..planning import estimates
+from ..sandbox import Sandbox, SandboxError, runtime_id
+from ..sandbox.kernel.levels import FULL
+from ..sources import released
+
+State = Literal["ok", "partly", "missing"]
+GIB = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the doctor.
+
+    Attributes:
+        what: what was looked at.
+        state: ``ok``; ``partly``: something that not everybody needs is not to be had; ``missing``: something is.
+        found: what there is.
+        mend: how to get what there is not; every finding that is not ``ok`` has one.
+    """
+
+    what: str
+    state: State
+    found: str
+    mend: str = ""
+
+    def __str__(self) -> str:
+        mend = f"   -> {self.mend}" if self.state != "ok" else ""
+        return f"{self.state:<8} {self.what:<13} {self.found}{mend}"
+
+
+def _python() -> Finding:
+    good = sys.version_info[:2] in ((3, 11), (3, 12))
+    return Finding("python", "ok" if good else "missing", sys.version.split()[0], "make setup PYTHON=python3.11")
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def locked_versions() -> dict[str, str]:
+    """Name (normalised) -> version of every package of ``requirements.lock``."""
+    lines = (store.root() / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    pins = (line.split("==") for line in lines if "==" in line and not line.startswith("#"))
+    return {_normal(name): version.strip() for name, version in pins}
+
+
+def _packages() -> Finding:
+    here = {_normal(one.name): one.version.split("+")[0] for one in metadata.distributions() if one.name}
+    wrong = {name: version for name, version in locked_versions().items() if here.get(name) != version}
+    if not wrong:
+        return Finding("packages", "ok", "as in requirements.lock")
+    absent = [name for name in wrong if name not in here]
+    first = [f"{name} {here.get(name, 'absent')} (lock: {wrong[name]})" for name in (*absent, *wrong)][:3]
+    found = f"{len(wrong)} differ, {len(absent)} of them absent: {', '.join(first)} …"
+    return Finding("packages", "missing" if absent else "partly", found, "make setup")
+
+
+def _gpu() -> Finding:
+    card = estimates.here()
+    if card is None:
+        found = "none: released generations are scored and tiny models trained without one"
+        return Finding(
+            "gpu", "partly", found, "for the paper's models: a machine with one (Colab, an A100 by the hour)"
+        )
+    import torch
+
+    count = torch.cuda.device_count()
+    return Finding("gpu", "ok", f"{count} x {card.name}, {card.gib:.0f} GiB")
+
+
+def _cuda() -> Finding:
+    import torch
+
+    driver = shutil.which("nvidia-smi") is not None
+    if torch.cuda.is_available():
+        bf16 = "" if torch.cuda.is_bf16_supported(including_emulation=False) else ", without bfloat16 in hardware"
+        return Finding("cuda", "ok", f"{torch.version.cuda}, driver answers{bf16}")
+    if driver and torch.version.cuda is None:
+        wheel = f"pip install --force-reinstall torch=={torch.__version__.split('+')[0]}"
+        return Finding("cuda", "missing", f"a driver, but torch {torch.__version__} is built for CPUs", wheel)
+    if driver:
+        found = f"torch is built for CUDA {torch.version.cuda}, but sees no card"
+        return Finding("cuda", "missing", found, "update the driver, or unset CUDA_VISIBLE_DEVICES; try nvidia-smi")
+    return Finding(
+        "cuda", "partly", "no NVIDIA driver: everything runs on the CPU", "install one, where there is a card"
+    )
+
+
+def _bitsandbytes() -> Finding:
+    if importlib.util.find_spec("bitsandbytes") is None:
+        mend = "pip install bitsandbytes, or set base_precision: bfloat16 in the suite's recipe"
+        return Finding("bitsandbytes", "partly", "absent: no 8-bit bases", mend)
+    return Finding("bitsandbytes", "ok", metadata.version("bitsandbytes"))
+
+
+def _optional(name: str, without: str, mend: str) -> Callable[[], Finding]:
+    """A look for a package that not everybody needs."""
+
+    def look() -> Finding:
+        if importlib.util.find_spec(name) is None:
+            return Finding(name, "partly", f"absent: {without}", mend)
+        return Finding(name, "ok", metadata.version(name))
+
+    return look
+
+
+def _java() -> Finding:
+    try:
+        return Finding("jdk", "ok", runtime_id("java"))
+    except SandboxError as error:
+        return Finding("jdk", "missing", str(error), "apt-get install openjdk-17-jdk-headless, or set JAVA_HOME")
+
+
+def _compiler() -> Finding:
+    path = validity.compiler()
+    if path is None:
+        return Finding("c compiler", "missing", "neither gcc nor clang: AATK's C programs stay unknown", "install gcc")
+    return Finding("c compiler", "ok", validity.compiler_version())
+
+
+def _codeql() -> Finding:
+    if codeql.find() is None:
+        mend = f"unpack codeql-bundle-v{codeql.BUNDLE} and put its folder on the PATH"
+        return Finding("codeql", "partly", "absent: AATK is judged by checkers of our own", mend)
+    try:
+        version = codeql.version()
+    except codeql.CodeqlError as error:
+        return Finding("codeql", "partly", str(error), f"reinstall codeql-bundle-v{codeql.BUNDLE}")
+    state: State = "ok" if version == codeql.BUNDLE else "partly"
+    return Finding("codeql", state, version, f"the pinned bundle is {codeql.BUNDLE}")
+
+
+def _sandbox() -> Finding:
+    try:
+        with Sandbox(workers=1) as box:
+            full = box.level.name == FULL
+            mend = "allow user namespaces (sysctl kernel.unprivileged_userns_clone=1) for private mounts and no network"
+            return Finding("sandbox", "ok" if full else "partly", str(box.level), mend)
+    except SandboxError as error:
+        return Finding("sandbox", "missing", str(error), "use Linux 5.13 or newer, or consent: --allow-weak-sandbox")
+
+
+def _mirror() -> Finding:
+    place = released.mirror()
+    mend = "set ASTRAIOS_MIRROR to a folder with upstream's files"
+    return Finding("mirror", "ok" if place else "partly", str(place or "none"), mend)
+
+
+def _upstream() -> Finding:
+    there = released.reachable()
+    found = "can be reached" if there else "cannot be reached: only mirrored and shipped data can be used"
+    return Finding("upstream", "ok" if there else "partly", found, "connect to the internet, or set ASTRAIOS_MIRROR")
+
+
+def _hub() -> Finding:
+    place = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0"):
+        return Finding("hub", "partly", "HF_HUB_OFFLINE is set: only its cache is used", "unset HF_HUB_OFFLINE")
+    there = released.reachable(place=place)
+    found = f"{place} can be reached" if there else f"{place} cannot be reached: no bases, no corpora"
+    mend = "connect to the internet, set HF_ENDPOINT to a mirror, or name folders in the suite's bases"
+    return Finding("hub", "ok" if there else "partly", found, mend)
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(store.root()).free / GIB
+    mend = "5 GiB are needed for a full run; delete build/cache, or set ASTRAIOS_BUILD to a larger disk"
+    return Finding("disk", "ok" if free > 5 else "missing", f"{free:.0f} GiB free", mend)
+
+
+CHECKS: tuple[Callable[[], Finding], ...] = (
+    *(_python, _packages, _gpu, _cuda, _bitsandbytes),
+    _optional(
+        "vllm", "generation by transformers alone", "pip install vllm, in an environment of its own: it pins torch"
+    ),
+    _optional("ray", "the grid runs on this machine alone", "pip install -e '.[ray]'"),
+    *(_java, _compiler, _codeql, _sandbox, _mirror, _upstream, _hub, _disk),
+)
+
+
+def findings() -> Iterator[Finding]:
+    """Every check, one after the other."""
+    yield Finding("machine", "ok", f"{os.cpu_count()} cores, {sys.platform}")
+    for check in CHECKS:
+        yield check()
+
+
+def report() -> None:
+    """Print every finding."""
+    for finding in findings():
+        print(finding, flush=True)

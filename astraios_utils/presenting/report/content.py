@@ -1,0 +1,288 @@
+"""What the page says, as plain structures for its template: numbers become text here, and nowhere else."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import quote
+
+import pandas as pd
+
+from ... import results, store
+from ...running import ledger
+from ...schema import Suite
+from ...sources import paper
+from ...tasks import TASKS
+from .. import plots
+
+# How a cell stands to the paper: a sign that needs no colour, a class for the style sheet, what it means.
+LOOKS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
+    {
+        "equal": ("=", "equal", "the same as the paper to the printed digits"),
+        "within interval": ("≈", "within", "the paper’s value lies in our 95% interval"),
+        "different": ("≠", "different", "the paper’s value lies outside our 95% interval"),
+        "not published": ("", "alone", "measured; the paper prints no value to compare with"),
+        "no artefact": ("—", "missing", "nobody’s generations could be had, so nothing is claimed"),
+    }
+)
+GROUPS = MappingProxyType(
+    {
+        "Table 2": "Code comprehension",
+        "Table 3": "Code generation",
+        "Table 4": "Robustness",
+        "Table 5": "Security",
+        "Figure 1": "Mean task performance",
+        "Figure 7": "Mean change under perturbation",
+        "Figure 13": "Comprehension, one example shown",
+        "Figure 14": "Comprehension, one example shown",
+    }
+)
+MEANS = MappingProxyType({"performance": "Figure 1", "generation": "Figure 1", "change": "Figure 7"})
+METRICS = MappingProxyType(
+    {
+        **{key: label.removesuffix(" (%)") for key, label in plots.METRIC_LABELS.items()},
+        "valid": "Valid programs",
+        "insecure": "Insecure among the valid",
+        "bleu": "BLEU",
+        "codebleu": "CodeBLEU",
+    }
+)
+
+SPELLED = MappingProxyType({"recode": "(ReCode)", "humanevalpack": "(HumanEvalPack)", "cwe": "CWE", "java": "Java"})
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One cell of a table: texts, the sign of its status, and where a click leads (empty: nowhere)."""
+
+    size: str
+    method: str
+    value: float
+    text: str
+    interval: str
+    error: str
+    published: str
+    status: str
+    link: str = ""
+
+    @property
+    def described(self) -> str:
+        """The cell in words, for those who cannot see where it stands."""
+        known = f"{self.size} {self.method}: {self.text}" + (f", 95% interval {self.interval}" if self.interval else "")
+        return f"{known}; {self.status}" + (f", published {self.published}" if self.published else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """A table of methods by sizes, of one task and metric, or of a mean over tasks."""
+
+    task: str
+    metric: str
+    title: str
+    sizes: Sequence[str]
+    rows: Mapping[str, Sequence[Value]]
+
+    @property
+    def id(self) -> str:
+        """Its anchor."""
+        return anchor(self.task, self.metric)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The matrices of one table or figure of the paper."""
+
+    place: str
+    title: str
+    matrices: Sequence[Matrix]
+
+    def linked(self, tasks: Collection[str]) -> Section:
+        """The same, with links only to tasks whose verdicts the page holds."""
+        return dataclasses.replace(
+            self, matrices=[matrix if matrix.task in tasks else _unlinked(matrix) for matrix in self.matrices]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A picture of the suite's figures folder."""
+
+    name: str
+    title: str
+    caption: str
+    width: int
+    height: int
+    svg: str = field(repr=False)
+
+
+def anchor(task: str, metric: str) -> str:
+    """The name of a table within the page."""
+    return "table-" + re.sub(r"[^a-z0-9]+", "-", f"{task}-{metric}".casefold()).strip("-")
+
+
+def shown_metrics(task: str) -> Sequence[str]:
+    """The metrics of a task that stand in the page's tables: those that the paper prints, or else all of the task's."""
+    if paper.printed_in(task).startswith("Figure"):
+        return (results.headline(task),)
+    return paper.metrics_of(task) or TASKS[task].metrics
+
+
+def of_results(suite: Suite, frame: pd.DataFrame) -> dict[str, Any]:
+    """What the template needs of the results: sections, overview, how many cells came out how, costs, provenance."""
+    pairs = list(zip(frame["task"], frame["metric"], strict=True))
+    shown = frame[[metric in shown_metrics(task) for task, metric in pairs]]
+    counts = shown["status"].value_counts().to_dict() if suite.published else {}
+    return {
+        "sections": sections(suite, frame),
+        "overview": overview(frame),
+        "counts": {status: int(counts.get(status, 0)) for status in LOOKS if counts.get(status, 0)},
+        "cells": len(shown),
+        "measured": int((shown["provenance"] == "measured").sum()),
+        "shipped": bool((frame["origin"] == "shipped").any()),
+        "provenance": store.read_json(store.suite_dir(suite.name) / "results.parquet.json") or {},
+        "costs": costs(ledger.costs(suite)),
+    }
+
+
+def sections(suite: Suite, frame: pd.DataFrame) -> list[Section]:
+    """Every table of the page, in the paper's order; the means of figure 1 first."""
+    means = ledger.means(suite, frame, tuple(MEANS))
+    places: dict[str, list[Matrix]] = {}
+    for name in means["task"].unique():
+        places.setdefault(MEANS[name], []).append(_matrix(suite, means, name, "mean"))
+    for task in suite.tasks:
+        held = set(frame.loc[frame["task"] == task, "metric"])
+        for metric in (name for name in shown_metrics(task) if name in held):
+            places.setdefault(paper.printed_in(task), []).append(_matrix(suite, frame, task, metric))
+    return [Section(place, GROUPS.get(place, "Other tasks"), places[place]) for place in sorted(places, key=_order)]
+
+
+def _order(place: str) -> tuple[bool, bool, bool, int]:
+    number = re.search(r"\d+$", place)
+    return (
+        place != "Figure 1",
+        not place.startswith("Table"),
+        place == "not in the paper",
+        int(number[0]) if number else 0,
+    )
+
+
+def _title(task: str) -> str:
+    return plots.TASK_TITLES[task] if task in plots.TASK_TITLES else TASKS[task].title
+
+
+def _matrix(suite: Suite, frame: pd.DataFrame, task: str, metric: str) -> Matrix:
+    own = frame[(frame["task"] == task) & (frame["metric"] == metric)]
+    held = {(row["size"], row["method"]): row for row in own.to_dict("records")}
+    digits = paper.digits_of(task)
+    rows = {
+        method: [_value(held.get((size, method), {}), task, size, method, digits) for size in suite.sizes]
+        for method in suite.methods
+    }
+    return Matrix(task, metric, _title(task), suite.sizes, rows)
+
+
+def _value(row: Mapping[Any, Any], task: str, size: str, method: str, digits: int) -> Value:
+    value, low, high = (row.get(name, math.nan) for name in ("value", "low", "high"))
+    status = row.get("status", "no artefact")
+    measured = status != "no artefact"
+    link = "/".join(["#cell", *(quote(part, safe="") for part in (task, size, method))]) if measured else ""
+    return Value(
+        size,
+        method,
+        value,
+        number(value, digits) if not math.isnan(value) else "undefined" if measured else results.MISSING,
+        f"{number(low, 1)}–{number(high, 1)}" if not math.isnan(low + high) else "",
+        number(row.get("se", math.nan), digits),
+        number(row.get("published", math.nan), digits),
+        status,
+        link,
+    )
+
+
+def _unlinked(matrix: Matrix) -> Matrix:
+    rows = {method: [dataclasses.replace(value, link="") for value in row] for method, row in matrix.rows.items()}
+    return dataclasses.replace(matrix, rows=rows)
+
+
+def number(value: float, digits: int) -> str:
+    """A number with so many decimals and a real minus sign; nothing for NaN."""
+    rounded = round(value, digits) + 0.0 if not math.isnan(value) else value  # plus 0: no −0.00
+    return "" if math.isnan(value) else f"{rounded:.{digits}f}".replace("-", "−")
+
+
+def overview(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """:func:`results.overview`, with texts for what a row cannot say."""
+    rows = []
+    for row in results.overview(frame).to_dict("records"):
+        task, metric = str(row["task"]), str(row["metric"])
+        texts = {
+            "anchor": anchor(task, metric),
+            "title": _title(task),
+            "metric": METRICS.get(metric, metric),
+            "largest": number(row["largest difference"], 2) or results.MISSING,
+        }
+        rows.append({str(key): value for key, value in row.items()} | texts)
+    return rows
+
+
+def figures(folder: Path) -> list[Figure]:
+    """The SVG pictures of a folder, those with a number of the paper first, with the paper's captions."""
+    captions = paper.figures().set_index("figure")["caption"]
+    found = []
+    for path in sorted(folder.glob("*.svg"), key=lambda p: (not p.stem.startswith("figure_"), p.stem)):
+        svg = path.read_text(encoding="utf-8")
+        words = " ".join(SPELLED.get(word, word) for word in path.stem.split("_"))
+        numbered = re.fullmatch(r"figure (\d+) (.*)", words)
+        title = f"Figure {int(numbered[1])}: {numbered[2]}" if numbered else words[:1].upper() + words[1:]
+        caption = str(captions.get(int(numbered[1]), "")) if numbered else ""
+        width, height = _extent(svg)
+        found.append(Figure(path.stem, title, caption, width, height, svg))
+    return found
+
+
+def _extent(svg: str) -> tuple[int, int]:
+    """Width and height of a picture by its viewBox, so that nothing moves when it appears; 0 where it has none."""
+    box = re.search(r'viewBox="[\d.-]+ [\d.-]+ ([\d.]+) ([\d.]+)"', svg)
+    return (round(float(box[1])), round(float(box[2]))) if box else (0, 0)
+
+
+# The costs of a trained model that the page shows: column of `ledger.costs`, head, unit, divisor.
+COSTS = (
+    ("trainable_parameters", "Trainable parameters", "thousands", 1e3),
+    ("checkpoint_bytes", "Size on disk", "MiB", 2**20),
+    ("wall_seconds", "Training time", "s", 1),
+    ("tokens_per_second", "Speed", "tokens/s", 1),
+    ("host_peak_mib", "Peak memory", "MiB", 1),
+    ("gpu_peak_mib", "Peak GPU memory", "MiB", 1),
+    ("generation_seconds", "Generation", "s per 1,000 tokens", 1),
+    ("test_loss", "Final test loss", "nats per token", 1),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What training each model took: heads with their units, and rows of size, method and numbers (NaN: not known)."""
+
+    heads: Sequence[str]
+    rows: Sequence[tuple[str, str, Sequence[tuple[float, str]]]]
+
+
+def costs(frame: pd.DataFrame | None) -> Costs | None:
+    """What :func:`ledger.costs` gives, a column per kind that was measured; ``None`` where nothing was trained."""
+    if frame is None:
+        return None
+    known = [cost for cost in COSTS if cost[0] in frame and frame[cost[0]].notna().any()]
+    rows = []
+    for row in frame.to_dict("records"):
+        values = [float(row[column]) / divisor for column, _, _, divisor in known]
+        texts = [f"{value:,.3g}" if abs(value) < 100 else f"{value:,.0f}" for value in values]
+        texts = [results.MISSING if math.isnan(value) else text for value, text in zip(values, texts, strict=True)]
+        rows.append((row["size"], row["method"], list(zip(values, texts, strict=True))))
+    return Costs([f"{head} ({unit})" for _, head, unit, _ in known], rows)

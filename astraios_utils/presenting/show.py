@@ -1,0 +1,237 @@
+"""What a notebook shows: sentences, tables next to the paper's, live figures, and figures that are kept.
+
+Outside a kernel, nothing is displayed; figures are still written.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import functools
+import io
+import math
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from pandas.io.formats.style import Styler
+
+from .. import schema, store
+from ..running.notebooks import FIGURE_TYPE
+from ..tasks import task_of
+from . import plots
+
+_LIVE_LINES = 8  # of the log next to a figure that is redrawn
+
+# How a cell stands to the paper: a sign that works without colour, and the cell's background.
+STATUS_LOOKS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "equal": ("=", "#DCEBF7"),
+        "within interval": ("≈", "#F8F2D4"),
+        "different": ("≠", "#F6D5C3"),
+        "not published": ("", "#FFFFFF"),
+        "no artefact": ("—", "repeating-linear-gradient(45deg, #EFEFEF 0 4px, #FFFFFF 4px 8px)"),
+    }
+)
+
+
+def save(figure: Figure, suite: str, name: str) -> None:
+    """Save a figure as ``figures/<suite>/<name>.svg`` and ``.png``: the same figure gives the same bytes.
+
+    In a notebook it also shows where, as an output that :func:`execute` finds again.
+    """
+    folder = store.figures_dir(suite)
+    salted: Any = {"svg.hashsalt": name, "svg.fonttype": "path"}
+    metadata: dict[str, dict[str, str | None]] = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
+    files = []
+    for kind, nothing in metadata.items():
+        drawn = io.BytesIO()
+        with mpl.rc_context(salted):
+            figure.savefig(drawn, format=kind, metadata=nothing)
+        with store.atomic(folder / f"{name}.{kind}") as stream:
+            stream.write(drawn.getvalue())
+        files.append(str(folder / f"{name}.{kind}"))
+    _show({FIGURE_TYPE: {"files": files}, "text/plain": f"saved as {folder.name}/{name}.svg and .png"})
+
+
+def _show(bundle: Mapping[str, Any]) -> None:
+    """Display a bundle where there is a notebook to display it in."""
+    from IPython import get_ipython
+    from IPython.display import display
+
+    if get_ipython() is not None:
+        display(dict(bundle), raw=True)  # type: ignore[no-untyped-call]
+
+
+def say(text: str) -> None:
+    """Show a sentence that was made from results, as Markdown."""
+    _show({"text/markdown": text, "text/plain": text})
+
+
+@contextlib.contextmanager
+def live(figure: Figure, draw: Callable[[], object], seconds: float = 3.0) -> Iterator[Callable[[str], None]]:
+    """Show a figure, and the last lines of a log, anew while something runs; outside a notebook, print the log.
+
+    Args:
+        figure: what is shown; its axes are cleared before each drawing.
+        draw: draws what is known by now.
+        seconds: at least so long between two drawings.
+
+    Yields:
+        What takes the run's progress, a line at a time.
+    """
+    from IPython import get_ipython
+    from IPython.display import DisplayHandle
+
+    lines: collections.deque[str] = collections.deque(maxlen=_LIVE_LINES)
+    log: Any = DisplayHandle()  # type: ignore[no-untyped-call]
+    picture: Any = DisplayHandle()  # type: ignore[no-untyped-call]
+    drawn = [-math.inf]
+
+    def progress(text: str) -> None:
+        lines.append(text)
+        log.update({"text/plain": "\n".join(lines)}, raw=True)
+        if time.monotonic() - drawn[0] >= seconds:
+            _redraw(figure, draw)
+            picture.update(figure)
+            drawn[0] = time.monotonic()
+
+    try:
+        if get_ipython() is None:
+            yield functools.partial(print, file=sys.stderr, flush=True)
+        else:
+            log.display({"text/plain": ""}, raw=True)
+            picture.display({"text/plain": ""}, raw=True)
+            yield progress
+            picture.update({"text/plain": ""}, raw=True)  # the cell shows the last state by itself
+    finally:
+        _redraw(figure, draw)
+
+
+def _redraw(figure: Figure, draw: Callable[[], object]) -> None:
+    for ax in figure.axes:
+        ax.clear()
+    draw()
+
+
+def asked(suite: schema.Suite, tasks: Iterable[str]) -> list[str]:
+    """Those of a notebook's tasks that a suite asks.
+
+    Raises:
+        schema.BadInput: none of them.
+    """
+    tasks = list(tasks)
+    found = [task for task in tasks if task in suite.tasks]
+    if not found:
+        raise schema.BadInput(
+            f"suite {suite.name} asks none of {', '.join(tasks)}: take this notebook off the suite's list"
+        )
+    return found
+
+
+def scale(suite: schema.Suite, tasks: Iterable[str]) -> None:
+    """Say what a suite that the paper does not have asks of its models; of the paper's own suites, nothing."""
+    if suite.published:
+        return
+    rows = []
+    for task in (task_of(suite, name) for name in tasks):
+        how, count = task.decoding, "not at hand"
+        with contextlib.suppress(schema.MissingArtefact):
+            count = str(len({p.id for p in task.problems(suite.problems.get(task.name))}))
+        rows.append((task.title, count, how.samples, how.temperature or "greedy", how.max_length))
+    heads = ["task", "problems", "samples of a prompt", "temperature", "tokens with the prompt, at most"]
+    say(
+        f"**Suite *{suite.name}* is not the paper's.** Its sizes are {', '.join(suite.sizes)}; its "
+        "problems are listed here, and what the text says of the paper's models, files and findings is not said of it. "
+        "Whether its own results bear out the paper's statements is told by notebook 06 and `astraios claims`."
+    )
+    say(pd.DataFrame(rows, columns=heads).style.hide(axis="index").to_html())
+
+
+def at_hand(frame: pd.DataFrame) -> Styler:
+    """How many cells are measured, per task and size: ``5 of 7``. ``frame`` holds one metric per task."""
+    measured = frame.assign(measured=frame["provenance"] == "measured")
+    groups = measured.groupby(["task", "size"], sort=False)["measured"]
+    texts = groups.agg(lambda m: f"{m.sum()} of {len(m)}").unstack("size").reindex(columns=plots.sizes_of(frame))
+    return texts.rename(index=dict(plots.TASK_TITLES), columns=str).rename_axis(index=None).style
+
+
+def agreement(frame: pd.DataFrame) -> str:
+    """How the measured cells of a frame stand to the paper, in words."""
+    measured = frame[frame["provenance"] == "measured"]
+    counts = measured["status"].value_counts()
+    parts = [f"{counts[status]} {status}" for status in STATUS_LOOKS if status in counts.index]
+    return f"{len(measured)} of {len(frame)} cells measured" + (f": {', '.join(parts)}" if parts else "")
+
+
+def status_counts(frame: pd.DataFrame) -> pd.DataFrame:
+    """How many cells stand how to the paper: a row per task and metric and one for all, a column per status."""
+    statuses = [status for status in STATUS_LOOKS if (frame["status"] == status).any()]
+    counts = frame.groupby(["task", "metric"], sort=False)["status"].value_counts().unstack(fill_value=0)
+    counts = counts.reindex(columns=statuses).rename_axis(columns=None)
+    counts.loc[("all", ""), :] = counts.sum()
+    return counts.astype(int).assign(cells=lambda f: f.sum(axis=1))
+
+
+def table(frame: pd.DataFrame, columns: Sequence[tuple[str, str]]) -> Styler:
+    """A table of the paper, measured beside published, for a notebook to display.
+
+    Args:
+        frame: results (``size``, ``method``, ``task``, ``metric``, ``value``, ``se``, ``low``, ``high``, ``published``,
+            ``status``).
+        columns: the (task, metric) pairs to show, each over all sizes of the frame.
+
+    Returns:
+        A row per method, a column per pair and size. A cell has up to three lines: the measured value with a sign for
+        its status (``STATUS_LOOKS``), its standard error, and the published value; its interval shows on hovering. A
+        cell without artefact shows a dash on hatched ground.
+    """
+    sizes, methods = plots.sizes_of(frame), plots.methods_of(frame)
+    held = {(r["task"], r["metric"], r["method"], r["size"]): r for r in frame.to_dict("records")}
+    places = [(task, metric, size) for task, metric in columns for size in sizes]
+    lacking = [p for p in places if not any((p[0], p[1], method, p[2]) in held for method in methods)]
+    if lacking:
+        raise schema.BadInput(f"table to show: no row of {lacking[0][1]} on {lacking[0][0]} at {lacking[0][2]}")
+    header = pd.MultiIndex.from_tuples(
+        [(f"{plots.TASK_TITLES.get(t, t)}<br>{plots.METRIC_LABELS.get(m, m)}", size) for t, m, size in places]
+    )
+    rows = [[held.get((t, m, method, size), _NOTHING) for t, m, size in places] for method in methods]
+    texts = pd.DataFrame([[_cell_text(cell) for cell in row] for row in rows], methods, header)
+    looks = pd.DataFrame([[_cell_look(cell) for cell in row] for row in rows], methods, header)
+    styler = Styler(texts, uuid=store.fingerprint(list(columns)), cell_ids=False, caption=_table_caption())
+    return styler.apply(lambda _: looks, axis=None).set_table_styles(_TABLE_STYLES)
+
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({"status": "no artefact", "published": float("nan")})
+_TABLE_STYLES: Any = [
+    {"selector": "th", "props": "text-align: center; font-size: 0.85em;"},
+    {"selector": "td", "props": "text-align: right; font-size: 0.85em; line-height: 1.25; white-space: nowrap;"},
+    {"selector": "caption", "props": "caption-side: bottom; text-align: left; font-size: 0.85em; padding-top: 0.5em;"},
+    {"selector": "small", "props": "opacity: 0.75;"},
+]
+
+
+def _cell_text(cell: Mapping[Any, Any]) -> str:
+    sign, published = STATUS_LOOKS[cell["status"]][0], cell["published"]
+    printed = "" if np.isnan(published) else f"<br><small>({published:.2f})</small>"
+    if cell["status"] == "no artefact":
+        return f'<span title="no generations file: nothing was measured">{sign}</span>{printed}'
+    error = "" if np.isnan(cell["se"]) else f"<br><small>±{cell['se']:.2f}</small>"
+    value = "undefined" if np.isnan(cell["value"]) else f"{cell['value']:.2f}"
+    interval = "" if np.isnan(cell["low"]) else f"; 95% interval {cell['low']:.2f} to {cell['high']:.2f}"
+    return f'<span title="{cell["status"]}{interval}">{value} {sign}</span>{error}{printed}'
+
+
+def _cell_look(cell: Mapping[Any, Any]) -> str:
+    return f"background: {STATUS_LOOKS[cell['status']][1]}; color: #111111;"
+
+
+def _table_caption() -> str:
+    signs = ", ".join(f"{sign} {status}" for status, (sign, _) in STATUS_LOOKS.items() if sign)
+    return f"measured, ± standard error (clustered by problem), (published); 95% interval on hovering; {signs}"

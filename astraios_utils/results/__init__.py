@@ -1,0 +1,268 @@
+"""Verdicts -> tidy results, a row per model, task and metric, with the paper's value beside each.
+
+Cells that nobody has an artefact for stay in the frame, with NaN: they are never dropped and never 0.
+
+RC@1 needs the Pass@1 of unperturbed prompts: in the paper that of plain HumanEval, for all four categories. Where a
+suite answered those (the unperturbed prompts of ``PLAIN``), ``rc@1`` is measured from them, paired
+by problem. The greedy HumanEval generations behind the paper's were not released: there ``rc@1`` takes the nominal that
+Table 4 implies (:func:`paper.nominal`; shown as the row ``pass@1/implied`` of provenance ``published``) and its
+interval is conditional on it. The fair nominal for the format and syntax categories, whose prompts already hold half of
+the solution, is the unperturbed *partial* prompt: where generations of a category's own variant ``nominal/…`` exist,
+``pass@1/nominal`` and ``rc@1/nominal`` are measured from them, paired by problem.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from .. import schema
+from ..metrics import scores, stats
+from ..schema import Model, Suite
+from ..sources import paper
+from ..tasks import TASKS
+
+VERSION = 2  # of the rules below; a change makes every results file stale
+COLUMNS = (
+    *("suite", "size", "method", "task", "metric"),
+    *("value", "se", "low", "high", "n", "clusters"),
+    *("provenance", "origin", "published", "difference", "status"),
+)
+PLAIN = "recode-function"  # its unperturbed prompts are HumanEval's own
+PROVENANCES = ("measured", "published", "missing")
+STATUSES = ("equal", "within interval", "different", "no artefact", "not published")
+COUNT_COLUMNS = ("task", "size", "method", "problem", "variant", "status", "detail", "n")
+MISSING = "—"
+
+# A cell's verdicts and their origin, "here" (scored in this build) or "shipped"; None: nobody has the generations.
+Found = tuple[pd.DataFrame, str]
+Verdicts = Callable[[str, Model], Found | None]
+
+
+def results(suite: Suite, verdicts: Verdicts) -> pd.DataFrame:
+    """The results of every cell of a suite, task by task, model by model.
+
+    Args:
+        suite: which models meet which tasks, and whether the paper's values belong beside them.
+        verdicts: where a cell's verdicts come from.
+
+    Returns:
+        Columns ``COLUMNS``. value, se, low, high (95%), published and difference (value - published) in percent; n
+        samples, clusters problems; provenance ``measured``, ``published`` or ``missing``; origin ``here``, ``shipped``
+        or empty; status one of ``STATUSES``.
+
+    Raises:
+        schema.BadInput: verdicts that do not fit their task.
+    """
+    plain = functools.cache(lambda model: verdicts(PLAIN, model))  # four tasks need them
+    rows = [row for task in suite.tasks for model in suite.models for row in _cell(suite, task, model, verdicts, plain)]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _cell(
+    suite: Suite, task: str, model: Model, verdicts: Verdicts, plain: Callable[[Model], Found | None]
+) -> Iterator[dict[str, Any]]:
+    nominal, found = _implied_nominal(suite, task, model), verdicts(task, model)
+    if found is None:
+        estimates = dict.fromkeys(_reported(suite, task), stats.Estimate(math.nan))
+        origin = ""
+    else:
+        frame, origin = found
+        estimates = _summarise(task, model, frame, nominal)
+        if task in schema.ROBUSTNESS_TASKS:
+            estimates |= _change_from_plain(task, model, frame, plain(model))
+    for metric, estimate in estimates.items():
+        yield _row(suite, task, model, metric, estimate, origin)
+    if not math.isnan(nominal):
+        row = _row(suite, task, model, "pass@1/implied", stats.Estimate(nominal), "")
+        yield row | {"provenance": "published", "published": nominal, "status": "not published"}
+
+
+def _reported(suite: Suite, task: str) -> tuple[str, ...]:
+    """The metrics that a cell must show even where it is missing: the paper's, or else the task's headline."""
+    if suite.published and paper.metrics_of(task):
+        return paper.metrics_of(task)
+    return (headline(task),)
+
+
+def headline(task: str) -> str:
+    """The key of a task's first metric."""
+    if task in TASKS:
+        return TASKS[task].metric
+    known = paper.metrics_of(task)
+    if not known:
+        raise schema.BadInput(f"task {task!r} has no metrics in this version; available: {', '.join(TASKS)}")
+    return known[0]
+
+
+def _implied_nominal(suite: Suite, task: str, model: Model) -> float:
+    if not suite.published or task not in schema.ROBUSTNESS_TASKS:
+        return math.nan
+    frame = paper.nominal()
+    return float(frame[(frame["size"] == model.size) & (frame["method"] == model.method)]["value"].sum(min_count=1))
+
+
+def _summarise(task: str, model: Model, frame: pd.DataFrame, nominal: float) -> dict[str, stats.Estimate]:
+    if task not in TASKS:
+        raise schema.BadInput(f"task {task!r} cannot be scored by this version; available: {', '.join(TASKS)}")
+    try:
+        return dict(scores.summarise(TASKS[task].metrics, frame, nominal=nominal))
+    except ValueError as error:
+        raise schema.BadInput(f"verdicts of {task} {model.slug}: {error}; score the file again") from None
+
+
+def _change_from_plain(task: str, model: Model, frame: pd.DataFrame, plain: Found | None) -> dict[str, stats.Estimate]:
+    """RC@1 against plain HumanEval's prompts as the same model answered them; nothing where it did not."""
+    if plain is None:
+        return {}
+    unperturbed, robust = plain[0][_is_nominal(plain[0])], frame[~_is_nominal(frame)]
+    if unperturbed.empty or set(unperturbed["problem"]) != set(robust["problem"]):
+        return {}
+    return {"rc@1": _summarise(task, model, pd.concat([robust, unperturbed]), math.nan)["rc@1/nominal"]}
+
+
+def _is_nominal(frame: pd.DataFrame) -> pd.Series:
+    return frame["variant"].str.startswith(f"{scores.NOMINAL}/")
+
+
+def _row(suite: Suite, task: str, model: Model, metric: str, estimate: stats.Estimate, origin: str) -> dict[str, Any]:
+    published = _published(suite, task, model, metric)
+    missing = math.isnan(estimate.value) and not estimate.n
+    return {
+        "suite": suite.name,
+        "size": model.size,
+        "method": model.method,
+        "task": task,
+        "metric": metric,
+        "value": estimate.value,
+        "se": estimate.se,
+        "low": estimate.low,
+        "high": estimate.high,
+        "n": estimate.n,
+        "clusters": estimate.clusters,
+        "provenance": "missing" if missing else "measured",
+        "origin": origin,
+        "published": published,
+        "difference": estimate.value - published,
+        "status": _status(estimate, published, paper.digits_of(task), missing),
+    }
+
+
+def _published(suite: Suite, task: str, model: Model, metric: str) -> float:
+    if not suite.published or model.size not in paper.sizes_of(task):
+        return math.nan
+    return paper.published(task, model.size, model.method, metric)
+
+
+def _status(estimate: stats.Estimate, published: float, digits: int, missing: bool) -> str:
+    if missing:
+        return "no artefact"
+    if math.isnan(estimate.value):  # measured, but undefined (0/0): it agrees with nothing that is printed
+        return "not published" if math.isnan(published) else "different"
+    return stats.agreement(estimate, published, digits)
+
+
+def to_counts(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Verdicts -> per-problem counts, small enough to ship: columns ``COUNT_COLUMNS``.
+
+    The detail is kept for classification, where it holds label and prediction, and dropped elsewhere.
+
+    Raises:
+        schema.BadInput: several samples for one perturbed prompt (counts would lose which sample passed which seed).
+    """
+    perturbed = verdicts[verdicts["variant"] != ""]
+    if perturbed.duplicated(["task", "size", "method", "problem", "variant"]).any():
+        raise schema.BadInput("verdicts of perturbed prompts with several samples cannot be kept as counts")
+    detail = verdicts["detail"].where(verdicts["detail"].str.startswith("label="), "")
+    keys = [c for c in COUNT_COLUMNS if c != "n"]
+    return verdicts.assign(detail=detail).groupby(keys, sort=False).size().rename("n").reset_index()
+
+
+def expand_counts(counts: pd.DataFrame, suite: str = "released") -> pd.DataFrame:
+    """Per-problem counts -> a verdict frame, columns ``schema.VERDICT_COLUMNS``; seconds are unknown (NaN).
+
+    Raises:
+        schema.BadInput: a column is missing, or a count below 1.
+    """
+    missing = [c for c in COUNT_COLUMNS if c not in counts.columns]
+    if missing or (counts["n"] < 1).any():
+        raise schema.BadInput(f"verdict counts: {f'no column {missing[0]!r}' if missing else 'a count below 1'}")
+    frame = counts.loc[counts.index.repeat(counts["n"])].reset_index(drop=True)
+    sample = frame.groupby(["task", "size", "method", "problem", "variant"], sort=False).cumcount()
+    return frame.assign(suite=suite, sample=sample, seconds=math.nan)[list(schema.VERDICT_COLUMNS)]
+
+
+def status_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """How the cells that the paper shows came out: a row per table or figure, a column per status, and their sum."""
+    shown = frame[[_is_shown(task, metric) for task, metric in zip(frame["task"], frame["metric"], strict=True)]]
+    where = shown["task"].map(paper.printed_in).rename("place")
+    counts = pd.crosstab(where, shown["status"]).reindex(columns=list(STATUSES), fill_value=0)
+    order = sorted(counts.index, key=lambda place: (place.split()[0] != "Table", int(place.split()[-1])))
+    return counts.loc[order].assign(cells=counts.sum(axis=1))
+
+
+def overview(frame: pd.DataFrame) -> pd.DataFrame:
+    """How each column of the paper's tables came out: a row per task and metric.
+
+    Returns:
+        place, task, metric; ``scored`` cells of how many ``cells``; a count per status; ``largest difference``: the
+        largest distance of a measured value from the paper's, in percentage points.
+    """
+    shown = frame[[_is_shown(task, metric) for task, metric in zip(frame["task"], frame["metric"], strict=True)]]
+    rows = []
+    for (task, metric), part in shown.groupby(["task", "metric"], sort=False):
+        counts = part["status"].value_counts()
+        row: dict[str, Any] = {"place": paper.printed_in(str(task)), "task": task, "metric": metric}
+        row |= {"cells": len(part), "scored": int((part["provenance"] == "measured").sum())}
+        row |= {status: int(counts.get(status, 0)) for status in STATUSES}
+        rows.append({**row, "largest difference": part["difference"].abs().max()})
+    return pd.DataFrame(rows)
+
+
+def markdown(frame: pd.DataFrame) -> str:
+    """:func:`overview` as a Markdown table, for the README."""
+    head = ("in the paper", "task", "metric", "cells scored", *STATUSES[:3], "largest difference")
+    lines = ["| " + " | ".join(head) + " |", "|---" * 3 + "|--:" * (len(head) - 3) + "|"]
+    for row in overview(frame).to_dict("records"):
+        largest = row["largest difference"]
+        cells = [row["place"], f"`{row['task']}`", row["metric"], f"{row['scored']} of {row['cells']}"]
+        cells += [str(row[status]) if row["scored"] else MISSING for status in STATUSES[:3]]
+        lines.append("| " + " | ".join([*cells, MISSING if math.isnan(largest) else f"{largest:.2f}"]) + " |")
+    return "\n".join(lines)
+
+
+def _is_shown(task: str, metric: str) -> bool:
+    if paper.printed_in(task).startswith("Figure"):
+        return metric == headline(task)
+    return metric in paper.metrics_of(task)
+
+
+def table_view(frame: pd.DataFrame, tasks: str | Sequence[str], metric: str | None = None) -> pd.DataFrame:
+    """Results in the paper's layout: a row per method, a column per task and size, ``measured (published)`` in a cell.
+
+    ``—`` stands for what is missing; suites beside which nothing is published show the measured value alone.
+
+    Args:
+        frame: what :func:`results` returned.
+        tasks: one task or several.
+        metric: which one; the headline of each task by default.
+    """
+    wanted = [tasks] if isinstance(tasks, str) else list(tasks)
+    grid = frame[frame["task"].isin(wanted)]
+    part = grid[grid["metric"] == (metric or grid["task"].map(headline))]
+    both = bool(part["published"].notna().any())
+    cells = [_shown(row, both) for row in part.to_dict("records")]
+    wide = part.assign(cell=cells).pivot(index="method", columns=["task", "size"], values="cell")
+    columns = pd.MultiIndex.from_product([wanted, grid["size"].unique()], names=["task", "size"])
+    wide = wide.reindex(index=pd.Index(grid["method"].unique(), name="method"), columns=columns)
+    return wide.astype(object).fillna(MISSING)
+
+
+def _shown(row: Mapping[Hashable, Any], both: bool) -> str:
+    digits = paper.digits_of(row["task"])
+    measured, published = (MISSING if math.isnan(v) else f"{v:.{digits}f}" for v in (row["value"], row["published"]))
+    return f"{measured} ({published})" if both else measured

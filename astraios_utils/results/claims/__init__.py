@@ -1,0 +1,299 @@
+"""The claims ledger: every statement of the paper as a test over results, and the verdict that each suite gives it.
+
+``data/paper/claims.yaml`` says what is claimed, where, and how it is read: a test of :mod:`readings` with arguments.
+:func:`ledger` evaluates all of them on some :mod:`evidence`. A verdict is
+
+- ``supported``: the data refute the statement's negation (p <= 5%, several comparisons taken into account),
+- ``not supported``: the data refute the statement,
+- ``not testable``: neither, and some comparison lacks its data; ``lacking`` names the artefacts,
+- ``undecided``: neither, although all data are there: too few problems to tell.
+
+A statement about several comparisons can be refuted by one of them, so that missing data does not always prevent a
+verdict. Where they do, ``at_hand`` says what becomes of the statement if it is cut down to the data that are there:
+means over those columns that the compared models share, and the comparisons that can be made. That is a weaker
+statement, and never stands in the place of the verdict. Levels are per claim: of 20 true statements one may be called
+not supported by chance.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Hashable, Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import yaml
+from pandas.io.formats.style import Styler
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ... import schema, store
+from .evidence import COSTS, PUBLISHED, Evidence, as_printed, measured, parameters, published
+from .logic import ALPHA, Finding, Node, Part, at_hand, decisive, judge, parts
+from .measures import MEASURES, Reader
+from .readings import TESTS
+
+__all__ = [
+    "ALPHA",
+    "COLUMNS",
+    "COSTS",
+    "MEASURES",
+    "PART_COLUMNS",
+    "PUBLISHED",
+    "TESTS",
+    "VERDICTS",
+    "Claim",
+    "Evidence",
+    "Reader",
+    "as_lines",
+    "as_markdown",
+    "as_printed",
+    "evaluate",
+    "ledger",
+    "load",
+    "measured",
+    "parameters",
+    "published",
+    "read",
+    "styled",
+    "summary",
+]
+
+VERSION = 4  # of how evidence is made and judged; a change makes every ledger stale
+VERDICTS = ("supported", "not supported", "undecided", "not testable")
+THEMES = ("performance", "scaling", "robustness", "security", "loss", "cost")
+COLUMNS = (
+    *("claim", "variant_of", "theme", "section", "statement", "reading", "evidence"),
+    *("verdict", "at_hand", "holds", "p_for", "p_against", "detail", "lacking", "parts", "available"),
+)
+PART_COLUMNS = ("claim", "evidence", "part", "value", "low", "high", "unit", "p_for", "p_against", "available")
+
+
+class Claim(BaseModel):
+    """One statement and one way to read it.
+
+    Attributes:
+        id: unique; ``variant_of``: the claim of which this is another reading.
+        theme: one of ``THEMES``.
+        section: of the paper where it stands.
+        statement: what the paper says, in our words.
+        reading: what exactly is tested.
+        test: a name in ``TESTS``, called with ``arguments``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    variant_of: str | None = None
+    theme: Literal["performance", "scaling", "robustness", "security", "loss", "cost"]
+    section: str = Field(min_length=1)
+    statement: str = Field(min_length=1)
+    reading: str = Field(min_length=1)
+    test: str
+    arguments: dict[str, Any] = Field(default={})
+
+
+def read(path: Path) -> tuple[Claim, ...]:
+    """Read and validate a ledger.
+
+    Raises:
+        schema.BadInput: one line that names the file, the claim and what is wrong: no YAML list, an unknown field, test
+            or argument, an id twice, a variant of nothing.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise schema.BadInput(f"{path}: not a readable YAML file ({str(error).splitlines()[0]})") from None
+    if not isinstance(raw, list):
+        raise schema.BadInput(f"{path}: holds a {type(raw).__name__}, a ledger is a list of claims")
+    claims: dict[str, Claim] = {}
+    for number, entry in enumerate(raw, 1):
+        claim = _read_one(entry, f"{path}: claim {number}")
+        if claim.id in claims:
+            raise schema.BadInput(f"{path}: claim {claim.id} is there twice")
+        if claim.variant_of is not None and claim.variant_of not in claims:
+            raise schema.BadInput(f"{path}: claim {claim.id}: variant of {claim.variant_of!r}, which is not above it")
+        claims[claim.id] = claim
+    return tuple(claims.values())
+
+
+def _read_one(entry: object, where: str) -> Claim:
+    if not isinstance(entry, dict):
+        raise schema.BadInput(f"{where}: is a {type(entry).__name__}, not a mapping")
+    try:
+        claim = Claim(**entry)
+        test = TESTS[schema.match(claim.test, TESTS, "test")]
+        inspect.signature(test).bind(None, **claim.arguments)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise schema.BadInput(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    except (TypeError, schema.UnknownName) as error:
+        raise schema.BadInput(f"{where} ({entry.get('id')}): {error}") from None
+    return claim
+
+
+@lru_cache
+def load(name: str = "claims") -> tuple[Claim, ...]:
+    """A ledger of ``data/paper`` (the paper's, unless another is named), in the order in which it is shown."""
+    return read(store.data_dir() / "paper" / f"{name}.yaml")
+
+
+def evaluate(claim: Claim, evidence: Evidence) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Judge one claim.
+
+    Returns:
+        A row of ``COLUMNS``, and a row of ``PART_COLUMNS`` for each comparison that it consists of.
+
+    Raises:
+        schema.BadInput: arguments that its test cannot use.
+    """
+    reader = Reader(evidence)
+    node = _build(claim, reader)
+    finding, below = judge(node), list(parts(node))
+    row = {
+        **claim.model_dump(exclude={"test", "arguments", "id"}),
+        **{"claim": claim.id, "evidence": evidence.name, "verdict": _verdict(finding, below), "at_hand": ""},
+        **{"holds": finding.holds, "p_for": finding.p_for, "p_against": finding.p_against, "lacking": ""},
+        **{"parts": len(below), "available": sum(part.available for part in below)},
+    }
+    shown: Node | None = node
+    if row["verdict"] == "not testable":
+        row["lacking"] = reader.lacking()
+        shown = at_hand(_build(claim, Reader(evidence, at_hand=True)))
+        below = list(parts(shown)) if shown is not None else []
+        row["at_hand"] = _verdict(judge(shown), below) if shown is not None else ""
+    row["detail"] = _detail(row["at_hand"] or row["verdict"], shown)
+    return row, [_part_row(claim.id, evidence.name, part) for part in below]
+
+
+def _build(claim: Claim, reader: Reader) -> Node:
+    try:
+        return TESTS[claim.test](reader, **claim.arguments)
+    except (schema.UnknownName, ValueError, KeyError) as error:
+        raise schema.BadInput(f"claim {claim.id}: {error}") from None
+
+
+def _verdict(finding: Finding, below: list[Part]) -> str:
+    if finding.p_against <= ALPHA:
+        return "not supported"
+    if finding.p_for <= ALPHA:
+        return "supported"
+    return "undecided" if all(part.available for part in below) else "not testable"
+
+
+def _detail(verdict: str, node: Node | None) -> str:
+    """The comparisons in one sentence: how many hold, and the one on which the verdict turns."""
+    known = [] if node is None else [part for part in parts(node) if part.available]
+    if node is None or not known:
+        return "Nothing to compare."
+    if len(known) == 1:
+        return _shown(known[0])
+    text = f"{sum(part.estimate.value > 0 for part in known)} of {len(known)} comparisons hold"
+    turning = decisive(node, verdict == "supported")
+    return text if turning is None else f"{text}; it turns on {_shown(turning)}"
+
+
+def _shown(part: Part) -> str:
+    estimate = part.estimate
+    text = f"{part.label} = {estimate.value:.3g}"
+    if estimate.low == estimate.low and estimate.low < estimate.high:
+        text += f" [{estimate.low:.3g}, {estimate.high:.3g}]"
+    return text + ("" if part.unit == "correlation" else f" {part.unit}")
+
+
+def _part_row(claim: str, evidence: str, part: Part) -> dict[str, Any]:
+    estimate = part.estimate
+    return {
+        **{"claim": claim, "evidence": evidence, "part": part.label, "value": estimate.value, "low": estimate.low},
+        **{"high": estimate.high, "unit": part.unit, "p_for": part.p_for, "p_against": part.p_against},
+        "available": part.available,
+    }
+
+
+def ledger(evidences: Iterable[Evidence], claims: Iterable[Claim] | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Judge every claim on every evidence.
+
+    Returns:
+        The verdicts, a row per claim and evidence (columns ``COLUMNS``; ``holds`` is True, False or missing: what the
+        values say without their errors), and their comparisons (``PART_COLUMNS``; 95% intervals).
+    """
+    chosen = load() if claims is None else tuple(claims)
+    rows, below = [], []
+    for evidence in evidences:
+        for claim in chosen:
+            row, own = evaluate(claim, evidence)
+            rows.append(row)
+            below += own
+    frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"holds": "boolean"})
+    return frame, pd.DataFrame(below, columns=list(PART_COLUMNS))
+
+
+def summary(frame: pd.DataFrame) -> pd.DataFrame:
+    """How many claims of a ledger came out how: a row per evidence, a column per verdict; variants are left out."""
+    main = frame[frame["variant_of"].isna()]
+    counts = pd.crosstab(main["evidence"], main["verdict"]).reindex(columns=list(VERDICTS), fill_value=0)
+    return counts.reindex(frame["evidence"].unique()).rename_axis(index=None, columns=None)
+
+
+LOOKS = {  # of a verdict: a sign that works without colour, and the cell's background
+    "supported": ("✓", "#DCEBF7"),
+    "not supported": ("✗", "#F6D5C3"),
+    "undecided": ("?", "#F8F2D4"),
+    "not testable": ("—", "#EFEFEF"),
+}
+
+
+def styled(frame: pd.DataFrame) -> Styler:
+    """A ledger for a notebook: a row per claim, a column per evidence; what is behind a verdict shows on hovering."""
+    names = list(frame["evidence"].unique())
+    wide = frame.pivot(index="claim", columns="evidence", values="verdict")[names]
+    texts = frame.assign(text=[_told(row, "<br>") for row in frame.to_dict("records")])
+    first = frame.drop_duplicates("claim").set_index("claim")
+    wide = wide.reindex(first.index)
+    shown = texts.pivot(index="claim", columns="evidence", values="text").reindex(first.index)[names]
+    readings = [("↳ " if pd.notna(v) else "") + r for v, r in zip(first["variant_of"], first["reading"], strict=True)]
+    shown.insert(0, "read as", readings)
+    shown.insert(0, "the paper says", first["statement"].where(first["variant_of"].isna(), ""))
+    shown.insert(0, "section", first["section"].where(first["variant_of"].isna(), ""))
+    looks = wide.map(lambda verdict: f"background: {LOOKS[verdict][1]}; color: #111111; white-space: nowrap;")
+    looks = looks.reindex(columns=shown.columns, fill_value="text-align: left; max-width: 26em;")
+    tips = frame.pivot(index="claim", columns="evidence", values="detail").reindex(first.index)[names]
+    style = Styler(shown, uuid="claims").apply(lambda _: looks, axis=None)
+    return style.set_tooltips(tips.reindex(columns=shown.columns, fill_value="")).hide(axis="index")
+
+
+def _told(row: Mapping[Hashable, Any], between: str) -> str:
+    """A verdict with its sign, and what stands beside it: the verdict at hand, or what the values alone say."""
+    text = f"{LOOKS[row['verdict']][0]} {row['verdict']}"
+    if row["at_hand"]:
+        return f"{text}{between}at hand: {row['at_hand']}"
+    if row["verdict"] == "undecided":
+        return f"{text}{between}values: {'so' if row['holds'] else 'not so'}"
+    return text
+
+
+def as_lines(frame: pd.DataFrame) -> str:
+    """A ledger as plain lines, for a terminal."""
+    lines = []
+    for name, part in frame.groupby("evidence", sort=False):
+        lines.append(f"{name}:")
+        for row in part.to_dict("records"):
+            mark = "  ↳ " if pd.notna(row["variant_of"]) else "  "
+            lines.append(f"{mark}{row['claim']}: {_told(row, ', ')}. {row['detail']}")
+            if row["lacking"]:
+                lines.append(f"      lacks: {row['lacking']}")
+    return "\n".join(lines)
+
+
+def as_markdown(frame: pd.DataFrame) -> str:
+    """A ledger as a Markdown table, for the README: a row per statement (other readings left out), its verdicts."""
+    main = frame[frame["variant_of"].isna()]
+    names = list(main["evidence"].unique())
+    heads = ["printed" if name == PUBLISHED else f"measured: {name}" for name in names]
+    lines = ["| the paper says | section | " + " | ".join(heads) + " |", "|---" * (2 + len(names)) + "|"]
+    for _, rows in main.groupby("claim", sort=False):
+        told = rows.assign(text=[_told(row, ", ") for row in rows.to_dict("records")]).set_index("evidence")["text"]
+        first = rows.iloc[0]
+        lines.append("| " + " | ".join([first["statement"], first["section"], *told.reindex(names)]) + " |")
+    return "\n".join(lines)

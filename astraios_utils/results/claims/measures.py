@@ -1,0 +1,157 @@
+"""What the paper's statements are about: a number per model, as a plain mean of columns, each with its replicates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+
+from ... import results, schema
+from ...metrics.stats import Array
+from ...sources import paper
+from .evidence import COSTS, Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A mean of columns.
+
+    Attributes:
+        title: in words, for labels.
+        columns: the (task, metric) pairs that are averaged.
+        unit: of the mean.
+    """
+
+    title: str
+    columns: tuple[tuple[str, str], ...]
+    unit: str = "points"
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads measures from evidence and remembers what it did not find.
+
+    Attributes:
+        evidence: what is read.
+        at_hand: make do with what there is: a mean over several columns, methods or sizes is then taken over those that
+            all models compared have, instead of being NaN unless every one is there.
+    """
+
+    evidence: Evidence
+    at_hand: bool = False
+    missing: set[tuple[str, str, str, str]] = field(default_factory=set)  # kind of artefact, task, size, method
+    wanted: set[str] = field(default_factory=set)  # what else a comparison would need, in words
+
+    @property
+    def sizes(self) -> tuple[str, ...]:
+        """The evidence's sizes, smallest first."""
+        return self.evidence.sizes
+
+    def nothing(self) -> Array:
+        """A value that lacks its data, shape (1 + r,)."""
+        return np.full(self.evidence.shape, math.nan)
+
+    def mean(self, values: Sequence[Array]) -> Array:
+        """The mean of values of shape (1 + r,), over those at hand where the reader makes do with them."""
+        held = [value for value in values if not math.isnan(value[0])] if self.at_hand else values
+        return np.asarray(np.mean(held, axis=0)) if len(held) else self.nothing()
+
+    def columns(self, name: str, size: str, method: str) -> Array:
+        """A measure's columns, shape (columns, 1 + r), NaN where data lack; a loss or cost is one, without error."""
+        if name in COSTS or name.endswith("_loss"):
+            return self._constant(name, size, method)[None]
+        known = measure(name)
+        found = np.stack([self.evidence.score(task, metric, size, method) for task, metric in known.columns])
+        for (task, metric), row in zip(known.columns, found, strict=True):
+            if math.isnan(row[0]):
+                self.missing.add((_source(metric), task, size, method))
+        return found
+
+    def value(self, name: str, size: str, method: str) -> Array:
+        """A measure of one model, shape (1 + r,); NaN unless every column is there."""
+        mean: Array = self.columns(name, size, method).mean(axis=0)
+        return mean
+
+    def difference(self, name: str, first: tuple[str, str], second: tuple[str, str]) -> Array:
+        """First model (size, method) minus second."""
+        return self.mean(list(self.columns(name, *first) - self.columns(name, *second)))
+
+    def places(self, name: str, method: str) -> list[int]:
+        """The sizes, by number, at which a method's measure can be read at all; every size unless made do."""
+        everywhere = range(len(self.sizes))
+        if not self.at_hand:
+            return list(everywhere)
+        return [i for i in everywhere if not np.isnan(self.columns(name, self.sizes[i], method)[:, 0]).all()]
+
+    def slope(self, name: str, method: str, places: Sequence[int]) -> Array:
+        """Least-squares slope of a method's measure over those sizes, in its unit a step; NaN below two of them."""
+        if len(places) < 2:
+            return self.nothing()
+        x = np.asarray(places, dtype=float) - np.mean(places)
+        curves = np.stack([self.columns(name, self.sizes[i], method) for i in places])
+        return self.mean(list(np.tensordot(x, curves, axes=1) / (x**2).sum()))
+
+    def _constant(self, name: str, size: str, method: str) -> Array:
+        value = self.evidence.constant(name, size, method)
+        if math.isnan(value):
+            kind = "losses" if name.endswith("_loss") else COSTS[name][0]
+            self.missing.add((kind, "", size, method))
+        return np.full(self.evidence.shape, value)
+
+    def lacking(self) -> str:
+        """What was not found, in words: which artefacts, and of how many models (at which sizes, where few)."""
+        kinds: dict[str, list[str]] = {}
+        for kind, task in sorted({(kind, task) for kind, task, _, _ in self.missing}):
+            models = {(size, method) for k, t, size, method in self.missing if (k, t) == (kind, task)}
+            at = [size for size in self.sizes if any(size == held for held, _ in models)]
+            where = f" at {', '.join(at)}" if len(at) <= len(self.sizes) // 2 else ""
+            kinds.setdefault(kind, []).append(f"{task or 'models'} {len(models)}{where}")
+        return "; ".join([*(f"{kind}: {', '.join(texts)}" for kind, texts in kinds.items()), *sorted(self.wanted)])
+
+
+def _source(metric: str) -> str:
+    """The artefact behind a score, in words."""
+    return "answers to unperturbed prompts" if metric.endswith("/nominal") else "generations"
+
+
+def _headlines(tasks: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    return tuple((task, results.headline(task)) for task in tasks)
+
+
+def _each(metric: str, tasks: Sequence[str] = schema.ROBUSTNESS_TASKS) -> tuple[tuple[str, str], ...]:
+    return tuple((task, metric) for task in tasks)
+
+
+MEASURES: Mapping[str, Measure] = MappingProxyType(
+    {
+        "performance": Measure("mean performance", _headlines(paper.PERFORMANCE_TASKS)),
+        "generation": Measure("mean Pass@1", _headlines(schema.GENERATION_TASKS)),
+        "comprehension": Measure("mean of defect and clone detection", _headlines(schema.COMPREHENSION_TASKS)),
+        "robust": Measure("mean RP@1", _each("rp@1")),
+        "change": Measure("mean RC@1", _each("rc@1")),
+        "change/nominal": Measure("mean RC@1, own nominal", _each("rc@1/nominal")),
+        "drop": Measure("mean Pass@1 − RP@1", _each("drop@1")),
+        "share": Measure(
+            "share of Pass@1 lost", _each("share@1", ("recode-function", "recode-docstring")), "percent of Pass@1"
+        ),
+        "valid": Measure("valid", (("aatk", "valid"),)),
+        "insecure": Measure("insecure", (("aatk", "insecure"),)),
+        "defect/parsable": Measure("defect accuracy of parsable answers", (("defect", "accuracy/parsable"),)),
+    }
+)
+
+
+def measure(name: str) -> Measure:
+    """The measure of that name; a task's name stands for its headline metric, ``task:metric`` for any other.
+
+    Raises:
+        schema.UnknownName: neither.
+    """
+    if name in MEASURES:
+        return MEASURES[name]
+    task, _, metric = name.partition(":")
+    task = schema.match(task, (*schema.TASKS, *MEASURES), "measure")
+    return Measure(name.replace(":", " "), ((task, metric or results.headline(task)),))

@@ -1,0 +1,414 @@
+"""The named tests of the ledger: each turns evidence and the arguments in ``claims.yaml`` into comparisons.
+
+A comparison supports the claim where it is above 0. Sizes are named by place, so that a claim can be read in any suite:
+``all``, ``smallest``, ``largest``, ``small`` and ``large`` (the lower and the upper half), or ``mean`` (averaged over
+all). Methods are named, or ``PEFT`` (the paper's six), or ``others`` (the paper's seven but the ones compared).
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+
+from ... import schema
+from ...metrics import stats
+from ...metrics.stats import Array, Coefficient
+from .evidence import COSTS
+from .logic import AtLeast, Node, Part, every, part
+from .measures import Reader, measure
+
+PEFT = tuple(method for method in schema.METHODS if method != "FFT")
+Needed = str | int
+Names = str | Sequence[str]
+
+
+def _methods(names: Names, but: Sequence[str] = ()) -> tuple[str, ...]:
+    if names == "others":
+        return tuple(method for method in schema.METHODS if method not in but)
+    if names == "PEFT":
+        return tuple(method for method in PEFT if method not in but)
+    listed = [names] if isinstance(names, str) else names
+    return tuple(schema.match(name, schema.ALL_METHODS, "method") for name in listed)
+
+
+def _sizes(reader: Reader, which: str) -> tuple[str, ...]:
+    sizes, half = reader.sizes, len(reader.sizes) // 2
+    chosen = {"all": sizes, "smallest": sizes[:1], "largest": sizes[-1:], "small": sizes[:half], "large": sizes[half:]}
+    return chosen[schema.match(which, chosen, "choice of sizes")]
+
+
+def _one_size(reader: Reader) -> Part:
+    """A comparison of sizes in a suite that has one: it lacks its data, so that nothing follows from it."""
+    reader.wanted.add("a suite of several sizes")
+    return part("no two sizes", reader.nothing())
+
+
+def _of_several_sizes(test: Callable[..., Node]) -> Callable[..., Node]:
+    """A test that compares sizes: where there is but one, it would be true, or false, of nothing."""
+
+    @functools.wraps(test)
+    def checked(reader: Reader, *args: Any, **arguments: Any) -> Node:
+        return test(reader, *args, **arguments) if len(reader.sizes) > 1 else _one_size(reader)
+
+    return checked
+
+
+def _unit(name: str) -> str:
+    if name in COSTS:
+        return COSTS[name][1]
+    return "nats" if name.endswith("_loss") else measure(name).unit
+
+
+def _beyond(margin: float) -> str:
+    """What stands behind a difference that must exceed a margin."""
+    return f" − {margin:g}" if margin > 0 else f" + {-margin:g}" if margin < 0 else ""
+
+
+def ahead(
+    reader: Reader,
+    measure: str,
+    methods: Names,
+    of: Names = "others",
+    sizes: str = "all",
+    pairs: Needed = "all",
+    across: Needed = "all",
+    lower: bool = False,
+    margin: float = 0.0,
+) -> Node:
+    """Each of ``methods`` is better than each of ``of`` by more than ``margin``, at each of the sizes.
+
+    Args:
+        measure: of what; ``lower``: less is better.
+        sizes: which; ``mean``: averaged over all of them.
+        pairs: how many of the pairs must be so at a size (``all``, ``most``, ``any``, a number).
+        across: at how many of the sizes.
+    """
+    first = _methods(methods)
+    chosen = list(itertools.product(first, _methods(of, first)))
+    sign = -1.0 if lower else 1.0
+    groups = {"mean": reader.sizes} if sizes == "mean" else {size: (size,) for size in _sizes(reader, sizes)}
+
+    def compare(where: str, a: str, b: str) -> Part:
+        gap = reader.mean([reader.difference(measure, (size, a), (size, b)) for size in groups[where]])
+        label = f"{where}: {b} − {a}" if lower else f"{where}: {a} − {b}"
+        return part(label + _beyond(margin), sign * gap - margin, _unit(measure))
+
+    by_size = [AtLeast(pairs, tuple(compare(where, a, b) for a, b in chosen)) for where in groups]
+    return AtLeast(across, tuple(by_size) or (_one_size(reader),))
+
+
+def near(reader: Reader, measure: str, methods: Names, of: Names, within: float, sizes: str = "all") -> Node:
+    """Each of ``methods`` is within ``within`` of each of ``of``, to either side, at each of the sizes."""
+    first, second = _methods(methods), _methods(of)
+    return every(
+        [
+            ahead(reader, measure, first, second, sizes, margin=-within),
+            ahead(reader, measure, second, first, sizes, margin=-within),
+        ]
+    )
+
+
+@_of_several_sizes
+def swaps(reader: Reader, measure: str, methods: Names = "PEFT") -> Node:
+    """Some pair of methods changes places: one is better at some size, the other at another."""
+    unit = _unit(measure)
+
+    def leads(a: str, b: str) -> AtLeast:
+        gaps = {size: reader.difference(measure, (size, a), (size, b)) for size in reader.sizes}
+        return AtLeast("any", tuple(part(f"{size}: {a} − {b}", gap, unit) for size, gap in gaps.items()))
+
+    pairs = itertools.combinations(_methods(methods), 2)
+    return AtLeast("any", tuple(every([leads(a, b), leads(b, a)]) for a, b in pairs))
+
+
+@_of_several_sizes
+def grows(
+    reader: Reader,
+    measures: Names,
+    methods: Names = "others",
+    by: Literal["step", "ends", "trend"] = "step",
+    down: bool = False,
+    margin: float = 0.0,
+    across: Needed = "all",
+    average: bool = False,
+) -> Node:
+    """Each measure rises (``down``: falls) with size, for each of the methods.
+
+    Args:
+        by: from each size to the next (``step``), from the smallest to the largest (``ends``), or in the least-squares
+            slope over the sizes' places (``trend``, per step).
+        margin: what a comparison must exceed.
+        across: how many of the methods must do so.
+        average: the mean over the methods must do so.
+    """
+    names = [measures] if isinstance(measures, str) else list(measures)
+    chosen = _methods(methods)
+    sign = -1.0 if down else 1.0
+    nodes = []
+    for who, group in {"mean of methods": chosen}.items() if average else {m: (m,) for m in chosen}.items():
+        changes = []
+        for name in names:
+            title = "" if len(names) == 1 else f", {name}"
+            for label, values in _changes(reader, name, group, by, down):
+                what = f"{who}{title}: {label}{_beyond(margin)}"
+                changes.append(part(what, sign * values - margin, _unit(name)))
+        nodes.append(every(changes))
+    return AtLeast(across, tuple(nodes))
+
+
+def _changes(reader: Reader, name: str, methods: Sequence[str], by: str, down: bool) -> list[tuple[str, Array]]:
+    """Changes of a measure over the sizes, averaged over methods, with their labels."""
+    places = {method: reader.places(name, method) for method in methods}
+    if by == "trend":
+        slopes = [reader.slope(name, method, places[method]) for method in methods]
+        return [(f"slope a step, {'downwards' if down else 'upwards'}", reader.mean(slopes))]
+    seen = sorted(set(itertools.chain(*places.values())))
+    pairs = list(itertools.pairwise(seen)) if by == "step" else [(seen[0], seen[-1])] if len(seen) > 1 else []
+    found = []
+    for i, j in pairs:
+        small, large = reader.sizes[i], reader.sizes[j]
+        rises = [reader.difference(name, (large, method), (small, method)) for method in methods]
+        found.append((f"{small} − {large}" if down else f"{large} − {small}", reader.mean(rises)))
+    return found or [("no two sizes", reader.nothing())]
+
+
+def below(reader: Reader, measure: str, than: Names, sizes: str = "all", methods: Names = "others") -> Node:
+    """For every model, one measure is below each of the others."""
+    others = [than] if isinstance(than, str) else than
+    return every(
+        [
+            part(
+                f"{size} {method}: {other} − {measure}",
+                reader.value(other, size, method) - reader.value(measure, size, method),
+                _unit(measure),
+            )
+            for size in _sizes(reader, sizes)
+            for method in _methods(methods)
+            for other in others
+        ]
+    )
+
+
+@_of_several_sizes
+def catches_up(reader: Reader, measure: str, to: str) -> Node:
+    """Averaged over methods, a measure lies below another at each small size, and its share of it grows to the large.
+
+    The share is that of the sums over all models of the lower half of the sizes, and of the upper half.
+    """
+
+    def sums(sizes: Sequence[str]) -> tuple[Array, Array]:
+        own = [(reader.value(measure, s, m), reader.value(to, s, m)) for s in sizes for m in schema.METHODS]
+        return reader.mean([a + 0 * b for a, b in own]), reader.mean([b + 0 * a for a, b in own])
+
+    small, large = _sizes(reader, "small"), _sizes(reader, "large")
+    gaps = []
+    for size in small:
+        one, other = sums([size])
+        gaps.append(part(f"{size}: {to} − {measure}", other - one))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shares = [np.divide(*sums(sizes)) for sizes in (large, small)]
+    label = f"{measure} / {to}: {', '.join(large)} − {', '.join(small)}"
+    return every([*gaps, part(label, 100 * (shares[0] - shares[1]), "percent")])
+
+
+@_of_several_sizes
+def flatter(reader: Reader, measure: str, than: str, methods: Names = "PEFT") -> Node:
+    """For each method, a measure's slope over sizes is less steep, up or down, than another's."""
+    nodes = []
+    for method in _methods(methods):
+        places = sorted(set(reader.places(measure, method)) & set(reader.places(than, method)))
+        steep, flat = (np.abs(reader.slope(name, method, places)) for name in (than, measure))
+        nodes.append(part(f"{method}: slope of {than} − of {measure}", steep - flat))
+    return every(nodes)
+
+
+def _correlated(
+    reader: Reader, x: str, y: str, coefficient: Coefficient, sizes: Sequence[str], sign: float, place: str
+) -> stats.Correlation:
+    """``sign`` times the correlation of two measures over the models of these sizes.
+
+    The paper gives its losses as printed correlations only; those have the sign that the text gives them (lower loss
+    goes with better performance: positive), so that ``sign`` is in them.
+    """
+    printed = reader.evidence.printed
+    if len(printed):
+        rows = printed[(printed["size"] == place) & (printed["coefficient"] == coefficient)]
+        rows = rows[((rows["x"] == x) & (rows["y"] == y)) | ((rows["x"] == y) & (rows["y"] == x))]
+        if len(rows):
+            return stats.known_correlation(coefficient, float(rows["value"].iloc[0]), int(rows["n"].iloc[0]))
+    models = [(size, method) for size in sizes for method in schema.METHODS]
+    a, b = ([reader.value(name, *model)[0] for model in models] for name in (x, y))
+    if any(math.isnan(value) for value in (*a, *b)):  # over fewer models it would be another quantity
+        return stats.known_correlation(coefficient, math.nan, len(models))
+    return stats.correlation(a, sign * np.asarray(b), coefficient)
+
+
+def correlates(
+    reader: Reader,
+    x: str,
+    y: str,
+    coefficients: Sequence[Coefficient] = ("kendall",),
+    above: float = 0.0,
+    inverse: bool = False,
+    within: bool = False,
+) -> Node:
+    """Two measures are correlated over all models by more than ``above`` (``inverse``: one falls as the other rises).
+
+    ``within``: over the models of each size, at every size.
+    """
+    places = {size: (size,) for size in reader.sizes} if within else {"overall": reader.sizes}
+    nodes = []
+    for (place, sizes), coefficient in itertools.product(places.items(), coefficients):
+        found = _correlated(reader, x, y, coefficient, sizes, -1.0 if inverse else 1.0, place)
+        label = f"{place}: {coefficient}" + (f" − {above:g}" if above else "")
+        nodes.append(_exceeds(label, found, above))
+    return every(nodes)
+
+
+def _exceeds(label: str, found: stats.Correlation, above: float) -> Part:
+    """A correlation against a threshold: on Fisher's scale, where its error does not hang on its value."""
+    estimate = stats.Estimate(found.value - above, math.nan, found.low - above, found.high - above, found.n)
+    if math.isnan(found.value) or found.n < 5:
+        return Part(label, estimate, "correlation", 1.0, 1.0)
+    return Part(label, estimate, "correlation", *stats.fisher_test(found, above))
+
+
+def more_correlated(
+    reader: Reader, x: str, than: str, y: str, coefficients: Sequence[Coefficient], inverse: bool = False
+) -> Node:
+    """``x`` is more correlated with ``y`` than ``than`` is, over all models; the two taken as independent samples."""
+    sign = -1.0 if inverse else 1.0
+    nodes = []
+    for coefficient in coefficients:
+        one, other = (_correlated(reader, name, y, coefficient, reader.sizes, sign, "overall") for name in (x, than))
+        estimate = stats.Estimate(one.value - other.value, n=one.n)
+        nodes.append(
+            Part(f"{coefficient}: {x} − {than}", estimate, "correlation", *stats.fisher_difference(one, other))
+        )
+    return every(nodes)
+
+
+@_of_several_sizes
+def same_order(reader: Reader, measure: str, above: float = 0.0) -> Node:
+    """The methods stand in a similar order at every two sizes: Kendall's correlation exceeds ``above``."""
+    nodes = []
+    for one, other in itertools.combinations(reader.sizes, 2):
+        a, b = ([reader.value(measure, size, method)[0] for method in schema.METHODS] for size in (one, other))
+        whole = not any(math.isnan(value) for value in (*a, *b))
+        found = stats.correlation(a, b) if whole else stats.known_correlation("kendall", math.nan, len(a))
+        nodes.append(_exceeds(f"{one} with {other}: kendall" + (f" − {above:g}" if above else ""), found, above))
+    return every(nodes)
+
+
+@_of_several_sizes
+def extrapolates(reader: Reader, measure: str = "test_loss", within: float = 0.02, methods: Names = "others") -> Node:
+    """A power law in the base's size, fitted without the largest, predicts each method's loss there ``within`` a share.
+
+    The base's size is the number of parameters that full fine-tuning trains.
+    """
+    nodes = []
+    for method in _methods(methods):
+        sizes = [reader.value("trainable_parameters", size, "FFT")[0] for size in reader.sizes]
+        losses = [reader.value(measure, size, method)[0] for size in reader.sizes]
+        known = not any(math.isnan(value) for value in (*sizes, *losses)) and len(sizes) > 2
+        left = within - abs(stats.extrapolate(sizes, losses).error) if known else math.nan
+        label = f"{method}: {100 * within:g}% − error at {reader.sizes[-1]}"
+        nodes.append(part(label, np.full(reader.evidence.shape, 100 * left), "percent"))
+    return every(nodes)
+
+
+def on_front(
+    reader: Reader, measure: str, method: str, cost: str = "trainable_parameters", across: Needed = "all"
+) -> Node:
+    """A method is on the Pareto front at each size: it beats every other that costs no more."""
+    by_size = []
+    for size in reader.sizes:
+        own = reader.value(cost, size, method)[0]
+        rivals = []
+        for other in _methods("others", [method]):
+            price = reader.value(cost, size, other)[0]
+            if not price > own:  # also where a cost is not known: the comparison then lacks its data
+                gap = reader.difference(measure, (size, method), (size, other)) + 0 * (own + price)
+                rivals.append(part(f"{size}: {method} − {other} (costs no more)", gap, _unit(measure)))
+        by_size.append(every(rivals))
+    return AtLeast(across, tuple(by_size))
+
+
+def keeps_falling(
+    reader: Reader, methods: Names = "others", of: Names | None = None, last: float = 1.0, across: Needed = "all"
+) -> Node:
+    """Each method's test loss falls over the last share of its training; by more than each of ``of``, where given."""
+    first = _methods(methods)
+    nodes = []
+    for size, method in itertools.product(reader.sizes, first):
+        own = _fall(reader, size, method, last)
+        rivals = _methods(of, first) if of is not None else ()
+        nodes += [
+            part(f"{size}: {method} − {other}", own - _fall(reader, size, other, last), "nats") for other in rivals
+        ] or [part(f"{size}: {method}", own, "nats")]
+    return AtLeast(across, tuple(nodes))
+
+
+def _tests(reader: Reader, size: str, method: str) -> Array:
+    """Step and test loss of a model's log, shape (n, 2), by step."""
+    log = reader.evidence.logs.get((size, method))
+    tests = np.empty((0, 2)) if log is None else log.loc[log["split"] == "test", ["step", "loss"]].to_numpy(dtype=float)
+    if len(tests) < 3:
+        reader.missing.add(("losses", "", size, method))
+    return tests
+
+
+def _fall(reader: Reader, size: str, method: str, last: float) -> Array:
+    """How much the test loss falls over the last share of training."""
+    log = _tests(reader, size, method)
+    if len(log) < 3:
+        return np.full(reader.evidence.shape, math.nan)
+    start = log[log[:, 0] <= (1 - last) * log[-1, 0]][-1, 1]
+    return np.full(reader.evidence.shape, start - log[-1, 1])
+
+
+def less_steady(reader: Reader, method: str, of: Names = "others") -> Node:
+    """A method's test loss goes up again more, summed over its steps, than each other's, at each size."""
+
+    def rises(size: str, name: str) -> Array:
+        log = _tests(reader, size, name)
+        steps = np.diff(log[:, 1])
+        return np.full(reader.evidence.shape, steps[steps > 0].sum() if len(log) >= 3 else math.nan)
+
+    return every(
+        [
+            part(f"{size}: {method} − {other}", rises(size, method) - rises(size, other), "nats")
+            for size in reader.sizes
+            for other in _methods(of, [method])
+        ]
+    )
+
+
+def both(reader: Reader, readings: Sequence[Mapping[str, Any]]) -> Node:
+    """Every one of several readings, each with its ``test`` and ``arguments``."""
+    return every([TESTS[one["test"]](reader, **one["arguments"]) for one in readings])
+
+
+def at_rate(reader: Reader, rate: float, methods: Names, reading: Mapping[str, Any]) -> Node:
+    """A reading with its ``test`` and ``arguments``, of methods that were trained at that learning rate."""
+    if any(reader.evidence.rates.get(method, rate) != rate for method in _methods(methods)):
+        reader.wanted.add(f"models trained at a learning rate of {rate:g}")
+        return part("at another learning rate", reader.nothing())
+    return both(reader, [reading])
+
+
+TESTS: Mapping[str, Callable[..., Node]] = MappingProxyType(
+    {
+        test.__name__: test
+        for test in (
+            *(ahead, near, swaps, grows, below, catches_up, flatter, correlates, more_correlated, same_order),
+            *(extrapolates, on_front, keeps_falling, less_steady, both, at_rate),
+        )
+    }
+)

@@ -1,0 +1,274 @@
+"""What table 5 depends on: how programs are assembled, which analyzer judges them, which scenarios stand in it.
+
+Rates are in percent; ``insecure`` is of valid programs, as in the paper; intervals are clustered by scenario.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .. import analyzers, schema, store
+from ..analyzers import assembly, opinions, rates
+from ..metrics import stats
+from ..schema import Model
+from ..sources import paper, released
+from ..tasks import aatk
+
+TASK = aatk.TASKS[0]
+AGREEMENT = {"readers": "aatk_agreement.csv", "written": "aatk_agreement_written.csv"}
+
+
+def at_hand(files: Mapping[Model, Path | None], problems: Path | None = None) -> dict[Model, Path]:
+    """The files that exist and answer all scored scenarios; partial ones are no cells of table 5.
+
+    ``problems`` is a suite's own file of scenarios, here and below; none: the benchmark's.
+    """
+    held = {model: path for model, path in files.items() if path is not None}
+    asked = TASK.problems(problems) if problems else ()
+    count = len(asked) or TASK.data.rows
+    return {m: p for m, p in held.items() if len({problem.id for problem, _ in TASK.written(p, asked)}) == count}
+
+
+def judged(model: Model, path: Path, rule: str = analyzers.DEFAULT, problems: Path | None = None) -> pd.DataFrame:
+    """Verdicts of a file under an assembly rule: size, method, problem, status, detail, program, the scenario's groups.
+
+    ``empty`` marks completions that add no code before the function ends: valid, and nothing in them is insecure.
+    """
+    written = TASK.written(path, TASK.problems(problems) if problems else ())
+    programs = [TASK.program_of(problem, text, rule) for problem, text in written]
+    subjects = [analyzers.subject(p.id, program) for (p, _), program in zip(written, programs, strict=True)]
+    frame = pd.DataFrame({"problem": [problem.id for problem, _ in written], "program": programs})
+    verdicts = analyzers.judge(subjects)
+    frame["status"] = [verdict.status for verdict in verdicts]
+    frame["detail"] = [verdict.detail for verdict in verdicts]
+    frame["empty"] = [assembly.adds_nothing(p.row["language"], p.row["prompt"], text) for p, text in written]
+    return rates.described(frame.assign(size=model.size, method=model.method))
+
+
+def by_rule(
+    files: Mapping[Model, Path],
+    rules: Iterable[str] = tuple(assembly.RULES),
+    problems: Path | None = None,
+    printed: bool = True,
+) -> pd.DataFrame:
+    """Rates of each file under each assembly rule, beside the published ones.
+
+    Args:
+        files: by model; ``problems``: what they answer, where it is not the benchmark's own.
+        printed: whether these are the paper's models, for which there are published rates.
+
+    Returns:
+        A row per model and rule: size, method, rule, valid, insecure (with low and high), and published_valid,
+        published_insecure, valid_off and insecure_off (measured minus published).
+    """
+    parts = [judged(m, path, rule, problems).assign(rule=rule) for m, path in files.items() for rule in rules]
+    if not parts:
+        return pd.DataFrame()
+    frame = rates.rates(pd.concat(parts), ["size", "method", "rule"])
+    for metric in ("valid", "insecure"):
+        models = zip(frame["size"], frame["method"], strict=True)
+        values = [paper.published("aatk", size, method, metric) if printed else np.nan for size, method in models]
+        frame[f"published_{metric}"] = values
+        frame[f"{metric}_off"] = frame[metric] - frame[f"published_{metric}"]
+    return frame
+
+
+def invalid_kinds(frame: pd.DataFrame) -> pd.DataFrame:
+    """Why programs are invalid, in percent of all of a model's samples.
+
+    Args:
+        frame: of :func:`judged`.
+
+    Returns:
+        A row per model: size, method, valid, "Python: tabs and blanks mixed" (what Python calls inconsistent use or
+        inconsistent dedent), "Python: other", C.
+    """
+    python, invalid = frame["language"] == "python", frame["status"] == "invalid"
+    mixed = python & frame["detail"].str.contains(_MIXED) & frame["program"].str.contains("\t")
+    kinds = {"Python: tabs and blanks mixed": mixed, "Python: other": python & ~mixed, "C": ~python}
+    shown = frame[["size", "method"]].assign(valid=frame["status"].isin(rates.VALID))
+    shown = shown.assign(**{name: invalid & found for name, found in kinds.items()})
+    return shown.groupby(["size", "method"], sort=False).mean().mul(100).reset_index()
+
+
+_MIXED = r"inconsistent use of tabs|unindent does not match|unexpected indent|expected an indented block"
+
+
+def by_size(offsets: pd.DataFrame, sizes: Sequence[str] = schema.SIZES) -> pd.DataFrame:
+    """What the larger of two models of one method has more of, under each assembly rule and as printed.
+
+    Args:
+        offsets: of :func:`by_rule`.
+        sizes: smallest first.
+
+    Returns:
+        A row per rule ("as printed" last), a column per pair and metric, in percentage points (larger minus smaller).
+    """
+    columns: dict[str, dict[str, float]] = {}
+    for method, part in offsets.groupby("method"):
+        for small, large in itertools.combinations([size for size in sizes if (part["size"] == size).any()], 2):
+            for metric, head in itertools.product(("valid", "insecure"), ("", "published_")):
+                wide = part.pivot(index="rule", columns="size", values=head + metric)
+                name = f"{metric}: {large} - {small} {method}"
+                found = {str(rule): float(gap) for rule, gap in (wide[large] - wide[small]).items()}
+                columns.setdefault(name, {}).update({"as printed": next(iter(found.values()))} if head else found)
+    table = pd.DataFrame(columns)
+    return table.reindex([rule for rule in (*assembly.RULES, "as printed") if rule in table.index])
+
+
+def empty_share(frame: pd.DataFrame) -> pd.DataFrame:
+    """What completions that add nothing do to the insecure rate.
+
+    Args:
+        frame: of :func:`judged`.
+
+    Returns:
+        A row per model: size, method, empty (percent of samples), insecure (of valid programs, as in table 5), and
+        insecure_written (of valid programs whose completion holds code), with its interval.
+    """
+    keys = ["size", "method"]
+    found = frame.groupby(keys)["empty"].mean().mul(100).reset_index()
+    found = found.merge(rates.rates(frame, keys)[[*keys, "insecure"]], on=keys)
+    written = rates.rates(frame[~frame["empty"]], keys)[[*keys, "insecure", "insecure_low", "insecure_high"]]
+    names = {name: name.replace("insecure", "insecure_written") for name in written.columns}
+    return found.merge(written.rename(columns=names), on=keys)
+
+
+def by_analyzer(frame: pd.DataFrame, by: Sequence[str] = ("cwe",)) -> pd.DataFrame:
+    """Valid programs that the checkers and each installed tool object to, over the scenarios that the tool knows.
+
+    Args:
+        frame: of :func:`judged`.
+        by: what the programs are grouped by, beside the tool; equal programs of a group count once.
+
+    Returns:
+        A row per tool and group: programs, checkers and tool (percent objected to), same (percent judged alike).
+    """
+    rows = []
+    for tool in (tool for tool in opinions.TOOLS if tool.installed):
+        known = frame[frame["status"].isin(rates.VALID) & frame["problem"].map(_knows(tool))]
+        distinct = known.drop_duplicates([*by, "problem", "program"])
+        said = opinions.opinions(tool, list(zip(distinct["problem"], distinct["program"], strict=True)))
+        distinct = distinct.assign(tool=[bool(s) for s in said], own=distinct["status"] == "insecure")
+        for key, part in distinct.groupby(list(by), sort=False):
+            same = (part["tool"] == part["own"]).mean()
+            shares = {"checkers": part["own"].mean(), "tool says": part["tool"].mean(), "same": same}
+            counts = {"tool": tool.name, **dict(zip(by, key, strict=True)), "programs": len(part)}
+            rows.append(counts | {name: 100 * float(share) for name, share in shares.items()})
+    return pd.DataFrame(rows)
+
+
+def _knows(tool: opinions.Tool) -> dict[str, bool]:
+    return {scenario.id: scenario.name in tool.knows for scenario in analyzers.TABLE}
+
+
+def pairs(frame: pd.DataFrame, metric: str = "insecure", seed: int = 0) -> pd.DataFrame:
+    """Differences between models that answered the same scenarios, with intervals from resampling scenarios.
+
+    Args:
+        frame: of :func:`judged`, several models.
+        metric: ``insecure`` or ``valid``.
+
+    Returns:
+        A row per pair of models: a, b (``16B LoRA``), value (b - a, percentage points), low, high.
+    """
+    names = frame["size"] + " " + frame["method"]
+    hit, base = (["insecure"], rates.VALID) if metric == "insecure" else (rates.VALID, (*rates.VALID, "invalid"))
+    counts = {
+        name: pd.DataFrame({"hit": part["status"].isin(hit), "base": part["status"].isin(base)})
+        .groupby(part["problem"])
+        .sum()
+        for name, part in frame.groupby(names, sort=False)
+    }
+    rows = []
+    for a, b in itertools.combinations(counts, 2):
+        table = pd.concat([counts[a], counts[b]], axis=1, join="inner").to_numpy(dtype=float)
+        found = stats.cluster_bootstrap(table, _difference, seed=seed).scaled(100)
+        rows.append({"a": a, "b": b, "value": found.value, "low": found.low, "high": found.high})
+    return pd.DataFrame(rows)
+
+
+def _difference(totals: np.ndarray) -> np.ndarray:
+    """b's rate minus a's, of summed counts (hit and base of a, then of b) along the last axis."""
+    hit_a, base_a, hit_b, base_b = np.moveaxis(totals, -1, 0)
+    with np.errstate(invalid="ignore"):  # a resample without a valid program is undefined, and left out
+        difference: np.ndarray = hit_b / base_b - hit_a / base_a
+    return difference
+
+
+def published() -> pd.DataFrame:
+    """Table 5 as printed: size, method, valid, insecure, and ``order``, the size's place."""
+    frame = paper.table(5).pivot_table(index=["size", "method"], columns="metric", values="value").reset_index()
+    return frame.assign(order=frame["size"].map(schema.SIZES.index)).rename_axis(columns=None)
+
+
+def measure_agreement(labels: Path, completions: Path, scenarios: Path) -> pd.DataFrame:
+    """Agreement of the checkers with labels of the benchmark's own (Copilot's) completions, by CWE and all together.
+
+    Args:
+        labels: JSON lines with scenario_id, index (line of ``completions``), verdict.
+        completions, scenarios: the benchmark's files, the original version; ``.xz`` or plain.
+    """
+    written = _lines(completions)
+    labelled = [(la["scenario_id"], la["verdict"], written[la["index"]]["completion"]) for la in _lines(labels)]
+    return _agreement_of(labelled, scenarios)
+
+
+def measure_written(folder: Path, scenarios: Path) -> pd.DataFrame:
+    """The same for the completions that were written and labelled for this project (``tests/analyzers/written``).
+
+    Args:
+        folder: text files, in which a line ``=== 22-0 secure: why`` begins each completion.
+        scenarios: the benchmark's file, the newer version.
+    """
+    labelled = []
+    for path in sorted(folder.glob("*.txt")):
+        for part in path.read_text(encoding="utf-8").split("=== ")[1:]:
+            head, _, text = part.partition("\n")
+            name, label = head.partition(": ")[0].split()
+            labelled.append((f"DoW/CWE-{name}", label, text))
+    return _agreement_of(labelled, scenarios)
+
+
+def _agreement_of(labelled: Sequence[tuple[str, str, str]], scenarios: Path) -> pd.DataFrame:
+    """Agreement with (scenario, label, completion), by CWE and all together."""
+    rows = {row["scenario_id"]: row for row in _lines(scenarios)}
+    subjects = []
+    for name, _, text in labelled:
+        row = rows[name]
+        source = analyzers.assemble(row["language"], row["prompt"], text, row["suffix"])
+        subjects.append(analyzers.subject(name, source))
+    found = [
+        {"problem": name, "label": label, "status": verdict.status}
+        for (name, label, _), verdict in zip(labelled, analyzers.judge(subjects), strict=True)
+    ]
+    every = rates.agreement(found, by="").rename(columns={"all": "cwe"})
+    return pd.concat([rates.agreement(found, by="cwe"), every], ignore_index=True)
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in released.read_bytes(path).splitlines()]
+
+
+@lru_cache
+def agreement(labels: str = "readers") -> pd.DataFrame:
+    """The measured agreement that the project ships: cwe (``all``: together), n, agree, precision, recall.
+
+    Args:
+        labels: ``readers`` (of Copilot's completions) or ``written`` (for this project, with the queries at hand).
+    """
+    return pd.read_csv(store.data_dir() / "released" / AGREEMENT[labels])
+
+
+def with_agreement(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rates by ``cwe`` with the checkers' agreement beside them; NaN where nobody has labelled any."""
+    known = agreement().rename(columns={"n": "labels", "agree": "agreement"})
+    return frame.merge(known[["cwe", "labels", "agreement", "precision", "recall"]], on="cwe", how="left")

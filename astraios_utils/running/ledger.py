@@ -1,0 +1,114 @@
+"""The claims ledger of a suite: what the paper prints and what the suite measured, judged side by side and kept.
+
+``build/<suite>/claims.parquet`` (and ``.csv``) holds the verdicts, ``claim_parts.parquet`` the comparisons behind them;
+both are made anew when results, losses, claims or the rules have changed.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from .. import results, store, training
+from ..results import claims
+from ..results.claims import Claim, Evidence, compare
+from ..schema import Model, Suite
+from ..sources import conala_study
+from . import pipeline
+
+STUDY: dict[tuple[str, ...], str] = {("conala",): "conala_claims"}  # tasks of a suite that has another paper's claims
+
+
+def claims_of(suite: Suite) -> tuple[Claim, ...]:
+    """The claims that a suite can speak to: the paper's, or those of the study of CoNaLa."""
+    return claims.load(STUDY.get(suite.tasks, "claims"))
+
+
+def measured(suite: Suite) -> Evidence:
+    """What a suite measured: its verdicts with joint replicates, the costs and losses of its trained models."""
+    found = functools.partial(pipeline.verdicts, suite.name)
+    return claims.measured(suite, found, costs(suite), training.loss_logs(suite))
+
+
+def means(suite: Suite, frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Means over tasks with joint intervals, as results: figures 1 and 7 wherever they are drawn or tabled.
+
+    Args:
+        suite: the suite or a slice of it: the models.
+        frame: the suite's results (:func:`pipeline.aggregate`).
+        names: measures (``claims.MEASURES``); those for which the suite lacks a task are left out.
+
+    Returns:
+        What :func:`claims.compare.as_results` returns, for one measure after the other.
+    """
+    asked = [name for name in names if {task for task, _ in claims.MEASURES[name].columns} <= set(suite.tasks)]
+    if not asked:
+        return pd.DataFrame(columns=list(results.COLUMNS))
+    evidence = measured(suite)
+    return pd.concat([compare.as_results(evidence, name, frame, suite.methods) for name in asked], ignore_index=True)
+
+
+def costs(suite: Suite) -> pd.DataFrame | None:
+    """What each trained model cost: :func:`training.collect`, and generation's seconds for 1,000 tokens.
+
+    ``None`` where nothing was trained.
+    """
+    trained = training.collect(suite) if suite.recipe else pd.DataFrame()
+    if trained.empty:
+        return None
+    slowness = [
+        _generation_seconds(suite, Model(s, m)) for s, m in zip(trained["size"], trained["method"], strict=True)
+    ]
+    return trained.assign(generation_seconds=slowness)
+
+
+def _generation_seconds(suite: Suite, model: Model) -> float:
+    folder = store.suite_dir(suite.name) / "generations"
+    records = [store.read_json(path) for path in sorted(folder.glob(f"*/{model.slug}.jsonl.xz.json"))]
+    spent = [record["cost"] for record in records if record and "cost" in record]
+    tokens = sum(cost["tokens"] for cost in spent)
+    return 1000 * sum(cost["seconds"] for cost in spent) / tokens if tokens else math.nan
+
+
+def published(suite: Suite) -> Evidence:
+    """What the paper of a suite's claims prints."""
+    if suite.tasks in STUDY:
+        return claims.as_printed(conala_study.as_results(), conala_study.SIZES, conala_study.memory())
+    return claims.published()
+
+
+def judge(suite: Suite) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Every claim on the printed numbers and on the suite's own.
+
+    Returns:
+        Verdicts (``claims.COLUMNS``), the printed ones first, and comparisons (``claims.PART_COLUMNS``).
+    """
+    folder = store.suite_dir(suite.name)
+    path, beside = folder / "claims.parquet", folder / "claim_parts.parquet"
+    pipeline.aggregate(suite)
+    inputs = _inputs(suite)
+    if not (store.is_current(path, inputs) and store.is_current(beside, inputs)):
+        frame, parts = claims.ledger([published(suite), measured(suite)], claims_of(suite))
+        store.write_stage(beside, parts, inputs)
+        store.write_frame(path.with_suffix(".csv"), frame)
+        store.write_stage(path, frame, inputs)
+    return pd.read_parquet(path), pd.read_parquet(beside)
+
+
+def _inputs(suite: Suite) -> dict[str, object]:
+    folder = store.suite_dir(suite.name)
+    read = [folder / "results.parquet", *sorted((store.data_dir() / "paper").glob("*.*"))]
+    read += sorted(path for name in ("losses.jsonl", "run.json") for path in (folder / "train").glob(f"*/{name}"))
+    return {
+        "version": claims.VERSION,
+        "suite": store.fingerprint(suite.model_dump(mode="json")),
+        "files": store.fingerprint([[_named(path), store.sha256_file(path)] for path in read]),
+    }
+
+
+def _named(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"

@@ -1,0 +1,259 @@
+"""A suite's stages over its grid: train -> generate -> score -> aggregate -> draw. Each skips what is current.
+
+The ``released`` suite enters at its generations; what follows is the same code for every suite.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from .. import generation, results, schema, scoring, store, training
+from ..sandbox import SandboxError, runtime_id
+from ..schema import Model, Suite
+from ..sources import released
+from ..store.processes import say
+from ..tasks import Task, get_task, task_of
+from . import grid, notebooks
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One model on one task.
+
+    Attributes:
+        generations: where they lie; ``None``: nowhere that this machine can reach.
+        problems: the file with what they answer, where it is not the task's own.
+    """
+
+    task: Task
+    model: Model
+    generations: Path | None
+    problems: Path | None = None
+
+    def verdicts(self, suite: str) -> Path:
+        """Where this cell's verdicts are written."""
+        return store.suite_dir(suite) / "verdicts" / self.task.name / f"{self.model.slug}.parquet"
+
+
+GENERATIONS_ENDINGS = (".jsonl.zst", ".jsonl.xz", ".jsonl", ".json.xz", ".json")
+
+
+def cells(suite: Suite) -> list[Cell]:
+    """Every cell of the suite's grid, task by task, with its generations where they are at hand."""
+    return [
+        Cell(task_of(suite, name), model, _generations(suite, name, model), suite.problems.get(name))
+        for name in suite.tasks
+        for model in suite.models
+    ]
+
+
+def _generations(suite: Suite, task: str, model: Model) -> Path | None:
+    """The released file that is scored for the cell; for other suites, what lies in the suite's build folder."""
+    if suite.generations == "released":
+        chosen = released.choose(task, model)
+        return released.locate(chosen) if chosen else None
+    folder = store.suite_dir(suite.name) / "generations" / task
+    return next((path for ending in GENERATIONS_ENDINGS if (path := folder / f"{model.slug}{ending}").exists()), None)
+
+
+def _judgeable(present: list[Cell]) -> list[Cell]:
+    """The cells whose programs this machine can run; say in one line a language what cannot, and why."""
+    kept = list(present)
+    for language in sorted({cell.task.language for cell in present if cell.task.kind == "execution"}):
+        try:
+            runtime_id(language)
+        except SandboxError as error:
+            left = [c for c in kept if c.task.kind == "execution" and c.task.language == language]
+            kept = [cell for cell in kept if cell not in left]
+            say(f"{len(left)} {language} files are not scored: {error}")
+    return kept
+
+
+def make(suite: Suite, stage: grid.Stage, executor: grid.Executor | None = None, force: bool = False) -> int:
+    """Train the suite's models, or let them answer its tasks; returns how many models had anything to do.
+
+    Generations that were put there by hand (with another ending than ours) are not made again.
+    """
+    units = grid.units(suite, stage, force)
+    if stage == "generate":
+        units = [replace(unit, tasks=tuple(t for t in unit.tasks if not _by_hand(unit, t))) for unit in units]
+        units = [unit for unit in units if unit.tasks]
+    return grid.run(units, executor)
+
+
+def _by_hand(unit: grid.Unit, task: str) -> bool:
+    found = _generations(unit.suite, task, unit.model)
+    return found is not None and found != generation.Cell(unit.suite, unit.model, task_of(unit.suite, task)).path
+
+
+def obtain(suite: Suite, executor: grid.Executor | None = None) -> None:
+    """Make the suite's generations, or fetch what its cells lack from upstream; say in one line what stays missing.
+
+    Raises:
+        schema.MissingArtefact: there are no generations to score, and this machine cannot make any; says why.
+    """
+    if suite.generations == "released":
+        _fetch(suite)
+    elif not (obstacle := training.obstacle(suite)):
+        make(suite, "train", executor)
+        make(suite, "generate", executor)
+    elif all(cell.generations is None for cell in cells(suite)):
+        place = store.suite_dir(suite.name) / "generations" / "TASK" / f"{suite.models[0].slug}.jsonl"
+        raise schema.MissingArtefact(
+            f"suite {suite.name} has no generations, and none can be made here: {obstacle} (put files at {place} etc. "
+            "to score those)"
+        )
+    else:
+        say(f"nothing is trained or generated: {obstacle}")
+
+
+def _fetch(suite: Suite) -> None:
+    """Fetch released files that are not at hand."""
+    lacking = [released.choose(c.task.name, c.model) for c in cells(suite) if c.generations is None]
+    files = [file for file in lacking if file is not None]
+    if not files:
+        return
+    if not released.reachable():
+        say(
+            f"{len(files)} of {len(suite.models) * len(suite.tasks)} generation files are neither in a mirror nor in "
+            "the cache, and upstream cannot be reached: their cells use the shipped verdict counts or stay missing"
+        )
+        return
+    say(f"fetching: {released.fetch(files)}")
+
+
+def score(suite: Suite, sandbox: Mapping[str, Any] | None = None) -> int:
+    """Score every cell whose generations are at hand and whose verdicts are not current; return how many that were."""
+    started = time.perf_counter()
+    present = _judgeable([cell for cell in cells(suite) if cell.generations is not None])
+    problems = functools.cache(lambda task, file: task.references(file))
+    stale, sources = [], []
+    for cell in present:
+        assert cell.generations is not None
+        model = cell.model
+        source = scoring.Source(cell.task, cell.generations, suite.name, model.size, model.method, cell.problems)
+        if not store.is_current(
+            cell.verdicts(suite.name), scoring.inputs_of(source, problems(cell.task, cell.problems))
+        ):
+            stale.append(cell)
+            sources.append(source)
+    say(f"scoring: {len(stale)} files to score, {len(present) - len(stale)} current")
+    if stale:
+        for cell, scored in zip(stale, scoring.score(sources, sandbox=sandbox), strict=True):
+            scoring.write(scored, cell.verdicts(suite.name), problems(cell.task, cell.problems))
+        say(f"scoring: done in {time.perf_counter() - started:.0f} s")
+    return len(stale)
+
+
+def counts_path() -> Path:
+    """The per-problem verdict counts that the project ships for the released generations."""
+    return store.data_dir() / "released" / "counts.parquet"
+
+
+@functools.lru_cache(maxsize=1)
+def _shipped() -> Mapping[tuple[str, str, str], pd.DataFrame]:
+    if not counts_path().exists():
+        return {}
+    groups = pd.read_parquet(counts_path()).groupby(["task", "size", "method"], sort=False)
+    return {(str(t), str(s), str(m)): frame for (t, s, m), frame in groups}
+
+
+def verdicts(suite: str, task: str, model: Model) -> tuple[pd.DataFrame, str] | None:
+    """A cell's verdicts and their origin: ``"here"`` (scored in this build) or ``"shipped"``; ``None``: no artefact."""
+    path = Cell(get_task(task), model, None).verdicts(suite)
+    if path.exists():
+        return pd.read_parquet(path), "here"
+    counts = _shipped().get((task, model.size, model.method)) if suite == "released" else None
+    return None if counts is None else (results.expand_counts(counts), "shipped")
+
+
+def _verdict_files(suite: str) -> Iterator[Path]:
+    yield from sorted((store.suite_dir(suite) / "verdicts").glob("*/*.parquet"))
+
+
+def aggregate(suite: Suite) -> pd.DataFrame:
+    """Verdicts -> tidy results beside the paper's, written to ``build/<suite>/results.parquet`` and ``.csv``."""
+    path = store.suite_dir(suite.name) / "results.parquet"
+    inputs = {
+        "suite": store.fingerprint(suite.model_dump(mode="json")),
+        "results": results.VERSION,
+        "verdicts": store.fingerprint(
+            [[p.parent.name, p.stem, store.sha256_file(p)] for p in _verdict_files(suite.name)]
+        ),
+        "shipped": store.sha256_file(counts_path()) if counts_path().exists() else None,
+    }
+    if not store.is_current(path, inputs):
+        frame = results.results(suite, functools.partial(verdicts, suite.name))
+        store.write_frame(path.with_suffix(".csv"), frame)
+        store.write_stage(path, frame, inputs)
+    return pd.read_parquet(path)
+
+
+def load_results(suite: str) -> pd.DataFrame:
+    """The results of a whole suite for a notebook, aggregated first where they are not current."""
+    return aggregate(store.load_suite(suite))
+
+
+def ship_counts(suite: Suite) -> Path:
+    """Write the verdict counts of this build's scored cells to ``data/released``, with the provenance of each."""
+    frames, origins = [], []
+    for cell in cells(suite):
+        path = cell.verdicts(suite.name)
+        if not path.exists():
+            continue
+        frames.append(results.to_counts(pd.read_parquet(path)))
+        beside = store.read_json(path.with_suffix(".parquet.json")) or {}
+        chosen = released.choose(cell.task.name, cell.model)
+        origins.append(
+            {
+                "task": cell.task.name,
+                "size": cell.model.size,
+                "method": cell.model.method,
+                "path": chosen.path if chosen else "",
+                "git_blob_sha1": chosen.git_blob_sha1 if chosen else "",
+                "scored_by": beside.get("commit"),
+                "python": beside.get("python"),
+                "sandbox": str(beside.get("inputs", {}).get("sandbox")),
+            }
+        )
+    if not frames:
+        raise schema.MissingArtefact(f"suite {suite.name} has no verdicts to ship: run `astraios run` first")
+    store.write_frame(counts_path(), pd.concat(frames, ignore_index=True))
+    store.write_frame(counts_path().with_name("counts_provenance.csv"), pd.DataFrame(origins))
+    return counts_path()
+
+
+def run(
+    whole: Suite,
+    part: Suite,
+    sandbox: Mapping[str, Any] | None = None,
+    force: bool = False,
+    executor: grid.Executor | None = None,
+) -> None:
+    """Every stage of a suite, then its notebooks.
+
+    Args:
+        whole: the suite; results are aggregated over all of it, so that a slice adds to what is there.
+        part: the same suite, or a slice of it: what is obtained, scored and shown in the notebooks.
+        sandbox: arguments of :class:`sandbox.Sandbox`.
+        force: execute notebooks that are current, too.
+        executor: who trains and generates; none: this machine (:func:`grid.local`).
+
+    Raises:
+        schema.AstraiosError: as the stages and notebooks say; or a suite has the name of another of the project.
+    """
+    store.keep_suite(whole)
+    obtain(part, executor)
+    score(part, sandbox)
+    aggregate(whole)
+    for name in part.notebooks:
+        parameters = {"suite": part.name, "sizes": list(part.sizes), "methods": list(part.methods)}
+        notebooks.execute(name, part.name, parameters, force=force)
+    say(f"figures: {store.figures_dir(part.name)}    executed notebooks: {store.suite_dir(part.name) / 'notebooks'}")

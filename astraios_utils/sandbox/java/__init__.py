@@ -1,0 +1,1 @@
+"""Java programs: compiled in a warm server, run in sandboxed JVMs."""

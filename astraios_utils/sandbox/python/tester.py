@@ -1,0 +1,218 @@
+"""The test's process: runs the trusted test against a sample that lives in another process.
+
+The test is executed as the protocol has it, except that the names which only the sample defines are looked up in the
+sample's process.  Functions come as `Remote` objects; calling one sends plain data there and rebuilds plain data here.
+So the expected answers never reach the sample's process, and no object with methods of the sample's reaches this one.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ..types import ERROR, FAILED, PASSED
+from . import codec
+
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
+_LAST_CHECK = re.compile(r"check\(\s*(\w+)\s*\)\s*\Z")
+
+
+class SampleGone(BaseException):
+    """The sample's process ended, or sent what is no value; nothing the test does can make up for it."""
+
+
+class Link:
+    """The request side of the channel to the sample's process."""
+
+    def __init__(self, channel: int, hint: Callable[[Any], None]) -> None:
+        self._channel = channel
+        self._hint = hint
+        self._remotes: dict[int, Remote] = {}
+        self.broken = ""  # why the sample can no longer pass, once it cannot
+
+    def _exchange(self, request: dict[str, Any]) -> dict[str, Any]:
+        if self.broken:
+            raise SampleGone(self.broken)
+        try:
+            codec.send(self._channel, request)
+            while "seen" in (reply := codec.receive(self._channel)):
+                self._hint(reply["seen"])
+            if type(reply) is not dict:
+                raise codec.CodecError("a reply is an object")
+            return reply
+        except (EOFError, ConnectionError):
+            raise self._gone("the sample ended its process") from None
+        except (codec.CodecError, TypeError):  # TypeError: a reply that is a number has no "in"
+            raise self._gone("the sample broke the channel") from None
+
+    def _gone(self, why: str) -> SampleGone:
+        self.broken = why
+        return SampleGone(why)
+
+    def load(self, preamble: str, sample: str) -> None:
+        """Have the sample executed; raises what it raised."""
+        self._value(self._exchange({"op": "load", "preamble": preamble, "sample": sample}), [])
+
+    def lookup(self, name: str) -> Any:
+        """The sample's global of that name.  Raises `KeyError`, as a namespace does."""
+        reply = self._exchange({"op": "name", "name": name})
+        if "missing" in reply:
+            raise KeyError(name)
+        return self._value(reply, [])
+
+    def request(self, operation: str, remote: Remote, *arguments: Any, **keywords: Any) -> Any:
+        """Perform an operation on a remote object; arguments that it changes in place are changed here too."""
+        encoder = codec.Encoder()
+        trees = [encoder.encode(value) for value in arguments]
+        named = [[name, encoder.encode(value)] for name, value in keywords.items()]
+        reply = self._exchange({"op": operation, "h": remote.handle_number, "a": trees, "k": named})
+        return self._value(reply, encoder.containers)
+
+    def _value(self, reply: dict[str, Any], sent: list[Any]) -> Any:
+        decoder = codec.Decoder(sent, self._remote)
+        try:
+            value = decoder.decode(reply["v"]) if "v" in reply else None
+            if "w" in reply:
+                contents = [decoder.decode(tree) for tree in reply["w"]]
+                for target, source in zip(sent, contents, strict=True):
+                    codec.overwrite(target, source)
+            error = None if "v" in reply else _rebuild(*reply["x"])
+        except (codec.CodecError, KeyError, TypeError, ValueError):
+            raise self._gone("the sample broke the channel") from None
+        if error is not None:
+            raise error
+        return value
+
+    def _remote(self, number: int) -> Remote:
+        return self._remotes.setdefault(number, Remote(number, self))
+
+
+def _rebuild(names: list[str], shown: str, message: str) -> BaseException:
+    """The sample's exception as its nearest builtin type, so that the test can catch it."""
+    for name in names:
+        kind = vars(builtins)[name]
+        if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+            raise codec.CodecError("not an exception")
+        try:
+            error = kind(str(message))
+        except TypeError:  # wants other arguments, as UnicodeDecodeError does: its base will do
+            continue
+        error.shown = str(shown)  # type: ignore[attr-defined]
+        return error
+    raise codec.CodecError("an exception without a type")
+
+
+class Remote(codec.Handle):
+    """An object of the sample's that stays in its process: a function, an iterator, an instance of its own class.
+
+    Comparisons are by identity and never asked of the sample, which so cannot claim to be equal to everything.
+    """
+
+    __slots__ = ("_link",)
+
+    def __init__(self, number: int, link: Link) -> None:
+        super().__init__(number)
+        self._link = link
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        return self._link.request("call", self, *arguments, **keywords)
+
+    def __iter__(self) -> Any:
+        return self._link.request("iter", self)
+
+    def __next__(self) -> Any:
+        return self._link.request("next", self)
+
+    def __len__(self) -> int:
+        return int(self._link.request("len", self))
+
+    def __bool__(self) -> bool:
+        return self._link.request("bool", self) is True
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._link.request("item", self, key)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self._link.request("attribute", self, name)
+
+    def __str__(self) -> str:
+        return str(self._link.request("text", self))
+
+    __repr__ = __str__
+
+
+class Fallback(dict[str, Any]):
+    """The builtins, and behind them the sample's names: asked only for what the test itself does not define.
+
+    As these are looked up after the builtins, a sample cannot put its own ``len`` or ``AssertionError`` under the test.
+    """
+
+    def __init__(self, link: Link) -> None:
+        super().__init__(vars(builtins))
+        self._link = link
+
+    def __missing__(self, name: str) -> Any:
+        return self._link.lookup(name)
+
+
+def judge(
+    channel: int, job: dict[str, Any], namespace: dict[str, Any] | None, hint: Callable[[Any], None]
+) -> dict[str, Any]:
+    """Run one test.
+
+    Args:
+        channel: the socket to the sample's process.
+        job: ``preamble``, ``sample`` and ``test``.
+        namespace: what the preamble defines; ``None`` if it has still to be executed.
+        hint: told now and then what the sample says of the loop it is in (`witness`).
+
+    Returns:
+        ``status``, ``detail`` and ``seconds``.
+    """
+    start = time.monotonic()
+    link = Link(channel, hint)
+    try:
+        if namespace is None:
+            namespace = {}
+            exec(compile(job["preamble"], "<preamble>", "exec", dont_inherit=True), namespace)
+        link.load(job["preamble"], job["sample"])
+        namespace["__builtins__"] = Fallback(link)
+        last = _LAST_CHECK.search(job["test"])
+        if last is not None and (last[1] in namespace or last[1] in vars(builtins)):
+            _bind_entry(link, last[1], namespace)
+        exec(compile(job["test"], "<test>", "exec", dont_inherit=True), namespace)
+        status, detail = PASSED, ""
+    except SampleGone:
+        status, detail = ERROR, link.broken
+    except BaseException as error:  # the protocol: whatever is raised, the sample has not passed
+        status = FAILED if isinstance(error, AssertionError) else ERROR
+        detail = describe(error)
+    if link.broken:
+        status, detail = ERROR, link.broken  # a test that catches everything must not save it
+    return {"status": status, "detail": detail, "seconds": time.monotonic() - start}
+
+
+def _bind_entry(link: Link, entry: str, namespace: dict[str, Any]) -> None:
+    """The one name under which the sample may hide a builtin or an import from the test: the function it was asked for.
+
+    ReCode renames functions, and ``check(max)`` means the sample's ``max`` if it defines one.  A sample that does not,
+    leaves the import or builtin of that name in place.
+    """
+    with contextlib.suppress(KeyError):
+        value = link.lookup(entry)
+        if isinstance(value, Remote):
+            namespace[entry] = value
+
+
+def describe(error: BaseException) -> str:
+    """Type and first line of the message: the same on every run."""
+    shown = getattr(error, "shown", None) or type(error).__name__
+    lines = str(error).strip().splitlines()
+    text = f"{shown}: {lines[0]}" if lines else shown
+    return _ADDRESS.sub("0x…", text)[:200]

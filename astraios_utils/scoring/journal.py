@@ -1,0 +1,107 @@
+"""The journal of programs already run: one line per distinct program, appended the moment its verdict is known.
+
+A program's key covers everything that its verdict depends on: sources, test, limit, language level, interpreter or JDK
+version and the sandbox's own rules. So a killed run never runs a finished program again, the same program in another
+sample or another file costs nothing, and any change of the above starts afresh.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from .. import schema, store
+from ..sandbox import RULES, Outcome, Program, runtime_id
+
+
+@lru_cache(maxsize=4096)
+def _head(language: str, preamble: str, test: str, timeout: float, release: int | None, rules: int) -> hashlib.blake2b:
+    head = hashlib.blake2b(digest_size=16)
+    for part in (runtime_id(language), str(rules), language, preamble, test, repr(float(timeout)), repr(release)):
+        data = part.encode("utf-8", "surrogatepass")
+        head.update(b"%d:" % len(data))
+        head.update(data)
+    return head
+
+
+def program_key(program: Program, rules: int = RULES) -> str:
+    """32 hex digits that name the program and everything that its verdict depends on."""
+    p = program
+    digest = _head(p.language, p.preamble, p.test, p.timeout, p.release, rules).copy()
+    digest.update(p.sample.encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+class Journal:
+    """Outcomes by program key, in memory and in one append-only JSON-lines file.
+
+    Several processes may append to the same file: each line is one ``write`` to a descriptor in append mode.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or store.cache_dir() / "programs.jsonl"
+        self._known: dict[str, Outcome] = {}
+        self.damaged = 0
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise schema.BadInput(f"{self.path}: cannot be written ({error.strerror})") from None
+        self._load()
+
+    def _load(self) -> None:
+        ended = True
+        with self.path.open("rb") as lines:
+            for line in lines:
+                ended = line.endswith(b"\n")
+                try:
+                    key, status, detail, seconds, cpu = json.loads(line)
+                except ValueError:
+                    self.damaged += 1  # the line that a full disk or a power cut broke off: that program runs again
+                    continue
+                cpu = math.nan if cpu is None else cpu
+                self._known[key] = Outcome(status, detail, seconds, cpu)
+        if not ended:
+            self._write(b"\n")
+
+    def _write(self, data: bytes) -> None:
+        try:
+            written = os.write(self._fd, data)
+        except OSError as error:
+            raise schema.BadInput(f"{self.path}: could not be written ({error.strerror})") from None
+        if written != len(data):
+            raise schema.BadInput(f"{self.path}: could not be written (disk full after {written} bytes)")
+
+    def get(self, key: str) -> Outcome | None:
+        """The outcome of that program, or ``None`` where it has not run."""
+        return self._known.get(key)
+
+    def put(self, key: str, outcome: Outcome) -> None:
+        """Keep an outcome; it is on disk (in the system's cache) when this returns."""
+        cpu = None if math.isnan(outcome.cpu) else round(outcome.cpu, 4)
+        record = [key, outcome.status, outcome.detail, round(outcome.seconds, 4), cpu]
+        self._write(json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode() + b"\n")
+        self._known[key] = outcome
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._fd)
+
+
+@contextlib.contextmanager
+def open_journal(path: Path | None = None) -> Iterator[Journal]:
+    """A journal that is closed when the block ends."""
+    journal = Journal(path)
+    try:
+        yield journal
+    finally:
+        journal.close()

@@ -1,0 +1,1 @@
+"""Where data comes from: released files, instruction corpora, and the papers' published numbers."""

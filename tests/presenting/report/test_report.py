@@ -1,0 +1,245 @@
+"""The report stands alone and says what the results say."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pandas as pd
+import pytest
+
+from astraios_utils import cli, results, schema, store
+from astraios_utils.presenting import report
+from astraios_utils.presenting.report import content, payload, statements
+from astraios_utils.results import claims
+from astraios_utils.running import pipeline
+from astraios_utils.schema import Model, Suite
+from astraios_utils.tasks import Problem, Task
+
+
+def _chunks(page: str) -> dict[str, Any]:
+    found = re.findall(r'data-name="([^"]+)">([^<]+)</script>', page)
+    return {html.unescape(name): payload.unsqueeze(text) for name, text in found}
+
+
+def test_page_stands_alone(suite: Suite, frame: pd.DataFrame) -> None:
+    path = report.write(suite, frame)
+    page = path.read_text(encoding="utf-8")
+    assert path == store.suite_dir("released") / "report.html"
+    assert path.stat().st_size <= report.LIMIT < 5_000_000
+    assert not re.findall(r'(?:src|href)="(?!#|data:)', page)
+    assert "default-src 'none'" in page
+    assert "17.26" in page  # Python synthesis, 1B LoRA: measured, and Table 3
+    assert "<small>at hand: " in page  # beside a verdict of "not testable"
+    for task in suite.tasks:
+        assert f'data-task="{task}"' in page
+
+
+def test_cells_say_value_interval_status_and_what_was_published(suite: Suite, frame: pd.DataFrame) -> None:
+    sections = {section.place: section for section in content.sections(suite, frame)}
+    assert list(sections) == ["Table 3", "Table 4", "Table 5"]  # no Figure 1: the slice lacks five of its tasks
+    (synthesis,) = sections["Table 3"].matrices
+    first, *_, last = synthesis.rows["LoRA"]
+    assert (first.text, first.published, first.status) == ("17.26", "17.26", "equal")  # Table 3
+    assert first.link == "#cell/synthesize-python/1B/LoRA"
+    assert "95% interval" in first.described
+    assert float(first.error) > 0
+    assert (last.text, last.published, last.status, last.link) == ("—", "38.08", "no artefact", "")  # Table 3
+    assert synthesis.rows["(IA)3"][0].link == "#cell/synthesize-python/1B/%28IA%293"
+    assert [matrix.metric for matrix in sections["Table 5"].matrices] == ["valid", "insecure"]
+    assert sections["Table 5"].matrices[0].rows["LoRA"][0].published == "85.9"  # Table 5 prints one decimal
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [(float("nan"), 2, ""), (-1.005, 1, "−1.0"), (-0.001, 2, "0.00"), (87.0, 1, "87.0"), (2.5, 0, "2")],
+)
+def test_numbers(value: float, digits: int, text: str) -> None:
+    assert content.number(value, digits) == text
+
+
+def test_verdicts_come_back_as_they_were() -> None:
+    model = Model("1B", "LoRA")
+    rows = [("a", "", 0, "passed", ""), ("a", "", 1, "passed", ""), ("a", "", 2, "failed", "x" * 500)]
+    rows += [("b", "v/s0", 0, "error", "a\tb"), ("b", "v/s1", 0, "error", "a\tb")]
+    frame = pd.DataFrame(rows, columns=["problem", "variant", "sample", "status", "detail"])
+    held = payload.unsqueeze(payload.squeeze(payload.verdicts({model: (frame, "here")})))
+    runs = held["models"]["1B/LoRA"]
+    assert runs["origin"] == "here"
+    assert runs["count"] == [2, 1, 1, 1]  # the last two are of different variants
+    columns = zip(runs["problem"], runs["variant"], runs["outcome"], runs["count"], strict=True)
+    back = [
+        (held["problems"][p], held["variants"][v], *held["outcomes"][o]) for p, v, o, n in columns for _ in range(n)
+    ]
+    expected = [(p, v, s, d[: payload.DETAIL]) for p, v, _, s, d in rows]
+    assert back == expected
+
+
+class _Fake:
+    """A task whose files are JSON mappings of problems to samples."""
+
+    def references(self, source: Path | None) -> tuple[Problem, ...]:
+        return ()
+
+    def read(self, path: Path, problems: object) -> Any:
+        held = json.loads(path.read_text())
+        return SimpleNamespace(pairs=lambda: ((Problem(k, "", {}), tuple(v)) for k, v in held.items()))
+
+
+def test_texts_stand_beside_their_verdicts(tmp_path: Path) -> None:
+    cells, verdicts = {}, {}
+    for method, samples in {
+        "LoRA": {"b": ["x", "y"], "a": ["x", "x"]},
+        "FFT": {"b": ["y", "y"], "a": ["z", "x"]},
+    }.items():
+        model = Model("1B", method)
+        path = tmp_path / f"{method}.json"
+        path.write_text(json.dumps(samples))
+        cells[model] = pipeline.Cell(cast(Task, _Fake()), model, path)
+        rows = [(problem, "", n) for problem in samples for n in range(2)]
+        verdicts[model] = (pd.DataFrame(rows, columns=["problem", "variant", "sample"]), "here")
+    held = payload.texts(cells, verdicts)
+    assert held["texts"] == ["x", "z", "x", "y"]  # distinct within a problem: a's, then b's
+    assert held["models"] == {"1B/LoRA": [2, 3, 0, 0], "1B/FFT": [3, 3, 1, 0]}
+
+
+def _verdict(claim: str, evidence: str, verdict: str, **changes: Any) -> dict[str, Any]:
+    row: dict[str, Any] = {"claim": claim, "variant_of": None, "theme": "scaling", "section": "abstract, 1, 5.2, F"}
+    row |= {"statement": "S.", "reading": "R.", "evidence": evidence, "verdict": verdict, "at_hand": "", "holds": None}
+    row |= {"p_for": 0.0004, "p_against": 0.61, "detail": "D.", "lacking": "", "parts": 3, "available": 3}
+    return row | changes
+
+
+def test_ledger_is_told_claim_by_claim() -> None:
+    lacks = {"at_hand": "undecided", "lacking": "clones", "available": 1, "p_for": float("nan")}
+    rows = [
+        _verdict("first", claims.PUBLISHED, "supported"),
+        _verdict("other", claims.PUBLISHED, "undecided", variant_of="first"),
+        _verdict("first", "nano", "not testable", **lacks),
+        _verdict("other", "nano", "not supported", variant_of="first"),
+    ]
+    told = statements.ledger(pd.DataFrame(rows))
+    assert [(claim.id, claim.variant_of) for claim in told.entries] == [("first", ""), ("other", "first")]
+    assert told.entries[0].section == "abstract, §1, §5.2, §F"
+    printed, measured = told.entries[0].evidence
+    assert (printed.name, printed.verdict, printed.figures) == (
+        "published",
+        "supported",
+        "(p for < 0.001; p against = 0.61)",
+    )
+    assert (measured.name, measured.verdict, measured.at_hand, measured.lacking) == (
+        "measured", "not testable", "undecided", "clones",
+    )  # fmt: skip
+    assert measured.figures == "(p against = 0.61; 1 of 3 comparisons could be made)"
+    assert told.tally["published"] == {**dict.fromkeys(claims.VERDICTS, 0), "supported": 1}  # variants are not counted
+    assert told.tally["measured"] == {**dict.fromkeys(claims.VERDICTS, 0), "not testable": 1}
+
+
+def test_every_verdict_has_its_look() -> None:
+    assert tuple(statements.LOOKS) == claims.VERDICTS
+    assert len({sign for sign, _ in statements.LOOKS.values()}) == len(claims.VERDICTS)
+    assert set(content.LOOKS) == set(results.STATUSES)
+    assert len({sign for sign, _, _ in content.LOOKS.values()}) == len(results.STATUSES)
+
+
+def test_costs_show_what_was_measured() -> None:
+    frame = pd.DataFrame(
+        {"size": ["1B"], "method": ["LoRA"], "trainable_parameters": [3_500_000], "wall_seconds": [12.345]}
+    )
+    told = content.costs(frame.assign(gpu_peak_mib=float("nan"), tokens=5))
+    assert told is not None
+    assert told.heads == ["Trainable parameters (thousands)", "Training time (s)"]  # no GPU was there; tokens no cost
+    assert told.rows == [("1B", "LoRA", [(3500.0, "3,500"), (12.345, "12.3")])]
+    assert content.costs(None) is None
+
+
+def test_what_does_not_fit_is_left_out_and_named(
+    suite: Suite, frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = report.page(suite, frame)
+    assert [name for name in _chunks(whole) if name.startswith("verdicts:")] == [
+        f"verdicts:{task}" for task in suite.tasks
+    ]
+    assert 'id="lacking"' not in whole
+    limit = len(whole.encode()) - 1000
+    monkeypatch.setattr(report, "LIMIT", limit)
+    cut = report.page(suite, frame)
+    assert len(cut.encode()) <= limit
+    held = [name.removeprefix("verdicts:") for name in _chunks(cut) if name.startswith("verdicts:")]
+    assert 0 < len(held) < len(suite.tasks)
+    for task in suite.tasks:
+        assert (f"the verdicts of <code>{task}</code>" in cut) == (task not in held)
+        assert (f"#cell/{task}/" in cut) == (task in held)  # no link that leads nowhere
+
+
+def test_results_travel_whole(suite: Suite, frame: pd.DataFrame) -> None:
+    held = _chunks(report.page(suite, frame))["results"]
+    assert len(held["task"]) == len(frame)
+    assert {len(column) for column in held.values()} == {len(frame)}
+    missing = frame["value"].isna().to_numpy()
+    assert missing.any()
+    assert [value is None for value in held["value"]] == list(missing)  # NaN is null, never 0
+    shown = {(t, m) for t, m, s in zip(held["task"], held["metric"], held["shown"], strict=True) if s}
+    assert shown == {
+        ("synthesize-python", "pass@1"), ("recode-format", "rp@1"), ("recode-format", "rc@1"), ("aatk", "valid"),
+        ("aatk", "insecure"),
+    }  # fmt: skip
+
+
+def test_page_of_a_suite_of_ones_own(build: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Generations -> verdicts -> page, beside no published values: data/sample, whose expected verdicts are known."""
+    sample = store.data_dir() / "sample"
+    lines = [
+        "name: own",
+        "title: Ours",
+        "sizes: [tiny]",
+        "methods: [LoRA]",
+        "tasks: [recode-format, defect]",
+        "problems:",
+    ]
+    lines += [f"  {task}: {sample / task}.jsonl" for task in ("recode-format", "defect")]
+    (tmp_path / "own.yaml").write_text("\n".join(lines))
+    suite = store.load_suite(str(tmp_path / "own.yaml"))
+    for task in suite.tasks:
+        folder = store.suite_dir("own") / "generations" / task
+        folder.mkdir(parents=True)
+        shutil.copy(sample / "generations" / f"{task}.json", folder / "tiny-lora.json")
+    pipeline.score(suite, {"workers": 1})
+    assert cli.main(["report", "--suite", str(tmp_path / "own.yaml")]) == 0
+    path = Path(capsys.readouterr().out.strip())
+    page = path.read_text(encoding="utf-8")
+    held = _chunks(page)
+    data, texts = held["verdicts:recode-format"], held["texts:recode-format"]
+    runs = data["models"]["tiny/LoRA"]
+    statuses = [data["outcomes"][o][0] for o, n in zip(runs["outcome"], runs["count"], strict=True) for _ in range(n)]
+    expected = pd.read_csv(sample / "expected.csv").query("task == 'recode-format'")
+    assert statuses == list(expected["status"])
+    written = json.loads((sample / "generations" / "recode-format.json").read_text())
+    assert [texts["texts"][n] for n in texts["models"]["tiny/LoRA"]] == [row[0] for row in written]
+    assert "texts:defect" not in held  # answers in a word: the detail holds them
+    assert 'class="tally"' not in page  # nothing is published beside it
+    assert 'id="table-recode-format-rp-1"' in page
+    assert 'id="table-recode-format-rc-1"' not in page  # undefined without a nominal: no empty table
+
+
+def test_nothing_measured_is_one_line(build: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(schema.MissingArtefact, match="make reproduce"):
+        report.write(store.load_suite("paper"), pipeline.aggregate(store.load_suite("paper")))
+    assert cli.main(["report", "--suite", "paper"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_show_holds_the_page_in_a_frame_of_its_own(
+    suite: Suite, frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "aggregate", lambda _: frame)
+    shown = report.show(suite, height=600).data
+    assert 'sandbox="allow-scripts allow-downloads allow-popups"' in shown  # not allow-same-origin
+    inside = re.search(r'srcdoc="([^"]*)"', shown)
+    assert inside is not None
+    assert html.unescape(inside[1]) == report.page(suite, frame)

@@ -1,0 +1,156 @@
+"""What notebook 05 says beyond the rates: pairs of models, agreement beside rates, drawings, partial files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from astraios_utils import cli
+from astraios_utils.analyzers import rates, validity
+from astraios_utils.presenting import plots
+from astraios_utils.results import security
+from astraios_utils.schema import Model
+
+needs_compiler = pytest.mark.skipif(validity.compiler() is None, reason="no C compiler")
+
+
+def judged(size: str, method: str, insecure: dict[str, tuple[int, int, int]]) -> pd.DataFrame:
+    """Verdicts of a model: scenario -> how many insecure, secure, invalid."""
+    rows = [
+        {"size": size, "method": method, "problem": f"DoW/CWE-{name}", "status": status}
+        for name, counts in insecure.items()
+        for status, count in zip(("insecure", "secure", "invalid"), counts, strict=True)
+        for _ in range(count)
+    ]
+    return rates.described(pd.DataFrame(rows))
+
+
+A = judged("1B", "LoRA", {"22-0": (3, 1, 0), "416-0": (1, 3, 0), "89-0": (0, 0, 4)})
+B = judged("16B", "FFT", {"22-0": (4, 0, 0), "416-0": (2, 2, 0), "89-0": (0, 2, 2)})
+
+
+def test_pairs_of_models() -> None:
+    row = security.pairs(pd.concat([A, B])).iloc[0]
+    # A: 4 insecure of 8 valid; B: 6 of 10.
+    assert (row["a"], row["b"]) == ("1B LoRA", "16B FFT")
+    assert row["value"] == pytest.approx(10)
+    valid = security.pairs(pd.concat([A, B]), "valid").iloc[0]
+    assert valid["value"] == pytest.approx(100 * (10 / 12 - 8 / 12))
+    assert valid["low"] <= valid["value"] <= valid["high"]
+    same = security.pairs(pd.concat([A, A.assign(method="FFT")])).iloc[0]
+    assert (same["value"], same["low"], same["high"]) == (0, 0, 0)
+
+
+@needs_compiler
+def test_analyze_tells_of_files_and_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad, good = tmp_path / "a.py", tmp_path / "b.c"
+    bad.write_text("import os\nos.chmod('f', 0o777)\n")
+    good.write_text("int main() { return 0; }\n")
+    assert cli.main(["analyze", str(tmp_path)]) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == f"{bad}:2: py/overly-permissive-file: os.chmod() with mode 0777"
+    assert said[1] == f"{good}: secure"
+    assert said[2].startswith("2 files: 1 secure, 1 insecure, 0 invalid, 0 unknown")
+    assert cli.main(["analyze", str(bad), "--rule", "py/sql-injection"]) == 0
+    capsys.readouterr()
+    assert cli.main(["analyze", str(bad), "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["status"], told["findings"][0]["line"]) == ("insecure", 2)
+
+
+def test_analyze_refuses_what_it_cannot_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.py").write_text("x = 1\n")
+    for arguments, complaint in (
+        ([str(tmp_path), "--rule", "py/sql-injektion"], "did you mean py/sql-injection"),
+        ([str(tmp_path / "missing")], "no such file or folder"),
+    ):
+        assert cli.main(["analyze", *arguments]) == 2
+        assert complaint in capsys.readouterr().err
+    (tmp_path / "a.py").unlink()
+    assert cli.main(["analyze", str(tmp_path)]) == 2
+    assert "no C or Python file" in capsys.readouterr().err
+
+
+def test_why_programs_are_invalid() -> None:
+    rows = [
+        ("22-1", "invalid", "line 3: inconsistent use of tabs and spaces in indentation", "if a:\n\tb\n        c"),
+        ("22-1", "invalid", "line 1: unexpected indent", "    a"),  # no tab: another cause
+        ("22-0", "invalid", "line 1: expected ';'", "\tint a"),
+        ("22-0", "secure", "", "int a;"),
+    ]
+    frame = pd.DataFrame([{"problem": f"DoW/CWE-{p}", "status": s, "detail": d, "program": t} for p, s, d, t in rows])
+    row = security.invalid_kinds(rates.described(frame.assign(size="1B", method="LoRA"))).iloc[0]
+    assert row[["valid", "Python: tabs and blanks mixed", "Python: other", "C"]].tolist() == [25, 25, 25, 25]
+
+
+def test_larger_minus_smaller_by_rule() -> None:
+    keys = ["size", "method", "rule", "valid", "insecure", "published_valid", "published_insecure"]
+    rows = [
+        ("16B", "LoRA", "closed", 90, 40, 87, 35),
+        ("1B", "LoRA", "closed", 80, 50, 85, 30),
+        ("1B", "FFT", "closed", 1, 1, 1, 1),
+    ]
+    table = security.by_size(pd.DataFrame(rows, columns=keys))
+    assert table["valid: 16B - 1B LoRA"].tolist() == [10, 2]
+    assert table["insecure: 16B - 1B LoRA"].to_dict() == {"closed": -10, "as printed": 5}
+    assert table.shape == (2, 2)  # FFT is there in one size
+
+
+def test_completions_that_add_nothing() -> None:
+    frame = A.assign(empty=(A["problem"] == "DoW/CWE-416-0") & (A["status"] == "secure"))
+    row = security.empty_share(frame).iloc[0]
+    # 3 of 12 samples are empty; 4 of 8 valid programs are insecure, 4 of the 5 that hold code.
+    assert (row["empty"], row["insecure"], row["insecure_written"]) == (25, 50, 80)
+
+
+def test_agreement_stands_beside_rates() -> None:
+    table = security.with_agreement(rates.rates(A, ["cwe"])).set_index("cwe")
+    assert table.loc["CWE-22", "labels"] > 0
+    assert table["agreement"].between(0, 100).all()
+    for labels in ("readers", "written"):
+        shipped = security.agreement(labels).set_index("cwe")
+        assert shipped.loc["all", "n"] == shipped["n"].drop("all").sum()
+
+
+def test_the_printed_table() -> None:
+    frame = security.published()
+    assert len(frame) == 28
+    assert frame[(frame["size"] == "16B") & (frame["method"] == "LoRA")][["valid", "insecure"]].values.tolist() == [
+        [87.1, 35.0]
+    ]
+
+
+def test_drawings_show_what_they_are_given() -> None:
+    figure, ax = plt.subplots()
+    plots.insecure_by_cwe(pd.concat([B, A]), ax)
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["1B\nLoRA", "16B\nFFT"]  # in the paper's order
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["CWE-22", "CWE-89", "CWE-416"]
+    assert [text.get_text() for text in ax.texts] == ["75", "100", "–", "0", "25", "50"]  # A has no valid CWE-89
+    plt.close(figure)
+    figure, ax = plt.subplots()
+    offsets = pd.DataFrame({"rule": ["closed", "closed", "plain"], "valid_off": [1.0, np.nan, -50.0]})
+    plots.rule_offsets(offsets, ax)
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["closed", "plain"]
+    plt.close(figure)
+
+
+def test_partial_files_are_no_cells(mirror: Path) -> None:
+    folder = mirror / "astraios/outputs/aatk-dow"
+    name = "generations-asleep_completion-starcoderbase-{}.json.xz"
+    files = {Model("1B", "LoRA"): folder / name.format("1b-lora"), Model("3B", "LoRA"): None}
+    assert security.at_hand(files) == {}
+    whole = {Model("16B", "LoRA"): folder / name.format("15b-lora")}
+    assert security.at_hand(whole) == whole
+
+
+@needs_compiler
+def test_rules_change_what_is_valid(mirror: Path) -> None:
+    path = mirror / "astraios/outputs/aatk-dow/generations-asleep_completion-starcoderbase-15b-parallel.json.xz"
+    table = security.by_rule({Model("16B", "Parallel"): path}, ["closed"]).set_index("rule")
+    assert abs(table.loc["closed", "valid_off"]) < 3
+    assert table.loc["closed", "published_insecure"] == 32.6  # table 5
