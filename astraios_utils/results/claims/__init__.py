@@ -18,7 +18,7 @@ not supported by chance.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -70,67 +70,98 @@ COLUMNS = (
 PART_COLUMNS = ("claim", "evidence", "part", "value", "low", "high", "unit", "p_for", "p_against", "available")
 
 
-class Claim(BaseModel):
-    """One statement and one way to read it.
-
-    Attributes:
-        id: unique; ``variant_of``: the claim of which this is another reading.
-        theme: one of ``THEMES``.
-        section: of the paper where it stands.
-        statement: what the paper says, in our words.
-        reading: what exactly is tested.
-        test: a name in ``TESTS``, called with ``arguments``.
-    """
+class _Entry(BaseModel):
+    """What a reading and a statement of the file have in common: no unknown fields, no later change."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+
+class Reading(_Entry):
+    """One way to test a statement.
+
+    Attributes:
+        id: unique in the file.
+        reading: in words, what exactly is tested.
+        test: a name in ``TESTS``, called with ``arguments``.
+    """
+
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
-    variant_of: str | None = None
-    theme: Literal["performance", "scaling", "robustness", "security", "loss", "cost"]
-    section: str = Field(min_length=1)
-    statement: str = Field(min_length=1)
     reading: str = Field(min_length=1)
     test: str
     arguments: dict[str, Any] = Field(default={})
 
 
+class Statement(_Entry):
+    """One statement of the paper, as the file holds it.
+
+    Attributes:
+        statement: what the paper says, in our words.
+        theme: one of ``THEMES``.
+        section: of the paper where it stands.
+        readings: the first one gives the statement its verdict, the others vary it.
+    """
+
+    statement: str = Field(min_length=1)
+    theme: Literal["performance", "scaling", "robustness", "security", "loss", "cost"]
+    section: str = Field(min_length=1)
+    readings: tuple[Reading, ...] = Field(min_length=1)
+
+
+class Claim(Reading):
+    """One reading together with its statement: a row of the ledger.
+
+    Attributes:
+        variant_of: the id of the statement's first reading; ``None`` for that one itself.
+        theme, section, statement: as in :class:`Statement`.
+    """
+
+    variant_of: str | None = None
+    theme: str
+    section: str
+    statement: str
+
+
 def read(path: Path) -> tuple[Claim, ...]:
     """Read and validate a ledger.
 
+    Returns:
+        A claim per reading, in the order of the file.
+
     Raises:
-        schema.BadInput: one line that names the file, the claim and what is wrong: no YAML list, an unknown field, test
-            or argument, an id twice, a variant of nothing.
+        schema.BadInput: one line that names the file, the statement and what is wrong: not a YAML list, an unknown
+            field, test or argument, or an id that is used twice.
     """
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise schema.BadInput(f"{path}: not a readable YAML file ({str(error).splitlines()[0]})") from None
     if not isinstance(raw, list):
-        raise schema.BadInput(f"{path}: holds a {type(raw).__name__}, a ledger is a list of claims")
+        raise schema.BadInput(f"{path}: holds a {type(raw).__name__}, a ledger is a list of statements")
     claims: dict[str, Claim] = {}
     for number, entry in enumerate(raw, 1):
-        claim = _read_one(entry, f"{path}: claim {number}")
-        if claim.id in claims:
-            raise schema.BadInput(f"{path}: claim {claim.id} is there twice")
-        if claim.variant_of is not None and claim.variant_of not in claims:
-            raise schema.BadInput(f"{path}: claim {claim.id}: variant of {claim.variant_of!r}, which is not above it")
-        claims[claim.id] = claim
+        for claim in _claims_of(entry, f"{path}: statement {number}"):
+            if claim.id in claims:
+                raise schema.BadInput(f"{path}: two readings have the id {claim.id}; ids are unique")
+            claims[claim.id] = claim
     return tuple(claims.values())
 
 
-def _read_one(entry: object, where: str) -> Claim:
+def _claims_of(entry: object, where: str) -> Iterator[Claim]:
     if not isinstance(entry, dict):
         raise schema.BadInput(f"{where}: is a {type(entry).__name__}, not a mapping")
     try:
-        claim = Claim(**entry)
-        test = TESTS[schema.match(claim.test, TESTS, "test")]
-        inspect.signature(test).bind(None, **claim.arguments)
+        stated = Statement(**entry)
     except ValidationError as error:
         first = error.errors()[0]
         raise schema.BadInput(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    except (TypeError, schema.UnknownName) as error:
-        raise schema.BadInput(f"{where} ({entry.get('id')}): {error}") from None
-    return claim
+    shared = stated.model_dump(exclude={"readings"})
+    for place, reading in enumerate(stated.readings):
+        try:
+            test = TESTS[schema.match(reading.test, TESTS, "test")]
+            inspect.signature(test).bind(None, **reading.arguments)
+        except (TypeError, schema.UnknownName) as error:
+            raise schema.BadInput(f"{where} ({reading.id}): {error}") from None
+        yield Claim(**reading.model_dump(), **shared, variant_of=stated.readings[0].id if place else None)
 
 
 @lru_cache
