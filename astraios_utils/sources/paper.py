@@ -100,6 +100,18 @@ def table(number: int) -> pd.DataFrame:
     return _cached(number).copy()
 
 
+@lru_cache
+def _texts(number: int) -> pd.DataFrame:
+    return pd.read_csv(store.data_dir() / "paper" / f"table{number}.csv", dtype=str)
+
+
+def printed_coefficients(number: int, size: str, loss: str) -> dict[str, str]:
+    """The coefficients of Table 7 or 8 for a size and loss, as printed: ``0.04`` has two decimals."""
+    frame = _texts(number)
+    rows = frame[(frame["size"] == size) & (frame["loss"] == loss)]
+    return dict(zip(rows["coefficient"], rows["value"], strict=True))
+
+
 def figures() -> pd.DataFrame:
     """The paper's figures: figure, section, caption, drawn_from (which tables, or numbers that were not published)."""
     return pd.read_csv(store.data_dir() / "paper" / "figures.csv")
