@@ -35,7 +35,7 @@ def _score(options: argparse.Namespace) -> None:
     from . import scoring, tasks
 
     task = tasks.get_task(options.task)
-    sources = [scoring.Source(task, Path(file)) for file in options.files]
+    sources = [scoring.Source(task, Path(file), java_level=options.java_level) for file in options.files]
     out = Path(options.out) if options.out else None
     names = [f"{Path(file).name.split('.')[0]}.parquet" for file in options.files]
     if out is not None:
@@ -198,6 +198,9 @@ def build_parser() -> argparse.ArgumentParser:
     score.add_argument("--json", action="store_true", help="one JSON object per file")
     score.add_argument("--out", metavar="DIR", help="write verdicts there, as parquet")
     score.add_argument("--problems", metavar="PATH", help="problems to score against, instead of the task's own")
+    score.add_argument(
+        "--java-level", type=_positive, metavar="N", help="language level of Java samples and tests (javac --release N)"
+    )
     _add_sandbox(score)
 
     analyze = add("analyze", _analyze, "judge C and Python code by the security checkers; exit 1 if a file is insecure")

@@ -57,6 +57,7 @@ __all__ = [
     "Sandbox",
     "SandboxError",
     "SandboxUnavailable",
+    "java_levels",
     "may_run_long",
     "runtime_id",
 ]
@@ -157,6 +158,17 @@ def _known(program: Program) -> str:
     if program.language not in LANGUAGES:
         raise ValueError(f"language {program.language!r}: choose one of {', '.join(LANGUAGES)}")
     return program.language
+
+
+def java_levels() -> range:
+    """The Java language levels (``javac --release``) that this machine's JDK compiles for.
+
+    Raises:
+        SandboxError: there is no JDK.
+    """
+    from .java.engine import find_jdk
+
+    return find_jdk().levels
 
 
 def runtime_id(language: str) -> str:

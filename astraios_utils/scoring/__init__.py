@@ -11,7 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from .. import schema, store
 from ..metrics import scores
-from ..sandbox import RULES, Outcome, Program, Sandbox, may_run_long, runtime_id
+from ..sandbox import RULES, Outcome, Program, Sandbox, java_levels, may_run_long, runtime_id
 from ..tasks import Problem, Task
 from .journal import Journal, open_journal, program_key
 
@@ -31,7 +31,12 @@ VERSION = 1  # of the rules below; a change makes every verdict file stale
 class Source:
     """One file to score: which task it answers, and which cell of which suite it belongs to (empty: none).
 
-    ``problems`` is the file or folder with the problems, where they are not the task's own.
+    Attributes:
+        problems: the file or folder with the problems, where they are not the task's own.
+        java_level: the language level (``javac --release``) of Java samples and their tests; ``None``: the JDK's own.
+
+    Raises:
+        schema.BadInput: a level for a task that runs no Java, or one that this machine's JDK does not compile for.
     """
 
     task: Task
@@ -40,6 +45,23 @@ class Source:
     size: str = ""
     method: str = ""
     problems: Path | None = None
+    java_level: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.java_level is None:
+            return
+        if (self.task.kind, self.task.language) != ("execution", "java"):
+            raise schema.BadInput(f"Java level {self.java_level}: {self.task.name} runs no Java programs")
+        known = java_levels()
+        if self.java_level not in known:
+            raise schema.BadInput(
+                f"Java level {self.java_level}: {runtime_id('java')} compiles for levels {known[0]} to {known[-1]}"
+            )
+
+    def program(self, problem: Problem, sample: str) -> Program:
+        """The program that decides on one sample, at the level of this source."""
+        program = self.task.program(problem, sample)
+        return program if self.java_level is None else replace(program, release=self.java_level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +91,7 @@ class Scored:
             "metrics": {name: _rounded(e.value) for name, e in self.metrics.items()},
             "standard_errors": {name: _rounded(e.se) for name, e in self.metrics.items()},
             "seconds": round(self.seconds, 2),
+            **({} if self.source.java_level is None else {"java_level": self.source.java_level}),
         }
 
 
@@ -99,7 +122,7 @@ def _open_sheet(source: Source, problems: Sequence[Problem], new: dict[str, Prog
         sheet.decided = [(judgement.status, judgement.detail) for judgement in judged]
     else:
         for problem, _, sample in read:
-            program = task.program(problem, sample)
+            program = source.program(problem, sample)
             key = program_key(program)
             sheet.keys.append(key)
             if known.get(key) is None:
@@ -222,6 +245,7 @@ def inputs_of(source: Source, problems: Sequence[Problem]) -> dict[str, Any]:
         "task": task.fingerprint,
         "scoring": VERSION,
         "sandbox": [RULES, runtime_id(task.language)] if task.kind == "execution" else None,
+        **({} if source.java_level is None else {"java_level": source.java_level}),
     }
 
 

@@ -72,8 +72,10 @@ def _scored(task: str, field: str, folder: Path) -> float:
 
 @pytest.mark.parametrize("language", ["python", "java"])
 def test_reference_solutions_pass_in_the_sandbox_and_buggy_ones_fail(
-    language: str, build: Path, tmp_path: Path
+    language: str, build: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
+    if language == "java":
+        request.getfixturevalue("jdk")
     assert _scored(f"repair-{language}", "canonical_solution", tmp_path) == 100
     assert _scored(f"repair-{language}", "buggy_solution", tmp_path) == 0
 

@@ -210,3 +210,52 @@ def test_killed_run_continues(tmp_path: Path, build: Path) -> None:
     with journal.open_journal(path) as known:
         assert len(known) == count
     assert path.read_bytes().count(b"\n") == count  # nothing ran twice
+
+
+JAVA_TEST = """
+public class Main {
+    public static void main(String[] args) {
+        if (new Solution().two().size() != 2) {
+            throw new AssertionError();
+        }
+    }
+}"""
+
+
+@pytest.fixture
+def java_files(tmp_path: Path, build: Path, jdk: None) -> tuple[Path, Path]:
+    """One problem with two right samples: one for every level of Java, one with ``List.of``, which came with Java 9."""
+    head = "import java.util.*;\nclass Solution {\n    public List<Integer> two() {\n"
+    row = _row("Java/0", "two", "return null;", "return null;", "") | {"prompt": head, "test": JAVA_TEST}
+    problems = tmp_path / "problems.jsonl"
+    problems.write_text(json.dumps(row) + "\n")
+    generations = tmp_path / "generations.json"
+    bodies = ("return Arrays.asList(1, 2);", "return List.of(1, 2);")
+    generations.write_text(json.dumps([[f"{head}{body}\n}}\n}}" for body in bodies]]))
+    return problems, generations
+
+
+def test_the_java_level_decides_what_compiles_and_is_recorded(
+    java_files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    problems, generations = java_files
+    command = ["score", "synthesize-java", str(generations), "--problems", str(problems), "--json", "--workers", "1"]
+    assert cli.main(command) == 0
+    own = json.loads(capsys.readouterr().out)
+    assert cli.main([*command, "--java-level", "8"]) == 0
+    eight = json.loads(capsys.readouterr().out)
+    assert (own["metrics"]["pass@1"], eight["metrics"]["pass@1"]) == (100.0, 50.0)
+    assert ("java_level" in own, eight["java_level"]) == (False, 8)
+    task = get_task("synthesize-java")
+    known = task.references(problems)
+    sources = [scoring.Source(task, generations, java_level=level) for level in (None, 8, 9)]
+    keys = [store.fingerprint(scoring.inputs_of(source, known)) for source in sources]
+    assert len(set(keys)) == 3  # verdicts of one level are not current for another
+
+
+def test_a_java_level_that_cannot_be_used_is_refused(java_files: tuple[Path, Path]) -> None:
+    _, path = java_files
+    with pytest.raises(schema.BadInput, match="Java level 8: synthesize-python runs no Java programs"):
+        scoring.Source(get_task("synthesize-python"), path, java_level=8)
+    with pytest.raises(schema.BadInput, match=r"Java level 5: openjdk-.* compiles for levels \d to \d+"):
+        scoring.Source(get_task("synthesize-java"), path, java_level=5)

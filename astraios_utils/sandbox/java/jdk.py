@@ -48,6 +48,11 @@ class Jdk:
         """What ``LD_LIBRARY_PATH`` must hold where there is no /proc for the launcher to find itself by."""
         return f"{self.home}/lib/server:{self.home}/lib/jli:{self.home}/lib"
 
+    @property
+    def levels(self) -> range:
+        """The language levels that its compiler supports (``javac --release``): 6 until JDK 11, 7 until 19, then 8."""
+        return range(6 if self.feature < 12 else 7 if self.feature < 20 else 8, self.feature + 1)
+
     def outside_files(self) -> list[str]:
         """Files that the JDK reaches by symbolic links and that lie elsewhere (Debian keeps settings in /etc)."""
         links = (os.path.join(top, name) for top, dirs, files in os.walk(self.home) for name in (*dirs, *files))
