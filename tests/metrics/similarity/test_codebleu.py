@@ -132,7 +132,7 @@ def test_its_third_fault_a_string_at_the_beginning_is_kept() -> None:
 def test_its_fourth_and_fifth_fault_letters_and_hashes_change_nothing() -> None:
     assert scored("s = 'é'; t = s", "s = 'e'; t = s")["codebleu/dataflow"] == 1.0
     code = (
-        "from astraios_utils import textmetrics\n"
+        "from astraios_utils.metrics import similarity as textmetrics\n"
         "ours = 'def f(a, b=2):\\n    s = 0\\n    for i in range(a):\\n        s = s + i * b\\n    return s'\n"
         "theirs = 'def g(n, m=3):\\n    t = 0\\n    for j in range(n):\\n        t += j * m\\n    return t'\n"
         "print(textmetrics.scores([ours], [theirs]))"
