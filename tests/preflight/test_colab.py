@@ -34,7 +34,8 @@ def test_torch_is_kept_with_what_it_stands_on_and_what_runs_already() -> None:
 
 
 def test_the_script_needs_nothing_but_python(tmp_path: Path) -> None:
-    code = f"import runpy; print(sorted(runpy.run_path({str(ROOT / 'astraios_utils' / 'preflight' / 'colab.py')!r})['installed']()))"
+    script = str(ROOT / "astraios_utils" / "preflight" / "colab.py")
+    code = f"import runpy; print(sorted(runpy.run_path({script!r})['installed']()))"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
