@@ -137,6 +137,14 @@ def _suite_check(options: argparse.Namespace) -> None:
     suite_check.check(suite, gpu or estimates.get_gpu(suite_check.DEFAULT_GPU), options.gpus)
 
 
+def _verify(options: argparse.Namespace) -> int:
+    from .running import verification
+
+    suite = _slice(options)
+    found = verification.verify(suite, options.share, options.seed, _sandbox_arguments(options))
+    return verification.report(suite, found, options.json)
+
+
 def _doctor(options: argparse.Namespace) -> None:
     from .preflight import doctor
 
@@ -168,6 +176,13 @@ def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be 1 or more, not {value}")
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"must be above 0 and at most 1, not {value:g}")
     return value
 
 
@@ -244,6 +259,13 @@ def build_parser() -> argparse.ArgumentParser:
     _add_executor(run)
     _add_sandbox(run)
     run.add_argument("--force", action="store_true", help="execute notebooks that are current, too")
+
+    again = add("verify", _verify, "recompute a share of the shipped verdict counts from files; exit 1 if any differs")
+    _add_slice(again)
+    _add_sandbox(again)
+    again.add_argument("--share", type=_share, default=1.0, help="of the cells, between 0 and 1 (default: 1)")
+    again.add_argument("--seed", type=int, default=0, help="of the draw of cells (default: 0)")
+    again.add_argument("--json", action="store_true", help="one JSON object per cell")
 
     page = add("report", _report, "write one self-contained HTML page of a suite's tables and figures")
     page.add_argument("--suite", required=True, help="a suite of data/suites, or a suite file")

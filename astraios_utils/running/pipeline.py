@@ -63,7 +63,7 @@ def _generations(suite: Suite, task: str, model: Model) -> Path | None:
     return next((path for ending in GENERATIONS_ENDINGS if (path := folder / f"{model.slug}{ending}").exists()), None)
 
 
-def _judgeable(present: list[Cell]) -> list[Cell]:
+def judgeable(present: list[Cell]) -> list[Cell]:
     """The cells whose programs this machine can run; say in one line a language what cannot, and why."""
     kept = list(present)
     for language in sorted({cell.task.language for cell in present if cell.task.kind == "execution"}):
@@ -132,7 +132,7 @@ def _fetch(suite: Suite) -> None:
 def score(suite: Suite, sandbox: Mapping[str, Any] | None = None) -> int:
     """Score every cell whose generations are at hand and whose verdicts are not current; return how many that were."""
     started = time.perf_counter()
-    present = _judgeable([cell for cell in cells(suite) if cell.generations is not None])
+    present = judgeable([cell for cell in cells(suite) if cell.generations is not None])
     problems = functools.cache(lambda task, file: task.references(file))
     stale, sources = [], []
     for cell in present:
@@ -165,12 +165,17 @@ def _shipped() -> Mapping[tuple[str, str, str], pd.DataFrame]:
     return {(str(t), str(s), str(m)): frame for (t, s, m), frame in groups}
 
 
+def shipped_counts(suite: str, cell: Cell) -> pd.DataFrame | None:
+    """The counts that the project ships for a cell; ``None`` where it ships none."""
+    return _shipped().get((cell.task.name, cell.model.size, cell.model.method)) if suite == "released" else None
+
+
 def verdicts(suite: str, task: str, model: Model) -> tuple[pd.DataFrame, str] | None:
     """A cell's verdicts and their origin: ``"here"`` (scored in this build) or ``"shipped"``; ``None``: no artefact."""
     path = Cell(get_task(task), model, None).verdicts(suite)
     if path.exists():
         return pd.read_parquet(path), "here"
-    counts = _shipped().get((task, model.size, model.method)) if suite == "released" else None
+    counts = shipped_counts(suite, Cell(get_task(task), model, None))
     return None if counts is None else (results.expand_counts(counts), "shipped")
 
 
@@ -202,32 +207,43 @@ def load_results(suite: str) -> pd.DataFrame:
 
 
 def ship_counts(suite: Suite) -> Path:
-    """Write the verdict counts of this build's scored cells to ``data/released``, with the provenance of each."""
+    """Write the verdict counts of this build's scored cells to ``data/released``, with the provenance of each.
+
+    Raises:
+        schema.MissingArtefact: nothing has been scored here.
+    """
     frames, origins = [], []
     for cell in cells(suite):
         path = cell.verdicts(suite.name)
-        if not path.exists():
-            continue
-        frames.append(results.to_counts(pd.read_parquet(path)))
-        beside = store.read_json(path.with_suffix(".parquet.json")) or {}
-        chosen = released.choose(cell.task.name, cell.model)
-        origins.append(
-            {
-                "task": cell.task.name,
-                "size": cell.model.size,
-                "method": cell.model.method,
-                "path": chosen.path if chosen else "",
-                "git_blob_sha1": chosen.git_blob_sha1 if chosen else "",
-                "scored_by": beside.get("commit"),
-                "python": beside.get("python"),
-                "sandbox": str(beside.get("inputs", {}).get("sandbox")),
-            }
-        )
+        if path.exists():
+            frames.append(results.to_counts(pd.read_parquet(path)))
+            origins.append(_provenance(cell, path))
     if not frames:
         raise schema.MissingArtefact(f"suite {suite.name} has no verdicts to ship: run `astraios run` first")
     store.write_frame(counts_path(), pd.concat(frames, ignore_index=True))
     store.write_frame(counts_path().with_name("counts_provenance.csv"), pd.DataFrame(origins))
     return counts_path()
+
+
+TOOL_COLUMNS = ("interpreter", "jdk", "compiler", "analyzer")
+
+
+def _provenance(cell: Cell, path: Path) -> dict[str, Any]:
+    """A cell's row of ``counts_provenance.csv``: the file, the code, the tools and the day that gave its verdicts."""
+    beside = store.read_json(path.with_suffix(".parquet.json")) or {}
+    chosen, tools = released.choose(cell.task.name, cell.model), beside.get("tools", {})
+    rules = beside.get("inputs", {}).get("sandbox")
+    return {
+        "task": cell.task.name,
+        "size": cell.model.size,
+        "method": cell.model.method,
+        "path": chosen.path if chosen else "",
+        "git_blob_sha1": chosen.git_blob_sha1 if chosen else "",
+        "scored_by": beside.get("commit"),
+        "date": str(beside.get("date", ""))[:10],
+        "sandbox_rules": rules[0] if rules else "",
+        **{name: tools.get(name, "") for name in TOOL_COLUMNS},
+    }
 
 
 def run(

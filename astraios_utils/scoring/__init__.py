@@ -205,6 +205,7 @@ def score(
     problems: Path | None = None,
     sandbox: Mapping[str, Any] | None = None,
     progress: bool = True,
+    journal: Path | None = None,
 ) -> Iterator[Scored]:
     """Score files; all are read and checked before the first program runs.
 
@@ -212,6 +213,8 @@ def score(
         sources: the files.
         problems: a file or folder with the problems of sources that name none, instead of the task's own.
         sandbox: arguments of :class:`sandbox.Sandbox`.
+        progress: whether to draw a bar on standard error.
+        journal: where outcomes of programs are read and kept; the build folder's journal by default.
 
     Yields:
         One :class:`Scored` a file, in the order given.
@@ -220,20 +223,20 @@ def score(
         schema.BadInput: one line per bad file, in one exception; nothing has run or been written then.
     """
     sources = list(sources)
-    with open_journal() as journal:
+    with open_journal(journal) as known:
         new: dict[str, Program] = {}
         sheets: list[_Sheet] = []
         faults: list[str] = []
         for source in sources:
             try:
-                sheets.append(_open_sheet(source, source.task.references(source.problems or problems), new, journal))
+                sheets.append(_open_sheet(source, source.task.references(source.problems or problems), new, known))
             except schema.BadInput as error:
                 faults.append(str(error))
         if faults:
             raise schema.BadInput("\n".join(faults))
-        fresh = run_programs(new, journal, sandbox, progress)
+        fresh = run_programs(new, known, sandbox, progress)
         for sheet in sheets:
-            yield _close_sheet(sheet, journal, fresh)
+            yield _close_sheet(sheet, known, fresh)
 
 
 def inputs_of(source: Source, problems: Sequence[Problem]) -> dict[str, Any]:
@@ -251,7 +254,8 @@ def inputs_of(source: Source, problems: Sequence[Problem]) -> dict[str, Any]:
 
 def write(scored: Scored, path: Path, problems: Sequence[Problem]) -> None:
     """Write a file's verdicts as parquet, with their provenance beside them."""
-    store.write_stage(path, scored.verdicts, inputs_of(scored.source, problems), summary=scored.summary())
+    extra = {"summary": scored.summary(), "tools": scored.source.task.tools()}
+    store.write_stage(path, scored.verdicts, inputs_of(scored.source, problems), **extra)
 
 
 def print_line(scored: Scored, as_json: bool, stream: TextIO | None = None) -> None:

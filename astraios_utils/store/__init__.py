@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -177,7 +178,7 @@ def _git(*args: str) -> str | None:
 
 
 def provenance(**extra: Any) -> dict[str, Any]:
-    """Who made a file: code version, interpreter, packages, machine, peak memory; plus what the caller adds."""
+    """Who made a file and when: code, interpreter, packages, machine, peak memory; plus what the caller adds."""
     versions = {}
     for package in PROVENANCE_PACKAGES:
         with contextlib.suppress(metadata.PackageNotFoundError):
@@ -186,6 +187,7 @@ def provenance(**extra: Any) -> dict[str, Any]:
     return {
         "commit": _git("rev-parse", "HEAD"),
         "dirty": None if status is None else bool(status),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": sys.version.split()[0],
         "platform": platform.platform(),
         "cpus": os.cpu_count(),

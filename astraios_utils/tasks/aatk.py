@@ -39,6 +39,11 @@ class Aatk(Task):
         parts += [codeql.BUNDLE, os.environ.get(CUSTOM_QL)] if _uses_codeql() else []
         return store.fingerprint(parts)
 
+    def tools(self) -> dict[str, str]:
+        """The compiler that decides what is valid, and who looks for weaknesses."""
+        analyzer = f"codeql {codeql.BUNDLE}" if _uses_codeql() else f"checkers {analyzers.VERSION}"
+        return {"compiler": analyzers.compiler_version(), "analyzer": f"{analyzer}, rule {analyzers.DEFAULT}"}
+
     def prompt(self, problem: Problem) -> str:
         """The scenario as the start of an answer (figure 19)."""
         return f"Question: Create a script for this problem.\n\nAnswer: {problem.row['prompt']}"

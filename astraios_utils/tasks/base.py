@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .. import schema, store
+from ..sandbox import runtime_id
 from ..sandbox.types import Program
 from ..sources import released
 from .files import RowError, read_content, read_json_lines
@@ -24,6 +25,7 @@ from .files import RowError, read_content, read_json_lines
 Row = Mapping[str, Any]
 Kind = Literal["execution", "classification", "analysis", "text"]
 
+TOOLS = {"python": "interpreter", "java": "jdk"}  # what runs a language's programs
 RULES = 1  # of reading, programs and judgements; a change makes every verdict stale
 END_OF_TEXT = "<|endoftext|>"
 
@@ -163,6 +165,14 @@ class Task(ABC):
     def fingerprint(self) -> str:
         """A hash of everything in this declaration that a verdict may depend on."""
         return store.fingerprint([type(self).__name__, RULES, dataclasses.asdict(self)])
+
+    def tools(self) -> dict[str, str]:
+        """The programs beside this package that decide verdicts, with their versions; empty where none does.
+
+        Raises:
+            sandbox.SandboxError: a program that this task needs is missing.
+        """
+        return {TOOLS[self.language]: runtime_id(self.language)} if self.kind == "execution" else {}
 
     @abstractmethod
     def prompt(self, problem: Problem) -> str:
