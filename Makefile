@@ -38,8 +38,8 @@ lab: $(READY) ## open the notebooks in JupyterLab
 reproduce: $(READY) ## make every table and figure of SUITE (default: released, then nano)
 	@$(foreach suite,$(SUITE),$(BIN)/astraios run --suite $(suite) $(SLICE);)
 
-test: $(READY) ## run the tests
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: $(READY) ## run the tests, in two processes (PYTEST_ARGS=--slow=all: the slow ones, too)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: $(READY) ## check style and types
 	$(BIN)/ruff check .

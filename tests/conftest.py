@@ -1,36 +1,96 @@
-"""Fixtures shared by all tests."""
+"""Fixtures shared by all tests, which slow tests run, and which tests have the machine to themselves.
+
+Markers: ``slow`` takes more than a few seconds; ``smoke`` is a slow test that ``make test`` runs; ``alone`` is a test
+that other tests would disturb, for example one that holds programs against their time limits.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+COUNTED = pytest.StashKey[list[tuple[int, int]]]()  # slow tests that run, and all there are; an entry per process
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How many of the tests marked ``slow`` run."""
-    parser.addoption("--slow", choices=("all", "some", "none"), default="some", help="some: the first one of each file")
+    """Add ``--slow``: which of the tests marked ``slow`` run."""
+    help = "which slow tests run: all, some (those marked smoke; the default) or none"
+    parser.addoption("--slow", choices=("all", "some", "none"), default="some", help=help)
+
+
+def _runs(item: pytest.Item, wanted: str) -> bool:
+    if not item.get_closest_marker("slow") or wanted == "all":
+        return True
+    return wanted == "some" and item.get_closest_marker("smoke") is not None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out slow tests as ``--slow`` says, unless a test was named or ``-m``, ``-k`` chose it."""
-    given = config.getoption("--slow")
-    if given == "all" or config.option.markexpr or config.option.keyword or any("::" in arg for arg in config.args):
-        return
-    kept, left_out, represented = [], [], set()
-    for item in items:
-        if "slow" in item.keywords and (given == "none" or item.path in represented):
-            left_out.append(item)
-            continue
-        if "slow" in item.keywords:
-            represented.add(item.path)
-        kept.append(item)
+    """Leave out the slow tests that ``--slow`` does not want. A test named by its id always runs."""
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    if any("::" in argument for argument in config.args):
+        left_out: list[pytest.Item] = []
+    else:
+        left_out = [item for item in slow if not _runs(item, config.getoption("--slow"))]
+    config.stash[COUNTED] = [(len(slow) - len(left_out), len(slow))]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = kept
+        items[:] = [item for item in items if item not in set(left_out)]
+    _longest_files_first(items)
+    output = getattr(config, "workeroutput", None)
+    if output is not None:
+        output["slow"] = config.stash[COUNTED]
+
+
+def _longest_files_first(items: list[pytest.Item]) -> None:
+    """Sort the files by how many slow tests they hold, so that no worker is left with a long file at the end."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Keep a worker's count of slow tests for the summary."""
+    node.config.stash[COUNTED] = getattr(node, "workeroutput", {}).get("slow", [])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say how many of the slow tests ran."""
+    for ran, total in config.stash.get(COUNTED, []):
+        if total:
+            terminalreporter.write_line(f"{ran} of {total} slow tests selected (--slow={config.getoption('--slow')})")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Let a test marked ``alone`` run while the other workers of pytest-xdist wait.
+
+    Every test holds a lock that many can share and that ``alone`` takes for itself. Whoever wants the lock first passes
+    a gate, one at a time, so that short tests of another worker cannot keep an ``alone`` test waiting for ever.
+    """
+    run = getattr(item.config, "workerinput", {}).get("testrunuid")
+    if run is None:
+        return (yield)
+    folder = Path(tempfile.gettempdir())
+    with (folder / f"pytest-{run}.gate").open("w") as gate, (folder / f"pytest-{run}.lock").open("w") as lock:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH)
+        fcntl.flock(gate, fcntl.LOCK_UN)
+        return (yield)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the locks of the run."""
+    run = getattr(config, "workerinput", {}).get("testrunuid")
+    for end in ("gate", "lock"):
+        Path(tempfile.gettempdir(), f"pytest-{run}.{end}").unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="session")
@@ -48,14 +108,3 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ASTRAIOS_BUILD", str(tmp_path / "build"))
     monkeypatch.setenv("ASTRAIOS_FIGURES", str(tmp_path / "figures"))
     return tmp_path / "build"
-
-
-@pytest.fixture(scope="session")
-def jdk() -> None:
-    """Skip the test where there is no usable JDK."""
-    from astraios_utils.sandbox.java.jdk import JdkUnavailable, find_jdk
-
-    try:
-        find_jdk()
-    except JdkUnavailable as error:
-        pytest.skip(str(error))

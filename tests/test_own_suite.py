@@ -68,6 +68,7 @@ def test_a_llama_and_dora_run_end_to_end(build: Path, tmp_path: Path, capsys: py
 
 
 @pytest.mark.slow
+@pytest.mark.smoke
 @pytest.mark.timeout(900)
 def test_the_notebooks_and_the_report_of_what_was_trained(
     build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -23,6 +23,7 @@ from astraios_utils.sandbox.kernel import levels, linux
 HOSTILE = sorted((Path(__file__).parent / "java").glob("*.java"))
 # They wait for their limit, some twice (beside others, then alone), or fill a limit slowly.
 SLOW = {"sleep", "surviving_thread", "thread_bomb", "endless_native", "swallow_everything", "output_flood"}
+MARKS = {name: [pytest.mark.slow] for name in SLOW} | {"endless_native": [pytest.mark.slow, pytest.mark.smoke]}
 TEST = """public class Main {
     public static void main(String[] args) {
         Solution s = new Solution();
@@ -113,7 +114,7 @@ def expected(text: str) -> list[str]:
 
 
 def cases() -> list[object]:
-    return [pytest.param(path, id=path.stem, marks=[pytest.mark.slow] if path.stem in SLOW else []) for path in HOSTILE]
+    return [pytest.param(path, id=path.stem, marks=MARKS.get(path.stem, ())) for path in HOSTILE]
 
 
 def check(engine: JavaEngine, path: Path) -> None:

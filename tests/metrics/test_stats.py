@@ -166,6 +166,7 @@ def _coverage(problems: int, a: float, b: float, share: bool) -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     ("problems", "a", "b"), [(25, 0.3, 0.9), (25, 2, 2), (164, 0.3, 0.9), (164, 0.1, 1.5), (164, 2, 2)]
 )

@@ -84,6 +84,7 @@ def test_what_the_printed_percentages_of_the_small_models_are() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.smoke
 def test_every_other_percentage_agrees_or_is_explained() -> None:
     table = parameter_recount.table(STUDY)
     printed = table[table["printed"].notna()]

@@ -508,6 +508,7 @@ def test_ledgers_are_shown() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.smoke
 @pytest.mark.timeout(900)
 def test_notebook_06_runs_from_what_is_shipped(build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASTRAIOS_MIRROR", "none")

@@ -143,6 +143,7 @@ def test_a_slice_gives_the_files_of_the_whole(
 
 
 @pytest.mark.slow
+@pytest.mark.smoke
 def test_killed_anywhere_it_ends_in_the_same_tables(
     whole: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -318,6 +318,7 @@ def _problems(mirror: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.smoke
 def test_canonical_solutions_pass_and_buggy_ones_do_not(engine: JavaEngine, mirror: Path) -> None:
     rows = _problems(mirror)
     right = [Program("java", row["prompt"] + row["canonical_solution"], row["test"]) for row in rows]

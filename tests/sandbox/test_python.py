@@ -250,6 +250,7 @@ def test_timeouts(box: Sandbox) -> None:
     assert outcomes[1].cpu >= 0.3
 
 
+@pytest.mark.alone
 def test_slow_but_bounded_programs_get_their_whole_limit(box: Sandbox) -> None:
     # More CPU time than the patience of 0.3 s, in a for loop, beside as many endless loops as would starve it.
     slow = (
@@ -380,6 +381,7 @@ def test_a_dying_parent_takes_everything_with_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.smoke
 def test_memory_stays_flat(box: Sandbox) -> None:
     def resident(pid: int) -> int:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

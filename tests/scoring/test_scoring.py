@@ -179,6 +179,7 @@ def test_unknown_task_lists_near_matches(capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.smoke
 def test_killed_run_continues(tmp_path: Path, build: Path) -> None:
     """After ``kill -9`` of the whole tree, the finished programs are in the journal and the rest is run."""
     count = 60

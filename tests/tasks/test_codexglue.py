@@ -190,6 +190,7 @@ def published(task: str) -> dict[tuple[str, str], float]:
 
 
 @pytest.mark.slow
+@pytest.mark.smoke
 def test_table_2_is_reproduced_by_every_mirrored_file(mirror: Path, build: Path) -> None:
     paper = published("defect")
     compared = 0

@@ -77,6 +77,8 @@ def assert_same(one: Path, other: Path) -> None:
             torch.testing.assert_close(weights[name], others[name], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
+@pytest.mark.smoke
 def test_two_processes_train_as_one_does(trained: Path) -> None:
     assert_same(trained / "one-LoRA", trained / "two-LoRA")
     held = store.read_json(trained / "two-LoRA" / "run.json")
@@ -85,6 +87,8 @@ def test_two_processes_train_as_one_does(trained: Path) -> None:
     assert not (trained / "two-LoRA" / "resume").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.smoke
 @pytest.mark.parametrize("method", METHODS)
 def test_shards_train_as_a_whole_does_and_continue_after_a_kill(trained: Path, method: str) -> None:
     assert_same(trained / f"one-{method}", trained / f"shards-{method}")

@@ -139,6 +139,7 @@ MOMENTS = {
 
 
 @pytest.mark.slow
+@pytest.mark.smoke
 def test_runs_killed_at_any_moment_end_with_the_same_weights(make: Callable[..., training.Run], tmp_path: Path) -> None:
     undisturbed = make("LoRA", "undisturbed")
     training.train(undisturbed, quiet)
