@@ -94,13 +94,12 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _notebook(options: argparse.Namespace) -> None:
-    from .running import notebooks, pipeline
+    from .running import pipeline
 
     whole, suite = store.load_suite(options.suite), _slice(options)
     store.keep_suite(whole)
     pipeline.aggregate(whole)  # a notebook is current only with the results it shows
-    parameters = {"suite": suite.name, "sizes": list(suite.sizes), "methods": list(suite.methods)}
-    print(notebooks.execute(options.name, suite.name, parameters, force=options.force))
+    print(pipeline.draw(options.name, suite, options.force))
 
 
 def _claims(options: argparse.Namespace) -> None:

@@ -17,12 +17,14 @@ from types import MappingProxyType
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
 from .. import schema, store
+from ..running import figures
 from ..running.notebooks import FIGURE_TYPE
 from ..tasks import task_of
 from . import plots
@@ -41,23 +43,33 @@ STATUS_LOOKS: Mapping[str, tuple[str, str]] = MappingProxyType(
 )
 
 
-def save(figure: Figure, suite: str, name: str) -> None:
-    """Save a figure as ``figures/<suite>/<name>.svg`` and ``.png``: the same figure gives the same bytes.
+def save(figure: Figure, part: schema.Suite, name: str) -> None:
+    """Save a figure of a suite, or of a slice of one, as ``<name>.svg`` and ``<name>.png`` in its build folder.
 
-    In a notebook it also shows where, as an output that :func:`execute` finds again.
+    The same figure of the same results gives the same bytes. A figure without data is closed and not saved. In a
+    notebook the place is shown, as an output from which :func:`notebooks.execute` learns what to publish.
     """
-    folder = store.figures_dir(suite)
+    if not any(ax.has_data() for ax in figure.axes):
+        plt.close(figure)
+        say(f"*There is nothing to draw for {name}: no run of suite {part.name} gave the data.*")
+        return
+    folder, origin = figures.folder(part), figures.origin(part)
     salted: Any = {"svg.hashsalt": name, "svg.fonttype": "path"}
-    metadata: dict[str, dict[str, str | None]] = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
+    metadata: dict[str, dict[str, str | None]] = {"svg": {"Date": None, **origin}, "png": {"Software": None, **origin}}
     files = []
-    for kind, nothing in metadata.items():
+    for kind, written in metadata.items():
         drawn = io.BytesIO()
         with mpl.rc_context(salted):
-            figure.savefig(drawn, format=kind, metadata=nothing)
+            figure.savefig(drawn, format=kind, metadata=written)
         with store.atomic(folder / f"{name}.{kind}") as stream:
             stream.write(drawn.getvalue())
         files.append(str(folder / f"{name}.{kind}"))
-    _show({FIGURE_TYPE: {"files": files}, "text/plain": f"saved as {folder.name}/{name}.svg and .png"})
+    _show(
+        {
+            FIGURE_TYPE: {"files": files},
+            "text/plain": f"saved as {folder.parent.parent.name}/figures/{folder.name}/{name}.svg and .png",
+        }
+    )
 
 
 def _show(bundle: Mapping[str, Any]) -> None:
@@ -112,6 +124,8 @@ def live(figure: Figure, draw: Callable[[], object], seconds: float = 3.0) -> It
             picture.update({"text/plain": ""}, raw=True)  # the cell shows the last state by itself
     finally:
         _redraw(figure, draw)
+        if not any(ax.has_data() for ax in figure.axes):
+            plt.close(figure)  # or the notebook would show empty axes
 
 
 def _redraw(figure: Figure, draw: Callable[[], object]) -> None:

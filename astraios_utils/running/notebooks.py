@@ -1,16 +1,17 @@
 """Notebooks: executed through papermill with validated parameters, and what they need to show tables and keep figures.
 
-An executed copy goes to ``build/<suite>/notebooks``; ``notebooks/`` itself never holds outputs. A notebook whose
-source, package, data, results and parameters are unchanged is not executed again.
+An executed copy goes to ``build/<suite>/notebooks``; ``notebooks/`` itself never holds outputs. A notebook is
+not executed again while its source, the package's code, what it reads and its parameters are the same.
 """
 
 from __future__ import annotations
 
 import ast
 import difflib
+import functools
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from papermill.execute import execute_notebook
 from traitlets.config import Config
 
 from .. import schema, store
+from . import figures
 
 # Where the notebooks' Colab badges and bootstrap cells point. After a move or a fork: change it, and the notebooks
 # with it; a test names each that still points elsewhere.
@@ -66,6 +68,14 @@ def badge(name: str) -> str:
 def sources() -> Mapping[str, Path]:
     """The project's notebooks, by name."""
     return {path.stem: path for path in sorted((store.root() / "notebooks").glob("*.ipynb"))}
+
+
+def shows(name: str, tasks: Collection[str]) -> bool:
+    """Whether a notebook shows any of these tasks: its metadata lists them, or it shows what all tasks give."""
+    known = sources()
+    book = nbformat.read(known[schema.match(name, known, "notebook")], as_version=4)  # type: ignore[no-untyped-call]
+    listed = book.metadata.get("astraios", {}).get("tasks")
+    return listed is None or bool(set(listed) & set(tasks))
 
 
 def _cells(path: Path) -> list[nbformat.NotebookNode]:
@@ -131,15 +141,23 @@ def check_parameters(name: str, given: Mapping[str, Any], defaults: Mapping[str,
 
 
 def execute(
-    name: str, suite: str, parameters: Mapping[str, Any] | None = None, progress: bool = True, force: bool = False
+    name: str,
+    suite: str,
+    parameters: Mapping[str, Any] | None = None,
+    progress: bool = True,
+    force: bool = False,
+    reads: Callable[[], Mapping[str, str]] = dict,
 ) -> Path:
     """Execute one of the project's notebooks for a suite; return its executed copy.
+
+    The figures of a run over all sizes and methods are published to ``figures/<suite>`` (:func:`figures.publish`).
 
     Args:
         name: the notebook, as in :func:`sources`.
         parameters: values for its parameters cell; ``suite`` is set to ``suite``.
-        progress: print each cell and its seconds to standard error.
+        progress: report the notebook and its seconds on standard error.
         force: execute it even if nothing has changed.
+        reads: returns hashes of what the notebook reads besides the package, ``data`` and the results.
 
     Raises:
         schema.BadInput: unknown notebook or parameter, or a value of the wrong type; nothing is executed.
@@ -147,32 +165,37 @@ def execute(
     """
     name = schema.match(name, sources(), "notebook")
     source = sources()[name]
-    given = {**(parameters or {}), "suite": suite}
-    check_parameters(name, given, parameters_of(source))
+    given, defaults = {**(parameters or {}), "suite": suite}, parameters_of(source)
+    check_parameters(name, given, defaults)
+    whole = _is_whole({**defaults, **given})
     target = store.suite_dir(suite) / "notebooks" / f"{name}.ipynb"
     beside = target.with_suffix(".ipynb.json")
-    if not force and store.is_current(target, _inputs(source, suite, given)) and _figures_exist(beside):
+    if not force and store.is_current(target, _inputs(source, suite, given, reads())) and _drawn(beside) is not None:
+        if whole:
+            figures.publish(_drawn(beside) or [], suite)
         _say(progress, f"{name}: unchanged, not executed again\n")
         return target
     store.require_writable(target.parent)
     beside.unlink(missing_ok=True)  # from here on the copy is half-done, until the new provenance says otherwise
     started = time.perf_counter()
-    done = _run(name, source, target, given, progress)
+    _say(progress, f"{name}: running\n")
+    done = _run(name, source, target, given)
     seconds = round(time.perf_counter() - started, 1)
-    figures = [file for cell in done.cells for output in cell.get("outputs", ()) for file in _files(output)]
-    inputs = _inputs(source, suite, given)  # again: the notebook may have aggregated the results it shows
-    store.write_json(beside, store.provenance(inputs=inputs, figures=figures, seconds=seconds))
-    _say(progress, f"{name}: {len(figures)} files of figures, {seconds:.1f} s\n")
+    files = [file for cell in done.cells for output in cell.get("outputs", ()) for file in _files(output)]
+    published = figures.publish(files, suite) if whole else []
+    inputs = _inputs(source, suite, given, reads())  # again: a notebook may train models and aggregate results
+    store.write_json(beside, store.provenance(inputs=inputs, figures=files, published=published, seconds=seconds))
+    _say(progress, f"{name}: {len(files)} files of figures, {seconds:.1f} s\n")
     return target
 
 
-def _run(name: str, source: Path, target: Path, given: Mapping[str, Any], progress: bool) -> nbformat.NotebookNode:
-    """Papermill, with plain progress (its own bar sticks at 0 in some terminals) and failures in one line."""
-    hooks = _Progress(name, source, progress)
+def _run(name: str, source: Path, target: Path, given: Mapping[str, Any]) -> nbformat.NotebookNode:
+    """Execute with papermill, without its progress bar; a failure names its cell in one line."""
+    hooks = _Position(source)
     try:
         done: nbformat.NotebookNode = execute_notebook(  # type: ignore[no-untyped-call]
             source, target, dict(given), kernel_name="python3", language="python", progress_bar=False, cwd=store.root(),
-            on_cell_execute=hooks.start, on_cell_executed=hooks.stop,
+            on_cell_execute=hooks.start,
             config=Config(KernelManager={"transport": "ipc"}),  # a socket file of the user's, no open port
         )  # fmt: skip
         return done
@@ -185,11 +208,11 @@ def _run(name: str, source: Path, target: Path, given: Mapping[str, Any], progre
         raise NotebookFailed(f"notebook {name} died in {hooks.place}: {first:.200} (see {target})") from None
 
 
-class _Progress:
-    """Says which code cell of how many is running, and how long each took."""
+class _Position:
+    """Which code cell of how many is running."""
 
-    def __init__(self, name: str, source: Path, wanted: bool) -> None:
-        self.name, self.wanted, self.number, self.started = name, wanted, 0, 0.0
+    def __init__(self, source: Path) -> None:
+        self.number = 0
         cells = _cells(source)
         # papermill adds a cell with the given parameters
         self.total = sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in cells) + 1
@@ -201,12 +224,7 @@ class _Progress:
 
     async def start(self, cell: nbformat.NotebookNode, cell_index: int) -> None:
         """Called by nbclient before a code cell runs."""
-        self.number, self.started = self.number + 1, time.perf_counter()
-        _say(self.wanted, f"{self.name}: {self.place} … ")
-
-    async def stop(self, cell: nbformat.NotebookNode, cell_index: int, execute_reply: Mapping[str, Any]) -> None:
-        """Called by nbclient after a code cell ran, also when it failed."""
-        _say(self.wanted, f"{time.perf_counter() - self.started:.1f} s\n")
+        self.number += 1
 
 
 def _say(wanted: bool, text: str) -> None:
@@ -214,16 +232,37 @@ def _say(wanted: bool, text: str) -> None:
         print(text, end="", file=sys.stderr, flush=True)
 
 
-def _inputs(source: Path, suite: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def _is_whole(given: Mapping[str, Any]) -> bool:
+    """Whether the parameters of a notebook cover their suite: all sizes and methods."""
+    suite = store.load_suite(given["suite"])
+    return figures.slice_name(suite.slice(given.get("sizes", ()), given.get("methods", ()))) == figures.WHOLE
+
+
+@functools.cache
+def _code_hash() -> str:
+    """A hash of the package's code that does not change with comments, docstrings and layout."""
+    trees: dict[str, str] = {}
+    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            match node:
+                case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+                    if ast.get_docstring(node, clean=False) is not None:
+                        node.body = node.body[1:]
+        trees[path.name] = trees.get(path.name, "") + ast.dump(tree)
+    return store.fingerprint(trees)
+
+
+def _inputs(source: Path, suite: str, given: Mapping[str, Any], reads: Mapping[str, str]) -> dict[str, Any]:
     """All that an executed notebook depends on, as hashes."""
-    package = sorted(Path(__file__).parents[1].rglob("*.py"))
     data = sorted(p for folder in ("paper", "released", "suites") for p in (store.data_dir() / folder).glob("*.*"))
     results = store.suite_dir(suite) / "results.parquet"
     return {
         "notebook": store.sha256_file(source),
-        "package": store.fingerprint([[p.name, store.sha256_file(p)] for p in package]),
+        "code": _code_hash(),
         "data": store.fingerprint([[p.name, store.sha256_file(p)] for p in data]),
         "results": store.sha256_file(results) if results.exists() else None,
+        "reads": dict(reads),
         "parameters": {key: list(value) if isinstance(value, tuple) else value for key, value in given.items()},
     }
 
@@ -233,6 +272,7 @@ def _files(output: Mapping[str, Any]) -> list[str]:
     return held
 
 
-def _figures_exist(beside: Path) -> bool:
-    provenance = store.read_json(beside) or {}
-    return all(Path(file).exists() for file in provenance.get("figures", []))
+def _drawn(beside: Path) -> list[str] | None:
+    """The files of figures that an executed copy has drawn, or ``None`` where one of them is gone."""
+    files: list[str] = (store.read_json(beside) or {}).get("figures", [])
+    return files if all(Path(file).exists() for file in files) else None

@@ -20,7 +20,7 @@ from ..schema import Model, Suite
 from ..sources import released
 from ..store.processes import say
 from ..tasks import Task, get_task, task_of
-from . import grid, notebooks
+from . import figures, grid, notebooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +270,27 @@ def run(
     score(part, sandbox)
     aggregate(whole)
     for name in part.notebooks:
-        parameters = {"suite": part.name, "sizes": list(part.sizes), "methods": list(part.methods)}
-        notebooks.execute(name, part.name, parameters, force=force)
-    say(f"figures: {store.figures_dir(part.name)}    executed notebooks: {store.suite_dir(part.name) / 'notebooks'}")
+        if notebooks.shows(name, part.tasks):
+            draw(name, part, force)
+    drawn = store.figures_dir(part.name) if figures.slice_name(part) == figures.WHOLE else figures.folder(part)
+    say(f"figures: {drawn}    executed notebooks: {store.suite_dir(part.name) / 'notebooks'}")
+
+
+def draw(name: str, part: Suite, force: bool = False) -> Path:
+    """Execute a notebook for a suite or a slice of it, unless it is current; return its executed copy."""
+    parameters = {"suite": part.name, "sizes": list(part.sizes), "methods": list(part.methods)}
+    return notebooks.execute(name, part.name, parameters, force=force, reads=lambda: _read_by_notebooks(part))
+
+
+def _read_by_notebooks(suite: Suite) -> dict[str, str]:
+    """Hashes of what notebooks read besides results: loss logs, costs and generations."""
+    folder = store.suite_dir(suite.name)
+    trained = [*folder.glob("train/*/losses.jsonl"), *folder.glob("train/*/run.json")]
+    if suite.generations == "released":  # files that never change: only which of them are available can
+        held: list[list[str]] = [[c.task.name, c.model.slug] for c in cells(suite) if c.generations is not None]
+    else:
+        held = [[path.parent.name, path.name, store.sha256_file(path)] for path in folder.glob("generations/*/*")]
+    return {
+        "trained": store.fingerprint(sorted([p.parent.name, p.name, store.sha256_file(p)] for p in trained)),
+        "generations": store.fingerprint(sorted(held)),
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,21 +19,24 @@ import pytest
 
 from astraios_utils import schema, store
 from astraios_utils.presenting import plots, show
-from astraios_utils.running import notebooks
+from astraios_utils.running import figures, notebooks
 
-PARAMETERS = 'suite = "released"\nsizes = ["1B"]\nwidth = 3.5\nlimit = None'
+PARAMETERS = 'suite = "released"\nsizes = []\nwidth = 3.5\nlimit = None'
 DRAW = """\
 import matplotlib.pyplot as plt
+from astraios_utils import store
 from astraios_utils.presenting import show
 fig, ax = plt.subplots()
 ax.plot([1, width])
-show.save(fig, suite, "line")"""
+show.save(fig, store.load_suite(suite).slice(sizes), "line")"""
+SUITES = Path(__file__).parents[2] / "data" / "suites"
 
 
 def make(root: Path, name: str, *cells: str) -> Path:
     """A notebook of code cells, the first tagged ``parameters``, in a checkout made for the test."""
     (root / "data" / "paper").mkdir(parents=True, exist_ok=True)
     (root / "notebooks").mkdir(exist_ok=True)
+    shutil.copytree(SUITES, root / "data" / "suites", dirs_exist_ok=True)
     book = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
     book.cells = [nbformat.v4.new_code_cell(source) for source in cells]
     book.cells[0].metadata["tags"] = ["parameters"]
@@ -50,7 +54,7 @@ def checkout(tmp_path: Path, build: Path, monkeypatch: pytest.MonkeyPatch) -> It
 
 def test_parameters_are_read_from_the_tagged_cell(checkout: Path) -> None:
     path = make(checkout, "a", PARAMETERS, "x = 1")
-    assert notebooks.parameters_of(path) == {"suite": "released", "sizes": ["1B"], "width": 3.5, "limit": None}
+    assert notebooks.parameters_of(path) == {"suite": "released", "sizes": [], "width": 3.5, "limit": None}
 
 
 @pytest.mark.parametrize(
@@ -114,8 +118,7 @@ def test_execute_then_skip_then_again(
     first = figure.read_bytes()
     # On a busy machine the kernel is interrupted while it shuts down, and says so.
     said = re.sub(r"^\[IPKernelApp\].*\n", "", capfd.readouterr().err, flags=re.M)
-    # four cells: parameters, the given ones that papermill adds, and two more
-    assert re.search(r"a: cell 4 of 4 … \d+\.\d s\na: 2 files of figures, \d+\.\d s\n$", said), said
+    assert re.search(r"^a: running\na: 2 files of figures, \d+\.\d s\n$", said), said
     beside = store.read_json(copy.with_suffix(".ipynb.json"))
     assert beside is not None
     assert [Path(f).name for f in beside["figures"]] == ["line.svg", "line.png"]
@@ -145,14 +148,15 @@ def test_a_kernel_that_dies_is_one_line(checkout: Path) -> None:
 
 def test_what_changes_the_inputs(checkout: Path, build: Path) -> None:
     source = make(checkout, "a", PARAMETERS)
-    inputs = notebooks._inputs(source, "released", {"width": 2.0})
-    assert inputs == notebooks._inputs(source, "released", {"width": 2.0})
-    assert inputs["parameters"] != notebooks._inputs(source, "released", {"width": 3.0})["parameters"]
+    inputs = notebooks._inputs(source, "released", {"width": 2.0}, {"trained": "a"})
+    assert inputs == notebooks._inputs(source, "released", {"width": 2.0}, {"trained": "a"})
+    assert inputs["parameters"] != notebooks._inputs(source, "released", {"width": 3.0}, {})["parameters"]
+    assert inputs["reads"] != notebooks._inputs(source, "released", {"width": 2.0}, {"trained": "b"})["reads"]
     (build / "released").mkdir(parents=True)
     (build / "released" / "results.parquet").write_bytes(b"1")
-    assert inputs["results"] != notebooks._inputs(source, "released", {})["results"]
+    assert inputs["results"] != notebooks._inputs(source, "released", {}, {})["results"]
     (checkout / "data" / "paper" / "table2.csv").write_text("x", encoding="utf-8")
-    assert inputs["data"] != notebooks._inputs(source, "released", {})["data"]
+    assert inputs["data"] != notebooks._inputs(source, "released", {}, {})["data"]
 
 
 def _picture() -> plt.Figure:
@@ -164,20 +168,55 @@ def _picture() -> plt.Figure:
 
 
 def test_figures_are_the_same_bytes_each_time(build: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "figures" / "released"
-    show.save(_picture(), "released", "bars")
+    folder = build / "released" / "figures" / "whole"
+    show.save(_picture(), store.load_suite("released"), "bars")
     first = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert sorted(first) == ["bars.png", "bars.svg"]
     assert b"<dc:date>" not in first["bars.svg"]
-    show.save(_picture(), "released", "bars")
+    show.save(_picture(), store.load_suite("released"), "bars")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == first
 
 
 def test_saving_where_nothing_can_be_written_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
-    monkeypatch.setenv("ASTRAIOS_FIGURES", str(tmp_path / "file"))
+    monkeypatch.setenv("ASTRAIOS_BUILD", str(tmp_path / "file"))
     with pytest.raises(schema.BadInput, match="cannot be written"):
-        show.save(_picture(), "released", "bars")
+        show.save(_picture(), store.load_suite("released"), "bars")
+
+
+def test_a_slice_publishes_nothing(checkout: Path, build: Path, tmp_path: Path) -> None:
+    make(checkout, "a", PARAMETERS, DRAW)
+    notebooks.execute("a", "released", {"sizes": ["1B"]}, progress=False)
+    methods = "lora-ptuning-adapterh-adapterp-parallel-ia3-fft"
+    drawn = (build / "released" / "figures" / f"1b_{methods}" / "line.svg").read_text(encoding="utf-8")
+    assert not (tmp_path / "figures").exists()
+    assert not figures.is_whole(drawn, "released")
+    notebooks.execute("a", "released", progress=False)
+    published = (tmp_path / "figures" / "released" / "line.svg").read_text(encoding="utf-8")
+    assert figures.is_whole(published, "released")
+    assert not figures.is_whole(published, "nano")
+
+
+def test_a_figure_without_data_is_not_saved(build: Path) -> None:
+    figure, axes = plt.subplots(1, 2)
+    show.save(figure, store.load_suite("released"), "empty")
+    assert not list(build.rglob("empty.*"))
+    axes[1].plot([1, 2])
+    show.save(figure, store.load_suite("released"), "empty")
+    assert len(list(build.rglob("empty.*"))) == 2
+
+
+def test_a_docstring_is_no_reason_to_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = tmp_path / "package" / "running" / "notebooks.py"
+    module.parent.mkdir(parents=True)
+    monkeypatch.setattr(notebooks, "__file__", str(module))
+    hashes = []
+    for source in ('"""Old."""\nx = 1\n', '"""New."""\n# why\nx = 1\n', '"""New."""\nx = 2\n'):
+        module.write_text(source, encoding="utf-8")
+        notebooks._code_hash.cache_clear()
+        hashes.append(notebooks._code_hash())
+    notebooks._code_hash.cache_clear()
+    assert hashes[0] == hashes[1] != hashes[2]
 
 
 def test_plots_never_save() -> None:

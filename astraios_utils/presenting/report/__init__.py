@@ -66,7 +66,7 @@ def page(suite: Suite, frame: pd.DataFrame) -> str:
         raise schema.MissingArtefact(
             f"suite {suite.name} has no measured cell: run `make reproduce SUITE={suite.name}` first"
         )
-    figures = content.figures(store.figures_dir(suite.name))
+    figures = content.figures(store.figures_dir(suite.name), suite.name)
     chunks = {"results": payload.squeeze(payload.results(frame, content.shown_metrics))}
     chunks |= {f"figure:{figure.name}": payload.squeeze(figure.svg) for figure in figures}
     verdicts, parts = ledger.judge(suite)

@@ -16,6 +16,7 @@ import pandas as pd
 
 from ... import results, store
 from ...running import ledger
+from ...running.figures import is_whole
 from ...schema import Suite
 from ...sources import paper
 from ...tasks import TASKS
@@ -232,12 +233,14 @@ def overview(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def figures(folder: Path) -> list[Figure]:
-    """The SVG pictures of a folder, those with a number of the paper first, with the paper's captions."""
+def figures(folder: Path, suite: str) -> list[Figure]:
+    """The SVG pictures that were drawn from the whole suite; the paper's first, with the paper's captions."""
     captions = paper.figures().set_index("figure")["caption"]
     found = []
     for path in sorted(folder.glob("*.svg"), key=lambda p: (not p.stem.startswith("figure_"), p.stem)):
         svg = path.read_text(encoding="utf-8")
+        if not is_whole(svg, suite):
+            continue
         words = " ".join(SPELLED.get(word, word) for word in path.stem.split("_"))
         numbered = re.fullmatch(r"figure (\d+) (.*)", words)
         title = f"Figure {int(numbered[1])}: {numbered[2]}" if numbered else words[:1].upper() + words[1:]

@@ -41,6 +41,8 @@ def suite(build: Path, judged: tuple[pd.DataFrame, pd.DataFrame], monkeypatch: p
     monkeypatch.setattr(ledger, "judge", lambda _: judged)
     folder = store.figures_dir("released")
     folder.mkdir(parents=True)
-    square = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 30"><path d="M0 0h40v30z"/></svg>'
+    source = "<dc:source>suite released, whole, results none</dc:source>"
+    square = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 30">{source}<path d="M0 0h40v30z"/></svg>'
+    (folder / "figure_05_defect.svg").write_text(square.replace("whole", "1b_lora"))  # of a slice: not accepted
     (folder / "figure_12_humanevalpack.svg").write_text(square)
     return store.load_suite("released").slice(tasks=SLICE)
