@@ -82,6 +82,11 @@ def _results(options: argparse.Namespace) -> None:
     suite = _slice(options)
     if options.ship:
         print(pipeline.ship_counts(suite))
+    if options.notebooks:
+        from .presenting import notebook_text
+
+        print(*notebook_text.write(notebook_text.facts()), sep="\n")
+        return
     frame = pipeline.aggregate(store.load_suite(options.suite))
     print(results.markdown(frame) if options.markdown else results.status_table(frame).to_string())
 
@@ -246,6 +251,7 @@ def build_parser() -> argparse.ArgumentParser:
     table = add("results", _results, "verdicts -> tidy results beside the paper's; print the cells' status")
     _add_slice(table)
     table.add_argument("--markdown", action="store_true", help="print a row per task, for the README")
+    table.add_argument("--notebooks", action="store_true", help="write what came out into the notebooks' Markdown")
     table.add_argument("--ship", action="store_true", help="also write the verdict counts to data/released")
 
     judged = add("claims", _claims, "judge the paper's statements by its printed numbers and by a suite's own")

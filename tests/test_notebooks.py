@@ -51,7 +51,7 @@ def test_nothing_is_left_from_a_run(path: Path) -> None:
     assert set(book.metadata) - {"astraios"} == {"kernelspec", "language_info"}
     assert book.metadata.kernelspec.name == "python3"
     for cell in book.cells:
-        assert set(cell.metadata) <= {"tags"}
+        assert set(cell.metadata) <= {"tags", "cellView", "jupyter"}
         if cell.cell_type == "code":
             assert cell.outputs == []
             assert cell.execution_count is None
@@ -78,6 +78,8 @@ def test_badge_and_bootstrap_come_first(path: Path) -> None:
     code = cells(path, "code")
     assert [cell.metadata.get("tags") for cell in code[:2]] == [["bootstrap"], ["parameters"]]
     assert code[0].source == notebooks.bootstrap()
+    assert code[0].metadata["cellView"] == "form"  # collapsed on Colab, and its source hidden in JupyterLab
+    assert code[0].metadata["jupyter"] == {"source_hidden": True}
 
 
 def test_bootstrap_does_nothing_outside_colab() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import difflib
 import functools
+import re
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -32,7 +33,7 @@ BADGE = (
     "(https://colab.research.google.com/github/{repository}/blob/main/notebooks/{name}.ipynb)"
 )
 BOOTSTRAP = """\
-# On Colab: fetch the project, install what is lacking as pinned (torch stays as it is), look at the GPU. Else: nothing.
+# @title On Colab: fetch the project and install what is missing, as pinned. Anywhere else, this cell does nothing.
 import pathlib
 import runpy
 import subprocess
@@ -48,6 +49,7 @@ if "google.colab" in sys.modules:
     print(colab.greeting())"""
 
 
+PICTURE = re.compile(r"!\[[^\]]*\]\(\.\./figures/[^)]*\)\n\*[^*]*\*\n*")
 FIGURE_TYPE = "application/vnd.astraios.figure+json"  # an output that says which files a cell has saved
 
 
@@ -63,6 +65,11 @@ def bootstrap() -> str:
 def badge(name: str) -> str:
     """The Markdown of a notebook's "Open in Colab" badge."""
     return BADGE.format(repository=REPOSITORY, name=name)
+
+
+def without_pictures(source: str) -> str:
+    """A Markdown cell without the committed figures: an executed copy lies elsewhere and shows its own."""
+    return PICTURE.sub("", source)
 
 
 def sources() -> Mapping[str, Path]:
@@ -198,6 +205,10 @@ def _run(name: str, source: Path, target: Path, given: Mapping[str, Any]) -> nbf
             on_cell_execute=hooks.start,
             config=Config(KernelManager={"transport": "ipc"}),  # a socket file of the user's, no open port
         )  # fmt: skip
+        for cell in done.cells:
+            if cell.cell_type == "markdown":
+                cell.source = without_pictures(cell.source)
+        nbformat.write(done, target)  # type: ignore[no-untyped-call]
         return done
     except PapermillExecutionError as error:
         first = (str(error.evalue).strip().splitlines() or [""])[0]
