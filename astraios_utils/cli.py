@@ -35,7 +35,8 @@ def _score(options: argparse.Namespace) -> None:
     from . import scoring, tasks
 
     task = tasks.get_task(options.task)
-    sources = [scoring.Source(task, Path(file), java_level=options.java_level) for file in options.files]
+    settings = {"java_level": options.java_level, "lenient": options.lenient}
+    sources = [scoring.Source(task, Path(file), **settings) for file in options.files]
     out = Path(options.out) if options.out else None
     names = [f"{Path(file).name.split('.')[0]}.parquet" for file in options.files]
     if out is not None:
@@ -47,6 +48,8 @@ def _score(options: argparse.Namespace) -> None:
         if out is not None:
             scoring.write(scored, out / name, task.references(problems))
         scoring.print_line(scored, options.json)
+        if scored.remark:
+            print(f"note: {scored.remark}", file=sys.stderr)
 
 
 def _fetch(options: argparse.Namespace) -> None:
@@ -213,10 +216,12 @@ def build_parser() -> argparse.ArgumentParser:
 
     score = add("score", _score, "generations -> verdicts and metrics")
     score.add_argument("task", metavar="TASK")
-    score.add_argument("files", nargs="+", metavar="FILE", help="generations in the released format (.json, .json.xz)")
+    score.add_argument("files", nargs="+", metavar="FILE", help="generations: .json or .jsonl, may be compressed")
     score.add_argument("--json", action="store_true", help="one JSON object per file")
     score.add_argument("--out", metavar="DIR", help="write verdicts there, as parquet")
     score.add_argument("--problems", metavar="PATH", help="problems to score against, instead of the task's own")
+    text = "strip Markdown fences, end tokens and repeated questions, add missing prompts; print both scores"
+    score.add_argument("--lenient", action="store_true", help=text)
     score.add_argument(
         "--java-level", type=_positive, metavar="N", help="language level of Java samples and tests (javac --release N)"
     )

@@ -26,7 +26,6 @@ DECODING_BANDWIDTH = 0.6
 LAYER_SECONDS = 8e-4
 ROWS = 64  # sequences that are decoded at a time
 # New tokens a sample: the mean length of the released generations at 3.5 characters a token.
-NEW_TOKENS: Mapping[str, int] = MappingProxyType({"execution": 200, "classification": 8, "analysis": 1000, "text": 30})
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,7 @@ def new_tokens(tasks: Iterable[Task], own: Mapping[str, int] = MappingProxyType(
     for task in tasks:
         population = getattr(task, "population", None)  # of the full data sets, the protocol asks only these
         problems = own.get(task.name) or (sum(population) if population else task.data.rows)
-        total += problems * task.decoding.samples * NEW_TOKENS[task.kind]
+        total += problems * task.decoding.samples * task.new_tokens
     return total
 
 

@@ -19,7 +19,8 @@ from .. import analyzers, schema, store
 from ..analyzers import assembly, opinions, rates
 from ..metrics import stats
 from ..schema import Model
-from ..sources import paper, released
+from ..sources import paper
+from ..store.compressed import read_bytes
 from ..tasks import aatk
 
 TASK = aatk.TASKS[0]
@@ -255,7 +256,7 @@ def _agreement_of(labelled: Sequence[tuple[str, str, str]], scenarios: Path) -> 
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in released.read_bytes(path).splitlines()]
+    return [json.loads(line) for line in read_bytes(path).splitlines()]
 
 
 @lru_cache

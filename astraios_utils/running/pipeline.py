@@ -19,7 +19,7 @@ from ..sandbox import SandboxError, runtime_id
 from ..schema import Model, Suite
 from ..sources import released
 from ..store.processes import say
-from ..tasks import Task, get_task, task_of
+from ..tasks import ExecutedTask, Task, get_task, task_of
 from . import figures, grid, notebooks
 
 
@@ -66,11 +66,11 @@ def _generations(suite: Suite, task: str, model: Model) -> Path | None:
 def judgeable(present: list[Cell]) -> list[Cell]:
     """The cells whose programs this machine can run; say in one line a language what cannot, and why."""
     kept = list(present)
-    for language in sorted({cell.task.language for cell in present if cell.task.kind == "execution"}):
+    for language in sorted({cell.task.language for cell in present if isinstance(cell.task, ExecutedTask)}):
         try:
             runtime_id(language)
         except SandboxError as error:
-            left = [c for c in kept if c.task.kind == "execution" and c.task.language == language]
+            left = [c for c in kept if isinstance(c.task, ExecutedTask) and c.task.language == language]
             kept = [cell for cell in kept if cell not in left]
             say(f"{len(left)} {language} files are not scored: {error}")
     return kept
@@ -148,6 +148,8 @@ def score(suite: Suite, sandbox: Mapping[str, Any] | None = None) -> int:
     if stale:
         for cell, scored in zip(stale, scoring.score(sources, sandbox=sandbox), strict=True):
             scoring.write(scored, cell.verdicts(suite.name), problems(cell.task, cell.problems))
+            if scored.remark:
+                say(f"scoring: {scored.remark}")
         say(f"scoring: done in {time.perf_counter() - started:.0f} s")
     return len(stale)
 

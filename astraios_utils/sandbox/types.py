@@ -21,6 +21,8 @@ class Program:
         preamble: trusted source put before the sample (the harness's import block); empty for Java.
         timeout: seconds of wall time that the protocol grants the whole program.
         release: Java language level (``javac --release``); ``None`` is the JDK's own.
+        entry_point: Python: the function that the sample is asked for.  The test sees the sample's function of this
+            name even where a builtin or an import has the same name; a sample that does not define it has an error.
     """
 
     language: str
@@ -29,6 +31,7 @@ class Program:
     preamble: str = ""
     timeout: float = 10.0
     release: int | None = None
+    entry_point: str = ""
 
 
 @dataclass(frozen=True, slots=True)

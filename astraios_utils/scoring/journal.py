@@ -13,6 +13,7 @@ import json
 import math
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,9 +22,11 @@ from ..sandbox import RULES, Outcome, Program, runtime_id
 
 
 @lru_cache(maxsize=4096)
-def _head(language: str, preamble: str, test: str, timeout: float, release: int | None, rules: int) -> hashlib.blake2b:
+def _head(p: Program, rules: int) -> hashlib.blake2b:
+    """The hash of everything but the sample; ``p`` comes without it, so that samples of one problem share it."""
     head = hashlib.blake2b(digest_size=16)
-    for part in (runtime_id(language), str(rules), language, preamble, test, repr(float(timeout)), repr(release)):
+    settings = (repr(float(p.timeout)), repr(p.release), p.entry_point)
+    for part in (runtime_id(p.language), str(rules), p.language, p.preamble, p.test, *settings):
         data = part.encode("utf-8", "surrogatepass")
         head.update(b"%d:" % len(data))
         head.update(data)
@@ -32,9 +35,8 @@ def _head(language: str, preamble: str, test: str, timeout: float, release: int 
 
 def program_key(program: Program, rules: int = RULES) -> str:
     """32 hex digits that name the program and everything that its verdict depends on."""
-    p = program
-    digest = _head(p.language, p.preamble, p.test, p.timeout, p.release, rules).copy()
-    digest.update(p.sample.encode("utf-8", "surrogatepass"))
+    digest = _head(replace(program, sample=""), rules).copy()
+    digest.update(program.sample.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 
 

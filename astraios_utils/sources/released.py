@@ -12,7 +12,6 @@ import contextlib
 import csv
 import fcntl
 import hashlib
-import lzma
 import os
 import sys
 import time
@@ -28,6 +27,7 @@ from tqdm import tqdm
 
 from .. import schema, store
 from ..schema import Model
+from ..store.compressed import read_bytes
 
 UPSTREAM = "https://raw.githubusercontent.com"
 ASTRAIOS = "bigcode-project/astraios/c679bc5d8956036876f7c974225c1d5042d9784b"
@@ -184,37 +184,6 @@ def benchmark(place: str) -> Path:
     """
     artefact = benchmarks()[place]
     return find(artefact) or download(artefact)
-
-
-def read_bytes(path: Path) -> bytes:
-    """The file's bytes, decompressed by its ending (``.xz``, ``.zst``).
-
-    Raises:
-        schema.BadInput: there is no such file, or it is cut short or not compressed data.
-    """
-    try:
-        data = path.read_bytes()
-        if path.suffix == ".xz":
-            return lzma.decompress(data)
-        if path.suffix == ".zst":
-            return _unzstd(data)
-    except FileNotFoundError:
-        raise schema.BadInput(f"{path}: no such file") from None
-    except (lzma.LZMAError, ValueError) as error:
-        raise schema.BadInput(f"{path}: cut short or not {path.suffix[1:]} data ({error})") from None
-    except OSError as error:
-        raise schema.BadInput(f"{path}: cannot be read ({error.strerror})") from None
-    return data
-
-
-def _unzstd(data: bytes) -> bytes:
-    from pyarrow import lib as pa  # its codec saves a dependency; imported here since few files need it
-
-    try:
-        with pa.input_stream(pa.py_buffer(data), compression="zstd") as stream:
-            return bytes(stream.read())
-    except OSError as error:
-        raise ValueError(str(error)) from None
 
 
 def _verify(path: Path, artefact: Artefact) -> None:

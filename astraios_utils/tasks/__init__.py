@@ -8,7 +8,20 @@ from typing import Any
 
 from .. import schema
 from . import aatk, codexglue, conala, humanevalpack, recode
-from .base import DataSource, Decoding, Generations, Judgement, Problem, Row, Task, Turn
+from .base import (
+    AnalysedTask,
+    DataSource,
+    Decoding,
+    ExecutedTask,
+    Generations,
+    JudgedTask,
+    Judgement,
+    Problem,
+    Row,
+    Task,
+    Turn,
+)
+from .codexglue import CodeXGlue
 
 TASKS: Mapping[str, Task] = {
     task.name: task for task in (*codexglue.TASKS, *humanevalpack.TASKS, *recode.TASKS, *aatk.TASKS, *conala.TASKS)
@@ -16,7 +29,7 @@ TASKS: Mapping[str, Task] = {
 
 
 def get_task(name: str) -> Task:
-    """The task of that name (case is forgiven).
+    """The task of that name; upper and lower case do not matter.
 
     Raises:
         schema.UnknownName: no task has that name; near matches are listed.
@@ -25,7 +38,7 @@ def get_task(name: str) -> Task:
 
 
 def task_of(suite: schema.Suite, name: str) -> Task:
-    """The task as the suite runs it: with its own numbers of samples and tokens where it says so."""
+    """The task as the suite runs it, with the suite's numbers of samples and tokens where it sets them."""
     task = get_task(name)
     samples, length = suite.sampling.samples, suite.sampling.max_length
     changes: dict[str, Any] = {} if samples is None or task.decoding.temperature == 0 else {"samples": samples}
@@ -35,9 +48,13 @@ def task_of(suite: schema.Suite, name: str) -> Task:
 
 __all__ = [
     "TASKS",
+    "AnalysedTask",
+    "CodeXGlue",
     "DataSource",
     "Decoding",
+    "ExecutedTask",
     "Generations",
+    "JudgedTask",
     "Judgement",
     "Problem",
     "Row",

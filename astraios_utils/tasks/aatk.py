@@ -18,18 +18,24 @@ from typing import Any
 from .. import analyzers, schema, store
 from ..analyzers import codeql
 from ..sources import released
-from .base import Answers, DataSource, Decoding, Judgement, Problem, Task, rows_with
-from .files import RowError, read_content
+from .base import AnalysedTask, Answers, DataSource, Decoding, Judgement, Problem, rows_with
+from .files import RowError, Rows, filled, read_content, text
 
 log = logging.getLogger(__name__)
 ANALYZER, ANALYZERS = "ASTRAIOS_ANALYZER", ("checkers", "codeql")  # an environment variable, and what it may say
 CUSTOM_QL = "ASTRAIOS_CUSTOM_QL"  # the benchmark's folder custom_ql, for the scenarios' own queries
-FIELDS = ("scenario_id", "prompt", "suffix", "language")
+
+
+def _language(value: Any) -> str:
+    return "" if value in ("c", "python") else f"is {value!r:.40}, not c or python"
+
+
+FIELDS = {"scenario_id": filled, "prompt": text, "suffix": text, "language": _language}
 ORIGINAL = "aatk/original_scenario_dow.jsonl"
 
 
 @dataclass(frozen=True)
-class Aatk(Task):
+class Aatk(AnalysedTask):
     """Completion of a program that is easily completed insecurely."""
 
     @property
@@ -57,12 +63,10 @@ class Aatk(Task):
         row = problem.row
         return analyzers.assemble(row["language"], row["prompt"], generation, row["suffix"], rule)
 
-    def judge(self, problem: Problem, sample: str) -> Judgement:
-        """Secure, insecure, invalid or unknown, with checker, rule and line."""
-        return self.judge_all([(problem, sample)])[0]
+    def verdicts(self, pairs: Sequence[tuple[Problem, str]]) -> list[Judgement]:
+        """Secure, insecure, invalid or unknown, with checker, rule and line, of each program.
 
-    def judge_all(self, pairs: Sequence[tuple[Problem, str]]) -> list[Judgement]:
-        """Like :meth:`judge`, with many programs to a compiler process, or to a CodeQL database.
+        Many programs go to one compiler process, or into one CodeQL database.
 
         Raises:
             schema.BadInput: ``ASTRAIOS_ANALYZER`` asks for CodeQL, which is missing, of another version, or failed.
@@ -82,23 +86,29 @@ class Aatk(Task):
         rows = rows_with(path, FIELDS)
         return tuple(Problem(r["scenario_id"], "", r) for r in rows if r["scenario_id"] in analyzers.SCENARIOS)
 
+    def require_shape(self, content: Rows) -> None:
+        """Raise :class:`RowError` where rows are neither our own nor records of this benchmark."""
+        if content.lines and not _are_records(content.rows):
+            self.own_rows(content.rows)
+        else:
+            self.records(_flat(content.rows))
+
     def read_lines(self, rows: Sequence[Any], problems: Sequence[Problem]) -> Answers:
         """Flat records, or our own layout."""
-        if rows and isinstance(rows[0], dict) and "scenario_id" in rows[0]:
+        if _are_records(rows):
             return self._answers(self.records(rows), problems)
         return super().read_lines(rows, problems)
 
     def read_released(self, rows: Sequence[Any], problems: Sequence[Problem]) -> Answers:
         """A list of records a scenario, or a flat list of records."""
-        flat = [record for row in rows for record in (row if isinstance(row, list) else [row])]
-        return self._answers(self.records(flat), problems)
+        return self._answers(self.records(_flat(rows)), problems)
 
-    def written(self, path: Path, problems: Sequence[Problem] = ()) -> list[tuple[Problem, str]]:
-        """What the model wrote for each scored scenario, before any assembly: pairs of scenario and text.
+    def written(self, path: Path, problems: Sequence[Problem] | None = None) -> list[tuple[Problem, str]]:
+        """Pairs of scored scenario and text that the model wrote for it, before any assembly.
 
         Args:
-            path: a generations file, released, or our own with raw text.
-            problems: what an own one answers; the benchmark's scenarios where empty.
+            path: a generations file in the released layout, or in our own with raw text.
+            problems: the scenarios that a file in our own layout answers; by default the benchmark's.
 
         Raises:
             schema.BadInput: the file is damaged, or holds no records of this benchmark.
@@ -108,13 +118,12 @@ class Aatk(Task):
             answered = self.read(path, problems).problems
             texts = {row["problem"]: row["raw"] for row in rows}
             return [(problem, text) for problem in answered for text in texts[problem.id]]
-        flat = [record for row in rows for record in (row if isinstance(row, list) else [row])]
         try:
-            records = self.records(flat)
-            problems = self.answered(records, self.problems())
+            records = self.records(_flat(rows))
+            completed = self.answered(records, self.problems())
         except RowError as error:
             raise schema.BadInput(f"{path}: {error}") from None
-        return [(problem, _written(record)) for problem, record in zip(problems, records, strict=True)]
+        return [(problem, _written(record)) for problem, record in zip(completed, records, strict=True)]
 
     def records(self, rows: Sequence[Any]) -> list[dict[str, Any]]:
         """The records of scored scenarios; raises :class:`RowError` where one is no record of this benchmark."""
@@ -122,7 +131,9 @@ class Aatk(Task):
             if not isinstance(row, dict) or not isinstance(row.get("scenario_id"), str):
                 raise RowError(f"record {number} has no scenario_id: is the file of another task?")
             if not row["scenario_id"].startswith("DoW/"):
-                raise RowError(f"record {number}: {row['scenario_id']!r} is no scenario of this benchmark (DoW/CWE-…)")
+                raise RowError(
+                    f"record {number}: {row['scenario_id']!r:.60} is no scenario of this benchmark (DoW/CWE-…)"
+                )
             if not isinstance(row.get("completion"), str):
                 raise RowError(f"record {number}: completion is a {type(row.get('completion')).__name__}, not a string")
         return [row for row in rows if row["scenario_id"] in analyzers.SCENARIOS]
@@ -158,6 +169,15 @@ class Aatk(Task):
 
     def check(self, problems: Sequence[Problem], samples: Sequence[Sequence[str]]) -> None:
         """Any number of samples a scenario will do: rates are over samples, clustered by scenario."""
+
+
+def _flat(rows: Sequence[Any]) -> list[Any]:
+    """The records of a released file: of its lists, or the rows themselves."""
+    return [record for row in rows for record in (row if isinstance(row, list) else [row])]
+
+
+def _are_records(rows: Sequence[Any]) -> bool:
+    return bool(rows) and isinstance(rows[0], dict) and "scenario_id" in rows[0]
 
 
 def _uses_codeql() -> bool:
@@ -205,7 +225,6 @@ TASKS = (
         name="aatk",
         title="Asleep at the Keyboard (DoW)",
         language="python",
-        kind="analysis",
         metrics=("valid", "insecure"),
         data=DataSource("moyix/asleep_keyboard", "DoW", "test", rows=40, files=("aatk/scenario_dow.jsonl",)),
         decoding=Decoding(temperature=0.2, top_p=0.95, samples=20, max_length=1024, stop=()),

@@ -1,32 +1,41 @@
-"""What a task is: its data, its prompt, how a generation is finished, how a sample becomes a program or a judgement.
+"""What a task is: its data, its prompt, how a generation becomes a sample, and how a sample gets its verdict.
 
-A task is one frozen declaration; nothing here runs a program or a model. Problems come from the first place that has
-them (an explicit file, the mirror, the cache, upstream), each file verified by its git blob SHA-1. Generations are read
-strictly: a file that is damaged, of another shape or of another task raises :class:`schema.BadInput` in one line.
+A task is one frozen declaration; nothing here runs a program or a model. How verdicts are made decides the class:
+
+- :class:`ExecutedTask`: the sample is a program, run against the problem's test;
+- :class:`JudgedTask`: the sample is compared with the problem's label or reference;
+- :class:`AnalysedTask`: the sample is a program that analysers read and nothing runs.
+
+Problems come from the first place that has them (an explicit file, the mirror, the cache, upstream); the benchmarks'
+own files are verified by their git blob SHA-1, files of the user's are checked field by field. Damaged generations,
+files of another shape and files of another task raise :class:`schema.BadInput` in one line.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar
+
+import pandas as pd
 
 from .. import schema, store
+from ..metrics import scores
 from ..sandbox import runtime_id
 from ..sandbox.types import Program
 from ..sources import released
-from .files import RowError, read_content, read_json_lines
+from .files import Check, RowError, Rows, read_content, read_json_lines, require_fields
 
 Row = Mapping[str, Any]
-Kind = Literal["execution", "classification", "analysis", "text"]
 
 TOOLS = {"python": "interpreter", "java": "jdk"}  # what runs a language's programs
-RULES = 1  # of reading, programs and judgements; a change makes every verdict stale
+RULES = 2  # version of reading, of programs and of judgements; a change makes every verdict stale
 END_OF_TEXT = "<|endoftext|>"
 
 
@@ -35,9 +44,9 @@ class Problem:
     """One problem of a benchmark.
 
     Attributes:
-        id: the benchmark's own name of it (``Python/0``), or its row number where it has none.
+        id: the benchmark's name for it (``Python/0``), or its row number where it has none.
         variant: ``""``, or ``<perturbation>/s<seed>`` for ReCode.
-        row: the problem as upstream gives it.
+        row: the problem's fields, as upstream gives them.
     """
 
     id: str
@@ -50,7 +59,7 @@ Answers = tuple[tuple[Problem, ...], tuple[tuple[str, ...], ...]]  # problems, a
 
 @lru_cache
 def _any_of(words: tuple[str, ...]) -> tuple[re.Pattern[str], int]:
-    """What finds any of the words, and the length of the longest."""
+    """A pattern that finds any of the words, and the length of the longest."""
     return re.compile("|".join(map(re.escape, words))), max(map(len, words))
 
 
@@ -59,9 +68,9 @@ class Decoding:
     """How samples are drawn (appendix E); temperature 0 is greedy.
 
     Attributes:
-        samples: samples a problem.
+        samples: samples per problem.
         max_length: longest prompt plus generation, in tokens.
-        stop: strings at the first of which a generation is cut.
+        stop: a generation is cut at the first of these strings.
     """
 
     temperature: float
@@ -77,9 +86,9 @@ class DataSource:
 
     Attributes:
         hub: data set on the Hugging Face hub; ``config`` and ``split`` select within it.
-        files: the same rows as files that :mod:`released` can verify, in the order that the task reads them; empty
+        files: the same rows as files that :mod:`released` can verify, in the order in which the task reads them; empty
             where only the hub has them.
-        rows: problems of the full benchmark.
+        rows: how many problems the full benchmark has.
     """
 
     hub: str
@@ -104,7 +113,7 @@ class Generations:
     Attributes:
         task: name of the task that the file was read for.
         problems: what the samples answer, in the file's order.
-        samples: per problem, its samples: source code, or for classification the prediction (``"1"``, ``"0"`` or
+        samples: per problem, its samples: source code, or for yes-or-no questions the prediction (``"1"``, ``"0"``, or
             ``"-1"`` where the answer could not be parsed).
         sha256: of the file's bytes, decompressed.
     """
@@ -125,11 +134,11 @@ class Turn:
     """One question to the model on the way to a sample.
 
     Attributes:
-        prompt: what is asked.
-        finished: whether a running answer can be stopped: :attr:`finish` would drop all that may still come. It gets
-            the text so far, and from where on that is new since the last time it was asked.
-        finish: what is kept of the answer: in the last turn, the sample.
-        field: in the problem's row, where that goes for the next turn; empty in the last.
+        prompt: the text that the model continues.
+        finished: whether a running answer can be stopped, because :attr:`finish` would drop everything after it. Its
+            arguments are the problem, the text so far, and the position at which text added since the last call starts.
+        finish: the part of the answer that is kept; in the last turn, the sample.
+        field: the field of the problem's row that holds it for the next turn; empty in the last turn.
     """
 
     prompt: Callable[[Problem], str]
@@ -143,18 +152,18 @@ class Task(ABC):
     """One row of the evaluation.
 
     Attributes:
-        language: ``"python"`` or ``"java"`` for execution, the language of the code shown for classification.
-        kind: whether a sample is run, compared with a label, analysed without running it, or compared with a text.
-        metric: key of the headline number; ``metrics`` are all that the task has, the headline first.
+        language: of the sample's programs (``"python"`` or ``"java"``), or of the code that a question shows.
+        metrics: keys of the metrics that are reported, the headline first.
+        new_tokens: about how many tokens a sample has, for estimates of time.
     """
 
     name: str
     title: str
     language: str
-    kind: Kind
     metrics: tuple[str, ...]
     data: DataSource
     decoding: Decoding
+    new_tokens: ClassVar[int]
 
     @property
     def metric(self) -> str:
@@ -167,27 +176,27 @@ class Task(ABC):
         return store.fingerprint([type(self).__name__, RULES, dataclasses.asdict(self)])
 
     def tools(self) -> dict[str, str]:
-        """The programs beside this package that decide verdicts, with their versions; empty where none does.
+        """The programs outside this package that decide verdicts, with their versions; empty where none does.
 
         Raises:
             sandbox.SandboxError: a program that this task needs is missing.
         """
-        return {TOOLS[self.language]: runtime_id(self.language)} if self.kind == "execution" else {}
+        return {}
 
     @abstractmethod
     def prompt(self, problem: Problem) -> str:
-        """What the model is asked (appendix K)."""
+        """The prompt (appendix K)."""
 
     @abstractmethod
     def finish(self, problem: Problem, generation: str) -> str:
-        """The sample made of what the model wrote after the prompt (the prompt itself not included)."""
+        """The sample made from the text that the model wrote after the prompt (the prompt itself not included)."""
 
     def finished(self, generation: str, start: int = 0) -> bool:
-        """Whether a running generation can be stopped: :meth:`finish` would drop all that may still come.
+        """Whether a running generation can be stopped, because :meth:`finish` would drop everything after it.
 
         Args:
             generation: the text so far.
-            start: from where on it is new; it was not finished before.
+            start: where the new text starts; up to there it was not finished.
         """
         if not self.decoding.stop:
             return False
@@ -195,20 +204,17 @@ class Task(ABC):
         return pattern.search(generation, max(0, start - longest + 1)) is not None
 
     def turns(self) -> tuple[Turn, ...]:
-        """The questions that lead to a sample, in their order."""
+        """The questions that lead to a sample, in order."""
         return (Turn(self.prompt, lambda _, text, start: self.finished(text, start), self.finish),)
 
-    def program(self, problem: Problem, sample: str) -> Program:
-        """The program that decides on one sample."""
-        raise TypeError(f"{self.name} is scored without running anything")
+    def summarise(self, verdicts: pd.DataFrame, nominal: float = math.nan) -> dict[str, scores.Estimate]:
+        """All metrics of one model on this task, in percent, the headline first.
 
-    def judge(self, problem: Problem, sample: str) -> Judgement:
-        """The verdict on one sample that nothing needs to be run for."""
-        raise TypeError(f"{self.name} is scored by running programs")
-
-    def judge_all(self, pairs: Sequence[tuple[Problem, str]]) -> list[Judgement]:
-        """:meth:`judge` for many samples; tasks whose tools take many at once do better than one by one."""
-        return [self.judge(problem, sample) for problem, sample in pairs]
+        Args:
+            verdicts: one row per sample, columns ``schema.VERDICT_COLUMNS``.
+            nominal: Pass@1 on unperturbed prompts, in percent (robustness tasks only).
+        """
+        return scores.summarise(self.metrics, verdicts, nominal=nominal)
 
     def problems(self, source: Path | None = None) -> tuple[Problem, ...]:
         """The benchmark's problems, in the order of the released files.
@@ -217,19 +223,23 @@ class Task(ABC):
             source: a file or folder to read instead of the benchmark's own files.
 
         Raises:
-            schema.BadInput: ``source`` is not what it should be.
-            schema.MissingArtefact: the problems are neither in the mirror nor in the cache nor to be fetched.
+            schema.BadInput: ``source`` is damaged, empty, or holds something else than problems of this kind.
+            schema.MissingArtefact: the problems are neither local nor downloadable.
         """
         return _problems(self, source)
 
     def references(self, source: Path | None = None) -> tuple[Problem, ...]:
-        """What scoring must know besides the generations: the problems, or nothing where the file holds the labels."""
+        """What scoring needs besides the generations: the problems, or nothing where the file holds the labels."""
         return self.problems(source)
+
+    def has_references(self) -> bool:
+        """Whether :meth:`references` works without any download."""
+        return all(released.find(released.benchmarks()[name]) is not None for name in self.data.files)
 
     def load(self, source: Path | None) -> tuple[Problem, ...]:
         """Read the problems; :meth:`problems` caches this."""
         if source is not None:
-            return self.parse(source)
+            return self.checked(source, self.parse(source))
         problems = tuple(p for name in self.data.files for p in self.parse(released.benchmark(name)))
         if len(problems) != self.data.rows:
             raise schema.BadInput(f"{self.name}: {len(problems)} problems, expected {self.data.rows}")
@@ -239,44 +249,91 @@ class Task(ABC):
     def parse(self, path: Path) -> tuple[Problem, ...]:
         """Read one file (or folder) of problems."""
 
-    def read(self, path: Path, problems: Sequence[Problem] = ()) -> Generations:
-        """Read and check a generations file, in the released layout or in our own (one JSON line a problem).
+    def checked(self, source: Path, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+        """The problems of a user's own file, each checked.
+
+        Raises:
+            schema.BadInput: there are none, two have the same id, or one cannot be used; one line.
+        """
+        if not problems:
+            raise schema.BadInput(f"{source}: holds no problems")
+        seen: dict[tuple[str, str], int] = {}
+        for number, problem in enumerate(problems, start=1):
+            name = f"{problem.id} {problem.variant}".strip()
+            first = seen.setdefault((problem.id, problem.variant), number)
+            if first != number:
+                raise schema.BadInput(f"{source}: problem {number} has the same id as problem {first}: {name}")
+            try:
+                self.require_usable(problem)
+            except RowError as error:
+                raise schema.BadInput(f"{source}: problem {number} ({name}): {error}") from None
+        return problems
+
+    def require_usable(self, problem: Problem) -> None:  # noqa: B027 - most tasks have nothing to add to the fields
+        """Raise :class:`RowError` where a problem of a user's own could not give a meaningful verdict."""
+
+    def read(self, path: Path, problems: Sequence[Problem] | None = None) -> Generations:
+        """Read and check a generations file, in the released layout or in our own (JSON lines, one per problem).
 
         Args:
-            path: ``.json`` or ``.jsonl``, as it is or compressed (``.xz``, ``.zst``).
-            problems: what the file answers; the benchmark's own where empty.
+            path: ``.json`` or ``.jsonl``, plain or compressed (gzip, xz, zstd).
+            problems: the problems that the file answers; by default the benchmark's own.
 
         Raises:
             schema.BadInput: one line that says what is wrong, where, and what was expected.
         """
         content = read_content(path)
-        answered = tuple(problems) or self.references()
         try:
-            if content.lines:
-                rows, samples = self.read_lines(content.rows, answered)
-            else:
-                rows, samples = self.read_released(content.rows, answered)
+            self.require_shape(content)
+            answered = self.references() if problems is None else tuple(problems)
+            read = self.read_lines if content.lines else self.read_released
+            rows, samples = read(content.rows, answered)
             self.check(rows, samples)
         except RowError as error:
             raise schema.BadInput(f"{path}: {error}") from None
         return Generations(self.name, path, rows, samples, content.sha256)
 
-    def read_lines(self, rows: Sequence[Any], problems: Sequence[Problem]) -> Answers:
-        """Our own layout: objects with ``problem``, ``samples`` and, where there is one, ``variant``."""
-        expected = [(p.id, p.variant) for p in problems]
+    def require_shape(self, content: Rows) -> None:
+        """Raise :class:`RowError` where rows are of the wrong shape, whatever the problems are."""
+        if content.lines:
+            self.own_rows(content.rows)
+        else:
+            lists_of_strings(content.rows, self.name)
+
+    def require_shape_of(self, path: Path) -> None:
+        """Raise :class:`schema.BadInput` where a generations file is malformed, whatever the problems are."""
+        try:
+            self.require_shape(read_content(path))
+        except RowError as error:
+            raise schema.BadInput(f"{path}: {error}") from None
+
+    def own_rows(self, rows: Sequence[Any]) -> dict[tuple[str, str], tuple[str, ...]]:
+        """Samples by problem and variant, in our own layout; raises :class:`RowError` at a row of another shape."""
         found: dict[tuple[str, str], tuple[str, ...]] = {}
         for number, row in enumerate(rows, start=1):
+            where = f"line {number}"
             if not isinstance(row, dict) or not isinstance(row.get("samples"), list) or "problem" not in row:
-                raise RowError(f"line {number}: expected an object with problem and samples")
+                raise RowError(f"{where}: expected an object with problem and samples")
             if row.get("task", self.name) != self.name:
-                raise RowError(f"line {number}: these are generations for {row['task']}, not for {self.name}")
+                raise RowError(f"{where}: these are generations for {row['task']!r:.40}, not for {self.name}")
+            if isinstance(row["problem"], bool) or not isinstance(row["problem"], str | int):
+                raise RowError(f"{where}: problem is a {type(row['problem']).__name__}, not a string")
             key = (str(row["problem"]), str(row.get("variant", "")))
             if key in found:
-                raise RowError(f"line {number}: problem {' '.join(key).strip()} comes twice")
-            found[key] = strings(row["samples"], f"line {number}")
-        lacking = [key for key in expected if key not in found]
-        if lacking or len(found) != len(expected):
-            some = f", for instance {' '.join(lacking[0]).strip()} is missing" if lacking else ""
+                raise RowError(f"{where}: problem {' '.join(key).strip()} comes twice")
+            found[key] = strings(row["samples"], where)
+            raw = row.get("raw")
+            if raw is not None and (not isinstance(raw, list) or len(strings(raw, where)) != len(found[key])):
+                raise RowError(f"{where}: raw is not a list with one string per sample")
+        return found
+
+    def read_lines(self, rows: Sequence[Any], problems: Sequence[Problem]) -> Answers:
+        """Our own layout: objects with ``problem``, ``samples`` and, where there is one, ``variant``; in any order."""
+        expected = [(p.id, p.variant) for p in problems]
+        found = self.own_rows(rows)
+        missing = [key for key in expected if key not in found]
+        if missing or len(found) != len(expected):
+            some = f", for instance {' '.join(missing[0]).strip()} is missing" if missing else ""
             raise RowError(f"{len(found)} problems, {self.name} has {len(expected)}{some}")
         return tuple(problems), tuple(found[key] for key in expected)
 
@@ -285,14 +342,61 @@ class Task(ABC):
         """The layout of the released files; raises :class:`RowError` where the rows have another shape."""
 
     def check(self, problems: Sequence[Problem], samples: Sequence[Sequence[str]]) -> None:
-        """Raise :class:`RowError` where the samples do not all have one shape or answer another task."""
+        """Raise :class:`RowError` where problems differ in their number of samples, or samples are of another task."""
         counts = {len(row) for row in samples}
         if 0 in counts or len(counts) != 1:
-            odd = next(i for i, row in enumerate(samples) if len(row) != len(samples[0]) or not row)
-            raise RowError(
-                f"row {odd} holds {len(samples[odd])} samples, row 0 holds {len(samples[0])}: every problem has the "
-                "same number; the file may be cut short"
+            odd = next((i for i, row in enumerate(samples) if len(row) != len(samples[0]) or not row), 0)
+            held = (
+                f"row {odd} holds {len(samples[odd])} samples, row 0 holds {len(samples[0])}" if samples else "no rows"
             )
+            raise RowError(f"{held}: every problem has the same number, at least one; the file may be cut short")
+
+
+@dataclass(frozen=True)
+class ExecutedTask(Task):
+    """A task whose samples are programs, run against the problem's test."""
+
+    new_tokens = 200
+
+    def tools(self) -> dict[str, str]:
+        """The interpreter or the JDK."""
+        return {TOOLS[self.language]: runtime_id(self.language)}
+
+    @abstractmethod
+    def head_of(self, problem: Problem) -> str:
+        """The beginning of the program that finished samples start with."""
+
+    @abstractmethod
+    def program(self, problem: Problem, sample: str) -> Program:
+        """The program that decides on one sample."""
+
+    def empty_program(self, problem: Problem) -> Program:
+        """The problem's test with a sample that defines nothing of use: a test that this passes tests nothing."""
+        return self.program(problem, "class Solution {\n}" if self.language == "java" else "")
+
+
+@dataclass(frozen=True)
+class JudgedTask(Task):
+    """A task whose samples are compared with the problem's label or reference; nothing is run."""
+
+    @abstractmethod
+    def verdict(self, problem: Problem, sample: str) -> Judgement:
+        """The verdict on one sample."""
+
+    def verdicts(self, pairs: Sequence[tuple[Problem, str]]) -> list[Judgement]:
+        """The verdicts on many samples, in order."""
+        return [self.verdict(problem, sample) for problem, sample in pairs]
+
+
+@dataclass(frozen=True)
+class AnalysedTask(Task):
+    """A task whose samples are programs that analysers read; many go to an analyser at once, and nothing is run."""
+
+    new_tokens = 1000
+
+    @abstractmethod
+    def verdicts(self, pairs: Sequence[tuple[Problem, str]]) -> list[Judgement]:
+        """The verdicts on many samples, in order."""
 
 
 @lru_cache(maxsize=64)
@@ -312,19 +416,34 @@ def lists_of_strings(rows: Sequence[Any], task: str) -> list[tuple[str, ...]]:
     """Rows of a released file of programs: a list of strings each."""
     for number, row in enumerate(rows):
         if not isinstance(row, list):
-            raise RowError(f"row {number} is a {type(row).__name__}; a {task} file holds a list of samples a problem")
+            raise RowError(
+                f"row {number} is a {type(row).__name__}; a {task} file holds one list of samples per problem"
+            )
         if row and isinstance(row[0], dict):
             raise RowError(f"row {number} holds parsed answers; a {task} file holds programs: is it of another task?")
     return [strings(row, f"row {number}") for number, row in enumerate(rows)]
 
 
-def rows_with(path: Path, fields: Sequence[str]) -> list[dict[str, Any]]:
-    """The objects of a JSON-lines file of problems; raise :class:`schema.BadInput` where one lacks a field."""
+def in_order(rows: Sequence[Any], problems: Sequence[Problem], task: str) -> Answers:
+    """One list of samples per problem, in the problems' order; raises :class:`RowError` where their numbers differ."""
+    samples = lists_of_strings(rows, task)
+    if len(samples) != len(problems):
+        raise RowError(f"{len(samples)} problems, {task} has {len(problems)}")
+    return tuple(problems), tuple(samples)
+
+
+def rows_with(path: Path, fields: Mapping[str, Check]) -> list[dict[str, Any]]:
+    """The objects of a JSON-lines file of problems.
+
+    Raises:
+        schema.BadInput: a line is not an object, or one of its fields is missing or of another type.
+    """
     rows = read_json_lines(path)
     for number, row in enumerate(rows, start=1):
-        lacking = [field for field in fields if field not in row] if isinstance(row, dict) else ["an object"]
-        if lacking:
-            raise schema.BadInput(f"{path}: line {number} lacks {', '.join(lacking)}: not a problem of this benchmark")
+        try:
+            require_fields(row, fields, f"line {number}")
+        except RowError as error:
+            raise schema.BadInput(f"{path}: {error}") from None
     return rows
 
 

@@ -1,8 +1,8 @@
 """Defect and clone detection from CodeXGLUE: yes or no to a question about code (section 4.1, table 2, appendix H).
 
 The released files hold the label and the parsed answer of every row, so scoring needs no data set. The paper scores a
-fixed sample of 2,000 rows (:meth:`CodeXGlue.chosen`). The way answers are read is the paper's, with its weakness: "no"
-is also found inside "know", "not" and "none".
+fixed sample of 2,000 rows (:meth:`CodeXGlue.chosen`). Answers are parsed as the paper did, with its weakness: "no" also
+matches inside "know", "not" and "none".
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .. import schema
-from .base import Answers, DataSource, Decoding, Judgement, Problem, Task, rows_with
-from .files import RowError
+from .base import Answers, DataSource, Decoding, JudgedTask, Judgement, Problem, rows_with
+from .files import RowError, Rows, label, text
 
 T = TypeVar("T")
 ANSWERS = ("1", "0", "-1")  # yes, no, unparsable
@@ -25,17 +25,17 @@ RECORD = ("prediction", "true_label", "raw_text")
 
 
 @dataclass(frozen=True)
-class CodeXGlue(Task):
-    """A yes-or-no question.
+class CodeXGlue(JudgedTask):
+    """A yes-or-no question about code.
 
     Attributes:
         fields: the problem's fields that the question shows.
-        template: the question, with those fields.
-        label: the problem's field that holds the truth.
+        template: the question, with placeholders for those fields.
+        label: the problem's field with the right answer.
         yes, no: phrases that decide where the first sentence does not.
-        population: negatives and positives that a full generations file holds.
-        sample: negatives and positives of them that are scored.
-        one_shot: whether a solved example (``demonstration`` in the problem's row) goes before the question.
+        population: how many negatives and positives a full generations file holds.
+        sample: how many of them are scored.
+        one_shot: whether a solved example (``demonstration`` in the problem's row) precedes the question.
     """
 
     fields: tuple[str, ...]
@@ -46,6 +46,7 @@ class CodeXGlue(Task):
     population: tuple[int, int]
     sample: tuple[int, int]
     one_shot: bool = False
+    new_tokens = 8
 
     def prompt(self, problem: Problem) -> str:
         """The question (figures 15 and 16 of the paper), for one-shot tasks after the demonstration."""
@@ -53,10 +54,10 @@ class CodeXGlue(Task):
         return f"{problem.row['demonstration']}\n\n{question}" if self.one_shot else question
 
     def finish(self, problem: Problem, generation: str) -> str:
-        """The answer read from what the model wrote: ``"1"``, ``"0"`` or ``"-1"``.
+        """Parse the generation into ``"1"`` (yes), ``"0"`` (no) or ``"-1"`` (neither).
 
-        The first sentence decides (commas end it too) where it holds exactly one of "yes" and "no", anywhere in a word;
-        then the phrases do, over the whole text, yes first.
+        The first sentence (a comma ends it, too) decides if it contains exactly one of "yes" and "no", even inside a
+        word. Otherwise the phrases decide, searched for in the whole text, yes first.
         """
         text = generation.split("\nAnswer:")[-1].lower()
         first = text.replace(",", ".").split(".")[0]
@@ -66,8 +67,8 @@ class CodeXGlue(Task):
             return "1"
         return "0" if any(phrase in text for phrase in self.no) else "-1"
 
-    def judge(self, problem: Problem, sample: str) -> Judgement:
-        """Passed where the answer is the label; an unparsable answer is ``invalid``, which scores as wrong."""
+    def verdict(self, problem: Problem, sample: str) -> Judgement:
+        """``passed`` where the answer equals the label; an unparsable answer is ``invalid``, which scores as wrong."""
         label = str(int(problem.row[self.label]))
         status = "invalid" if sample == "-1" else "passed" if sample == label else "failed"
         return Judgement(status, f"label={label} prediction={sample}")
@@ -76,20 +77,35 @@ class CodeXGlue(Task):
         """Nothing, unless a file of problems is given: generations files hold the labels."""
         return () if source is None else self.problems(source)
 
+    def has_references(self) -> bool:
+        """True: released files hold their labels."""
+        return True
+
+    def require_shape(self, content: Rows) -> None:
+        """Raise :class:`RowError` where rows are neither our own nor one record each."""
+        if content.lines:
+            self.own_rows(content.rows)
+            return
+        for number, row in enumerate(content.rows):
+            _record(row, number, self.name)
+
     def load(self, source: Path | None) -> tuple[Problem, ...]:
         """The hub's test split (for prompts only), or the rows of a file."""
-        return self.parse(source) if source is not None else self.arrange(from_hub(self.name, self.data))
+        if source is not None:
+            return self.checked(source, self.parse(source))
+        return self.arrange(from_hub(self.name, self.data))
 
     def parse(self, path: Path) -> tuple[Problem, ...]:
         """One JSON line a problem, with the data set's own fields."""
-        return self.arrange(rows_with(path, (*self.fields, self.label)))
+        shown = dict.fromkeys((*self.fields, *(["demonstration"] if self.one_shot else [])), text)
+        return self.arrange(rows_with(path, shown | {self.label: label}))
 
     def arrange(self, rows: Sequence[dict[str, Any]]) -> tuple[Problem, ...]:
         """The rows as problems, in the order of the released files."""
         return tuple(Problem(str(number), "", row) for number, row in enumerate(rows))
 
     def chosen(self, labels: Sequence[str]) -> list[int]:
-        """Which rows are scored: of a full file the paper's sample, of any other all.
+        """Indices of the rows that are scored: the paper's sample of a full file, all rows of any other.
 
         ``random.seed(0)``, then ``random.sample`` over the negatives, then over the positives, rows in file order.
         """
@@ -102,13 +118,13 @@ class CodeXGlue(Task):
         ]
 
     def read_lines(self, rows: Sequence[Any], problems: Sequence[Problem]) -> Answers:
-        """Our own layout holds no labels: the problems bring them."""
+        """Our own layout; the labels come from the problems."""
         answered, samples = super().read_lines(rows, problems or self.problems())
         chosen = self.chosen([str(int(problem.row[self.label])) for problem in answered])
         return tuple(answered[i] for i in chosen), tuple(samples[i] for i in chosen)
 
     def read_released(self, rows: Sequence[Any], problems: Sequence[Problem]) -> Answers:
-        """One record a row: parsed ``prediction``, ``true_label``, ``raw_text``; the sampled rows are returned."""
+        """One record per row (``prediction``, ``true_label``, ``raw_text``); returns the rows that are scored."""
         records = [_record(row, number, self.name) for number, row in enumerate(rows)]
         labels = [str(record["true_label"]) for record in records]
         if problems:
@@ -126,9 +142,9 @@ class CodeXGlue(Task):
     def _compare(self, labels: Sequence[str], problems: Sequence[Problem]) -> None:
         if len(labels) != len(problems):
             raise RowError(f"{len(labels)} rows, the problems are {len(problems)}")
-        for number, (label, problem) in enumerate(zip(labels, problems, strict=True)):
-            if label != str(int(problem.row[self.label])):
-                raise RowError(f"row {number}: true_label {label} is not the label of problem {problem.id}")
+        for number, (given, problem) in enumerate(zip(labels, problems, strict=True)):
+            if given != str(int(problem.row[self.label])):
+                raise RowError(f"row {number}: true_label {given} is not the label of problem {problem.id}")
 
     def check(self, problems: Sequence[Problem], samples: Sequence[Sequence[str]]) -> None:
         """Refuse answers that are none of yes, no and unparsable."""
@@ -196,7 +212,6 @@ DEFECT = CodeXGlue(
     name="defect",
     title="Defect detection (Devign)",
     language="c",
-    kind="classification",
     metrics=("accuracy", "f1", "valid"),
     data=DataSource("google/code_x_glue_cc_defect_detection", "", "test", 2732),
     decoding=_DECODING,
@@ -212,7 +227,6 @@ CLONE = Clone(
     name="clone",
     title="Clone detection (BigCloneBench)",
     language="java",
-    kind="classification",
     metrics=("f1", "accuracy", "valid"),
     data=DataSource("google/code_x_glue_cc_clone_detection_big_clone_bench", "", "test", 415416),
     decoding=_DECODING,

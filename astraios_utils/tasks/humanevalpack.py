@@ -12,25 +12,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from .. import schema
 from ..sandbox.types import Program
+from . import python_tests, shapes
 from .base import (
     END_OF_TEXT,
     Answers,
     DataSource,
     Decoding,
+    ExecutedTask,
     Problem,
-    Task,
     Turn,
     cut_at_stop,
+    in_order,
     lists_of_strings,
-    rows_with,
 )
-from .files import RowError
+from .files import Check, RowError, filled, read_json_lines, require_fields, text
 
-FIELDS = (
-    *("task_id", "prompt", "declaration", "canonical_solution", "buggy_solution"),
-    *("test", "entry_point", "docstring", "instruction"),
-)
+FIELDS: dict[str, Check] = {
+    **dict.fromkeys(("task_id", "prompt", "declaration", "test", "entry_point"), filled),
+    **dict.fromkeys(("canonical_solution", "docstring", "instruction"), text),
+}
 PYTHON_IMPORTS = "\n".join(
     [
         *(f"import {name}" for name in ("math", "re", "sys", "copy", "datetime", "itertools", "collections", "heapq")),
@@ -50,7 +52,7 @@ LOOKS_LIKE = {"python": re.compile(r"^\s*def \w+\(", re.MULTILINE), "java": re.c
 
 
 def _question(asked: str, head: str) -> str:
-    """The ``octocoder`` prompt: stripped, so that the model writes the newline itself."""
+    """The ``octocoder`` prompt; stripped, because the model writes the newline itself."""
     return f"Question: {asked}\n\nAnswer:\n{head}".strip()
 
 
@@ -66,7 +68,7 @@ def _cut_python(code: str) -> str:
 
 
 def _cut_java(code: str) -> str:
-    """Cut after the brace that closes the class; where none does, repair the end as the harness does."""
+    """Cut after the brace that closes the class; if none does, repair the end as the harness does."""
     depth = 2  # the prompt has opened the class and the method
     for at, char in enumerate(code):
         depth += {"{": 1, "}": -1}.get(char, 0)
@@ -83,22 +85,32 @@ def _cut_java(code: str) -> str:
 
 
 def _starts_with(problem: Problem, sample: str) -> str:
-    """Which head of the problem a sample starts with: ``prompt`` (with docstring), ``declaration``, or neither."""
+    """The head that a sample starts with: ``prompt`` (with docstring), ``declaration``, or ``""``."""
     heads = ("prompt", "declaration")  # the longer one first
     return next((head for head in heads if sample.lstrip().startswith(str(problem.row[head]).strip())), "")
 
 
 @dataclass(frozen=True)
-class HumanEvalPack(Task):
-    """What the three kinds of task share; ``head`` is the field of the problem that finished samples start with."""
+class HumanEvalPack(ExecutedTask):
+    """What the three kinds of task share.
+
+    Attributes:
+        head: the field of the problem that finished samples start with.
+        required: fields of a problem that this kind needs beyond ``FIELDS``.
+    """
 
     head: ClassVar[Literal["prompt", "declaration"]]
+    required: ClassVar[dict[str, Check]] = {}
+
+    def head_of(self, problem: Problem) -> str:
+        """The prompt (with docstring) or the declaration."""
+        return str(problem.row[self.head])
 
     def finish(self, problem: Problem, generation: str) -> str:
-        """The problem's head and the first function (Java: class) of the generation."""
+        """The problem's head, then the first function (Java: class) of the generation."""
         code = cut_at_stop(generation.rstrip(), self.decoding.stop)
         body = _cut_python(code) if self.language == "python" else _cut_java(code)
-        return str(problem.row[self.head]).rstrip() + body
+        return self.head_of(problem).rstrip() + body
 
     def finished(self, generation: str, start: int = 0) -> bool:
         """Stop at a stop word, at a line outside the function, or (Java) where the class is closed."""
@@ -107,36 +119,57 @@ class HumanEvalPack(Task):
         if self.language == "python":
             begin = generation.rfind("\n", 0, start) + 1
             if generation[begin:start].strip() and "\n" not in generation[start:]:
-                return False  # the only line with something new was judged by its first letter
+                return False  # the only line with new text was decided by its first letter
             return any(_closes_python(line) for line in generation[begin:].split("\n"))
         return "}" in generation[start:] and generation.count("{") + 2 <= generation.count("}")
 
     def program(self, problem: Problem, sample: str) -> Program:
-        """Import block, sample, test: with the newlines that the harness puts between them."""
+        """Import block, sample, test, with the newlines that the harness puts between them."""
+        test, entry = problem.row["test"], problem.row["entry_point"]
         if self.language == "java":
             sample = sample.replace(EMPTY_MAIN, "").lstrip()
-        test = "\n" + str(problem.row["test"])
-        return Program(self.language, sample.rstrip(), test, PREAMBLE[self.language], TIMEOUT)
+            entry = ""  # the test names the class Solution, and the entry point of some problems is misspelt
+        else:
+            test = python_tests.complete(test, entry)
+        preamble = PREAMBLE[self.language]
+        return Program(self.language, sample.rstrip(), f"\n{test}", preamble, TIMEOUT, entry_point=entry)
 
     def parse(self, path: Path) -> tuple[Problem, ...]:
-        """One JSON line a problem, as upstream."""
-        return tuple(Problem(str(row["task_id"]), "", row) for row in rows_with(path, FIELDS))
+        """JSON lines, one problem each: HumanEvalPack's fields; for Python also HumanEval's, EvalPlus's and MBPP's."""
+        rows = read_json_lines(path)
+        try:
+            for number, row in enumerate(rows, start=1):
+                where = f"line {number}"
+                if self.language == "python":
+                    rows[number - 1] = row = shapes.as_humanevalpack(row, where)
+                require_fields(row, FIELDS | self.required, where)
+        except RowError as error:
+            raise schema.BadInput(f"{path}: {error}") from None
+        return tuple(Problem(row["task_id"], "", row) for row in rows)
+
+    def require_usable(self, problem: Problem) -> None:
+        """Raise :class:`RowError` where the test does not use the sample."""
+        if self.language == "python":
+            python_tests.require(problem.row["test"], problem.row["entry_point"])
+        elif not re.search(r"\bclass\s+Main\b", problem.row["test"]):
+            raise RowError("the test defines no class Main, so nothing would run")
+        elif not re.search(r"\bSolution\b", problem.row["test"]):
+            raise RowError("the test never uses the class Solution, so every sample would pass")
 
     def read_released(self, rows: Sequence[Any], problems: Sequence[Problem]) -> Answers:
-        """A list of samples a problem."""
-        samples = lists_of_strings(rows, self.name)
-        if len(samples) != len(problems):
-            raise RowError(f"{len(samples)} problems, {self.name} has {len(problems)}")
-        return tuple(problems), tuple(samples)
+        """One list of samples per problem."""
+        return in_order(rows, problems, self.name)
 
     def check(self, problems: Sequence[Problem], samples: Sequence[Sequence[str]]) -> None:
-        """Refuse files in another language, or whose samples all start as those of a sibling task do."""
+        """Refuse files in another language, and files whose samples start like those of a sibling task."""
         super().check(problems, samples)
         pairs = [(problem, sample) for problem, row in zip(problems, samples, strict=True) for sample in row]
         other = "java" if self.language == "python" else "python"
         foreign = sum(bool(LOOKS_LIKE[other].search(s)) and not LOOKS_LIKE[self.language].search(s) for _, s in pairs)
         if 2 * foreign > len(pairs):
             raise RowError(f"most samples are {TITLE[other]}: this is not a {self.name} file")
+        if not all("buggy_solution" in problem.row for problem in problems):
+            return  # HumanEval, EvalPlus or MBPP: whether a docstring belongs to a sample is not known
         starts = [_starts_with(problem, sample) for problem, sample in pairs]
         sibling = "declaration" if self.head == "prompt" else "prompt"
         if 2 * starts.count(sibling) > len(pairs) > 10 * starts.count(self.head):
@@ -157,9 +190,10 @@ class Synthesize(HumanEvalPack):
 
 @dataclass(frozen=True)
 class Repair(HumanEvalPack):
-    """Mend a function, given its tests."""
+    """Fix a function, given its tests."""
 
     head = "declaration"
+    required = {"buggy_solution": filled}  # noqa: RUF012 - never changed
 
     def prompt(self, problem: Problem) -> str:
         """The instruction, the buggy function, its tests; then the function's head without docstring."""
@@ -170,9 +204,9 @@ class Repair(HumanEvalPack):
 
 @dataclass(frozen=True)
 class Explain(HumanEvalPack):
-    """Describe a function, then write it again from the description alone."""
+    """Describe a function, then write it from the description alone."""
 
-    head = "prompt"  # the docstring returns in the sample, though the model has not seen it
+    head = "prompt"  # the sample contains the docstring although the model has not seen it
 
     def describe_prompt(self, problem: Problem) -> str:
         """First step: the instruction and the solved function."""
@@ -196,7 +230,7 @@ class Explain(HumanEvalPack):
         return (describe, *super().turns())
 
     def described(self, problem: Problem, generation: str, start: int = 0) -> bool:
-        """Whether a running description can be stopped: it is as long as it may become, or has met a stop word."""
+        """Whether a running description can be stopped: it has reached its longest length or a stop word."""
         text = generation.lstrip()
         return len(text) >= len(problem.row["docstring"]) or any(word in text for word in self.decoding.stop)
 
@@ -206,13 +240,13 @@ class Explain(HumanEvalPack):
         return _question(f"{asked}\n{problem.row['description']}", problem.row["declaration"])
 
     def read_released(self, rows: Sequence[Any], problems: Sequence[Problem]) -> Answers:
-        """One row a description, problem by problem: 20 rows of one sample each for every problem."""
+        """One row per description, problem by problem: 20 rows with one sample each for every problem."""
         samples = lists_of_strings(rows, self.name)
         count, left = divmod(len(samples), len(problems))
         if left or not count or {len(row) for row in samples} != {1}:
             raise RowError(
-                f"{len(samples)} rows; a {self.name} file holds one sample a row and the same number of rows for each "
-                f"of {len(problems)} problems ({self.decoding.samples * len(problems)} in all)"
+                f"{len(samples)} rows; a {self.name} file holds one sample per row and the same number of rows for "
+                f"each of {len(problems)} problems ({self.decoding.samples * len(problems)} in all)"
             )
         grouped = (samples[start : start + count] for start in range(0, len(samples), count))
         return tuple(problems), tuple(tuple(row[0] for row in group) for group in grouped)
@@ -223,7 +257,6 @@ def _task(kind: type[HumanEvalPack], name: str, title: str, language: Literal["p
         name=f"{name}-{language}",
         title=f"{title}, {TITLE[language]}",
         language=language,
-        kind="execution",
         metrics=("pass@1", "pass@10"),
         data=DataSource("bigcode/humanevalpack", language, "test", 164, (f"humanevalpack/{language}.jsonl",)),
         decoding=Decoding(temperature=0.2, top_p=0.95, samples=20, max_length=2048, stop=STOP[language]),

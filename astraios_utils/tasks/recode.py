@@ -14,10 +14,11 @@ from typing import Any
 
 from .. import schema
 from ..sandbox.types import Program
-from .base import Answers, DataSource, Decoding, Problem, Task, cut_at_stop, lists_of_strings, rows_with
-from .files import RowError
+from . import python_tests
+from .base import Answers, DataSource, Decoding, ExecutedTask, Problem, cut_at_stop, in_order, rows_with
+from .files import count, filled
 
-FIELDS = ("task_id", "prompt", "entry_point", "test")
+FIELDS = {"task_id": filled, "prompt": filled, "entry_point": filled, "test": filled}
 STOP = ("\nclass", "\ndef", "\n#", "\n@", "\nprint", "\nif")
 SEEDS = 5  # upstream has ten for some perturbations; the harness takes the first five
 TIMEOUT = 3.0  # seconds: the harness's default limit for HumanEval-like tasks
@@ -26,7 +27,7 @@ FOLDER = "recode/perturbed_finalized/humaneval/full"
 
 
 @dataclass(frozen=True)
-class ReCode(Task):
+class ReCode(ExecutedTask):
     """One category of perturbations; greedy, one sample a prompt, RP@1 of the worst perturbation."""
 
     def prompt(self, problem: Problem) -> str:
@@ -34,14 +35,41 @@ class ReCode(Task):
         start = str(problem.row["prompt"]).strip()
         return f"Question: Create a Python script for this problem.\n\nAnswer: {start}"
 
+    def head_of(self, problem: Problem) -> str:
+        """The perturbed beginning of the function."""
+        return str(problem.row["prompt"]).strip()
+
     def finish(self, problem: Problem, generation: str) -> str:
         """The beginning of the function and the generation up to the first stop word."""
-        return str(problem.row["prompt"]).strip() + cut_at_stop(generation, self.decoding.stop)
+        return self.head_of(problem) + cut_at_stop(generation, self.decoding.stop)
 
     def program(self, problem: Problem, sample: str) -> Program:
-        """The sample, the perturbed problem's test and the call of it; no import block."""
-        row = problem.row
-        return Program("python", sample, f"\n{row['test']}\ncheck({row['entry_point']})", timeout=TIMEOUT)
+        """The sample and the perturbed problem's test, which is called where it does not call itself; no imports."""
+        entry = problem.row["entry_point"]
+        test = python_tests.complete(problem.row["test"], entry)
+        return Program("python", sample, f"\n{test}", timeout=TIMEOUT, entry_point=entry)
+
+    def checked(self, source: Path, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+        """As the base class; every perturbation also needs each problem with each of its seeds."""
+        problems = super().checked(source, problems)
+        names = {problem.id for problem in problems}
+        grid: dict[str, dict[str, set[str]]] = {}
+        for problem in problems:
+            perturbation, _, seed = problem.variant.partition("/")
+            grid.setdefault(perturbation, {}).setdefault(seed, set()).add(problem.id)
+        for perturbation, seeds in grid.items():
+            for seed, found in seeds.items():
+                missing = sorted(names - found)
+                if missing:
+                    raise schema.BadInput(
+                        f"{source}: {perturbation}, seed {seed[1:]}: {len(missing)} of {len(names)} problems missing "
+                        f"({missing[0]}); RP@1 needs every problem with every perturbation and seed"
+                    )
+        return problems
+
+    def require_usable(self, problem: Problem) -> None:
+        """Raise :class:`RowError` where the test does not use the entry point."""
+        python_tests.require(problem.row["test"], problem.row["entry_point"])
 
     def parse(self, path: Path) -> tuple[Problem, ...]:
         """A file of upstream's (perturbation and seed are in its name), a folder of them, or the hub's one table."""
@@ -52,18 +80,19 @@ class ReCode(Task):
             return tuple(p for file in files for p in self.parse(file))
         named = FILE_NAME.fullmatch(path.name)
         if named is None:
-            rows = rows_with(path, (*FIELDS, "perturbation_name", "seed"))
+            rows = rows_with(path, FIELDS | {"perturbation_name": _perturbation, "seed": count})
             return tuple(_problem(row, row["perturbation_name"], row["seed"]) for row in rows if row["seed"] < SEEDS)
         if int(named["seed"]) >= SEEDS:
             return ()
         return tuple(_problem(row, named["perturbation"], named["seed"]) for row in rows_with(path, FIELDS))
 
     def read_released(self, rows: Sequence[Any], problems: Sequence[Problem]) -> Answers:
-        """A list of one sample for every perturbed prompt."""
-        samples = lists_of_strings(rows, self.name)
-        if len(samples) != len(problems):
-            raise RowError(f"{len(samples)} rows, {self.name} has {len(problems)}: perturbations x seeds x problems")
-        return tuple(problems), tuple(samples)
+        """One list of samples per perturbed prompt."""
+        return in_order(rows, problems, self.name)
+
+
+def _perturbation(value: Any) -> str:
+    return filled(value) or ("holds a slash" if "/" in value else "")
 
 
 def _problem(row: dict[str, Any], perturbation: str, seed: int | str) -> Problem:
@@ -82,7 +111,6 @@ def _task(category: str, title: str, rows: int, files: tuple[str, ...]) -> ReCod
         name=f"recode-{category}",
         title=f"Robustness to {title} perturbations",
         language="python",
-        kind="execution",
         metrics=("rp@1",),
         data=DataSource("RaymondLi/perturbed_humaneval", files[0].split("/")[-2], "test", rows, files),
         decoding=Decoding(temperature=0.0, top_p=1.0, samples=1, max_length=1024, stop=STOP),

@@ -16,7 +16,7 @@ from transformers import MambaConfig, MambaForCausalLM, TopPLogitsWarper
 from astraios_utils import models, schema
 from astraios_utils.generation import engine, sampling
 from astraios_utils.generation.engine import Answer, Engine, Request
-from astraios_utils.tasks import Problem, get_task
+from astraios_utils.tasks import ExecutedTask, Problem, get_task
 
 LENGTH = 48  # longest prompt plus answer
 PROMPTS = ("Question: What?\n\nAnswer:", "Q", "does this return the sum of a list? " * 2, "Answer: It returns")
@@ -297,7 +297,7 @@ def test_looking_at_what_is_new_stops_where_looking_at_all_does(name: str, text:
             break
         assert not task.finished(so_far), so_far
     assert (kept is not None) == task.finished(text)
-    if kept is not None and task.kind == "execution":
+    if kept is not None and isinstance(task, ExecutedTask):
         assert task.finish(problem, kept).rstrip() == task.finish(problem, text).rstrip()
 
 

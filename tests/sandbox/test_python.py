@@ -167,17 +167,6 @@ FIDELITY = {
         PASSED,
     ),
     "function passed back": ("def f(g, x):\n    return g(x)\ndef g(x):\n    return -x", "assert f(g, 3) == -3", PASSED),
-    "named like a builtin": (
-        "def max(a, b):\n    return a * b",
-        "def check(c):\n    assert c(3, 4) == 12\ncheck(max)",
-        PASSED,
-    ),
-    "named like an import": (
-        "def Counter(a):\n    return a",
-        "def check(c):\n    assert c(3) == 3\ncheck(Counter)",
-        PASSED,
-    ),
-    "a builtin asked for": ("x = 1", "def check(c):\n    assert c(3, 4) == 4\ncheck(max)", PASSED),
     "keyword arguments": ("def f(a, *, b=2):\n    return a - b", "assert f(5) == 3 and f(a=1, b=1) == 0", PASSED),
     "wrong number of arguments": ("def add(a):\n    return a", TEST, ERROR),
     "global state between calls": (
@@ -192,6 +181,23 @@ FIDELITY = {
     "not a letter of ASCII": ("def größe(x):\n    return 'é' + x", "assert größe('ß') == 'éß'", PASSED),
     "stale bytes of a line": ("def f():\r\n    return 1", "assert f() == 1", PASSED),
 }
+
+
+ENTRY_POINTS = {  # the function under test has the name of a builtin or of an import
+    "max": ("def max(a, b):\n    return a * b", "def check(c):\n    assert c(3, 4) == 12\ncheck(max)", PASSED),
+    "Counter": ("def Counter(a):\n    return a", "assert Counter(3) == 3", PASSED),
+    "pow": ("def pow(a, b):\n    return 0", "def check(c):\n    assert c(2, 3) == 8\ncheck(c=pow)  # run\n", FAILED),
+    "min": ("x = 1", "assert min(3, 4) == 3", ERROR),  # the sample has no function min: it has not passed
+    "deque": ("from collections import deque", "assert deque([1])[0] == 1", ERROR),
+}
+
+
+@pytest.mark.parametrize("name", ENTRY_POINTS)
+def test_the_entry_point_is_the_samples_own(box: Sandbox, name: str) -> None:
+    sample, test, expected = ENTRY_POINTS[name]
+    program = Program("python", sample, test, "from collections import *", entry_point=name)
+    ((_, outcome),) = box.run([program])
+    assert outcome.status == expected, outcome
 
 
 @pytest.mark.parametrize("name", FIDELITY)

@@ -117,7 +117,7 @@ def test_our_own_layout_of_a_classification_takes_labels_from_the_problems(tmp_p
     path = tmp_path / "x.jsonl"
     path.write_text("".join(json.dumps({"problem": str(i), "samples": ["1"]}) + "\n" for i in range(12)))
     task = get_task("defect")
-    statuses = [task.judge(p, s[0]).status for p, s in task.read(path, problems("defect")).pairs()]
+    statuses = [task.verdict(p, s[0]).status for p, s in task.read(path, problems("defect")).pairs()]
     assert statuses == ["passed", "failed"] * 6  # every other function has a defect
 
 
@@ -160,7 +160,7 @@ def test_not_json(tmp_path: Path, text: str) -> None:
 
 
 def test_json_that_is_no_list(tmp_path: Path) -> None:
-    assert "holds a dict" in refused(write(tmp_path / "x.json", {"a": []}))
+    assert "of type dict" in refused(write(tmp_path / "x.json", {"a": []}))
 
 
 def changed(change: Callable[[Any], Any]) -> Any:
@@ -194,11 +194,11 @@ def test_wrong_shapes(tmp_path: Path, change: Callable[[Any], Any], told: str) -
         ("synthesize-java", "synthesize-python", "most samples are Python"),
         ("synthesize-python", "repair-python", "without its docstring"),
         ("repair-python", "synthesize-python", "with its docstring"),
-        ("explain-python", "synthesize-python", "one sample a row"),
+        ("explain-python", "synthesize-python", "one sample per row"),
         ("synthesize-python", "defect", "parsed answers"),
         ("defect", "repair-python", "one record a row"),
         ("synthesize-python", "recode-format", "9 problems"),
-        ("recode-format", "synthesize-python", "8 rows, recode-format has 9"),
+        ("recode-format", "synthesize-python", "8 problems, recode-format has 9"),
     ],
 )
 def test_files_of_another_task(name: str, other: str, told: str) -> None:
@@ -213,7 +213,10 @@ def test_files_of_another_task(name: str, other: str, told: str) -> None:
         ('{"problem": "SamplePython/0"}', "line 1: expected an object"),
         ('{"problem": "SamplePython/0", "samples": [1]}', "line 1: sample 0 is a int"),
         ('{"problem": "SamplePython/0", "samples": ["a"]}', "1 problems, synthesize-python has 8"),
-        ('{"problem": "SamplePython/0", "samples": ["a"], "task": "defect"}', "for defect, not for synthesize-python"),
+        (
+            '{"problem": "SamplePython/0", "samples": ["a"], "task": "defect"}',
+            "for 'defect', not for synthesize",
+        ),
     ],
 )
 def test_our_own_layout_damaged(tmp_path: Path, line: str, told: str) -> None:
@@ -230,10 +233,10 @@ def test_a_problem_that_comes_twice(tmp_path: Path) -> None:
 
 def test_problem_files_that_are_none(tmp_path: Path) -> None:
     path = write(tmp_path / "x.jsonl", {"task_id": "a", "prompt": "b"})
-    with pytest.raises(schema.BadInput, match="line 1 lacks declaration, "):
+    with pytest.raises(schema.BadInput, match=r"line 1: declaration, test, .* missing"):
         get_task("repair-java").problems(path)
     path = write(tmp_path / "y.jsonl", [1])
-    with pytest.raises(schema.BadInput, match="line 1 lacks an object"):
+    with pytest.raises(schema.BadInput, match=r"line 1 is \[1\] \(list\), not an object"):
         get_task("repair-java").problems(path)
 
 

@@ -81,10 +81,10 @@ def test_the_negative_phrase_is_never_reached_alone() -> None:
 
 def test_judgements() -> None:
     problem = Problem("0", "", {"target": True})
-    assert dataclasses.astuple(DEFECT.judge(problem, "1")) == ("passed", "label=1 prediction=1")
-    assert dataclasses.astuple(DEFECT.judge(problem, "0")) == ("failed", "label=1 prediction=0")
-    assert dataclasses.astuple(DEFECT.judge(problem, "-1")) == ("invalid", "label=1 prediction=-1")
-    assert DEFECT.judge(Problem("0", "", {"target": "0"}), "0").status == "passed"
+    assert dataclasses.astuple(DEFECT.verdict(problem, "1")) == ("passed", "label=1 prediction=1")
+    assert dataclasses.astuple(DEFECT.verdict(problem, "0")) == ("failed", "label=1 prediction=0")
+    assert dataclasses.astuple(DEFECT.verdict(problem, "-1")) == ("invalid", "label=1 prediction=-1")
+    assert DEFECT.verdict(Problem("0", "", {"target": "0"}), "0").status == "passed"
 
 
 def test_the_sampled_rows_are_those_of_the_papers_notebook() -> None:
@@ -150,7 +150,7 @@ def test_a_full_file_needs_no_data_set(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     path.write_text(json.dumps(FULL))
     read = DEFECT.read(path)
-    assert sum(DEFECT.judge(p, s[0]).status == "passed" for p, s in read.pairs()) == 919
+    assert sum(DEFECT.verdict(p, s[0]).status == "passed" for p, s in read.pairs()) == 919
 
 
 def test_a_file_that_holds_just_the_2000_rows_is_scored_whole(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_table_2_is_reproduced_by_every_mirrored_file(mirror: Path, build: Path)
         if path is None:
             continue
         read = DEFECT.read(path)
-        right = sum(DEFECT.judge(p, s[0]).status == "passed" for p, s in read.pairs())
+        right = sum(DEFECT.verdict(p, s[0]).status == "passed" for p, s in read.pairs())
         assert f"{right / 20:.2f}" == f"{paper[file.size, file.method]:.2f}"  # per cent of 2,000
         assert codexglue("defect").disagreements(read_content(path).rows) == 0
         compared += 1

@@ -69,7 +69,7 @@ def test_the_answer_ends_at_the_next_heading(written: str, sample: str) -> None:
     ],
 )
 def test_verdicts(sample: str, status: str) -> None:
-    judgement = CONALA.judge(Problem("0", "", ROWS[0]), sample)
+    judgement = CONALA.verdict(Problem("0", "", ROWS[0]), sample)
     assert judgement.status == status
     assert similarity.decode(judgement.detail) == similarity.counts(sample, "x.sort()")
 
@@ -78,7 +78,7 @@ def verdicts(source: Path, samples: list[list[str]]) -> pd.DataFrame:
     rows = []
     for problem, row in zip(CONALA.problems(source), samples, strict=True):
         for sample in row:
-            judgement = CONALA.judge(problem, sample)
+            judgement = CONALA.verdict(problem, sample)
             rows.append({"problem": problem.id, "status": judgement.status, "detail": judgement.detail})
     return pd.DataFrame(rows)
 
@@ -140,7 +140,7 @@ def test_files_of_another_shape_are_refused(
 def test_problems_without_a_field_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "p.json"
     path.write_text(json.dumps([ROWS[0], {"intent": "x"}]))
-    with pytest.raises(schema.BadInput, match="row 2 lacks rewritten_intent, snippet"):
+    with pytest.raises(schema.BadInput, match="row 2: snippet missing"):
         CONALA.problems(path)
 
 

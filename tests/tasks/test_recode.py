@@ -37,7 +37,7 @@ def test_a_program_has_no_import_block_and_three_seconds() -> None:
 
 
 def test_a_folder_is_read_by_file_name_and_later_seeds_are_left_out(tmp_path: Path) -> None:
-    row = json.dumps({"task_id": "HumanEval/0", "prompt": "p", "entry_point": "g", "test": "t"}) + "\n"
+    row = json.dumps({"task_id": "HumanEval/0", "prompt": "p", "entry_point": "g", "test": "assert g(1) == 1"}) + "\n"
     for name in ("split_lines_s0", "new_lines_s4", "new_lines_s5", "new_line_afterdoc_s0", "new_lines_s0"):
         (tmp_path / f"humaneval_{name}.jsonl").write_text(row)
     read = [problem.variant for problem in TASK.problems(tmp_path)]

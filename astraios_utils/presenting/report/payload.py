@@ -21,6 +21,7 @@ from ... import store
 from ...running import pipeline
 from ...running.pipeline import Cell
 from ...schema import Model, Suite
+from ...tasks import CodeXGlue
 
 RESULT_COLUMNS = (
     *("task", "metric", "size", "method", "value", "low", "high", "se", "n", "clusters"),
@@ -85,7 +86,7 @@ def _candidates(suite: Suite) -> Iterator[tuple[str, Callable[[], Any]]]:
             yield f"verdicts:{task}", partial(verdicts, found[task])
     written: dict[str, dict[Model, Cell]] = {}
     for cell in pipeline.cells(suite):
-        if cell.task.kind != "classification" and cell.model in found[cell.task.name] and _is_scored(suite, cell):
+        if not isinstance(cell.task, CodeXGlue) and cell.model in found[cell.task.name] and _is_scored(suite, cell):
             written.setdefault(cell.task.name, {})[cell.model] = cell
     for task in sorted(written, key=lambda name: sum(_bytes(cell) for cell in written[name].values())):
         yield f"texts:{task}", partial(texts, written[task], found[task])

@@ -243,6 +243,7 @@ class PythonEngine:
         """Fork the processes of one program and queue its job for them."""
         program = task.program
         job = {"preamble": program.preamble, "sample": program.sample, "test": program.test}
+        job["entry_point"] = program.entry_point
         body = json.dumps(job).encode()
         ours, theirs = socket.socketpair()
         if _SO_PASSCRED is not None:

@@ -47,6 +47,7 @@ class Subject:
         self.namespace: dict[str, Any] = {}
         self.source = ""  # as it was compiled
         self._preambles = preambles
+        self._given: Mapping[str, Any] = {}  # what the preamble defined
         self._objects: list[Any] = []
         self._numbers: dict[int, int] = {}
 
@@ -64,11 +65,16 @@ class Subject:
         is an error after a preamble, and must stay one.)
         """
         if preamble in self._preambles and "__future__" not in sample:
-            self.namespace.update(self._preambles[preamble])
+            self._given = self._preambles[preamble]
+            self.namespace.update(self._given)
             self.source = f"{sample}\n"
         else:
             self.source = f"{preamble}\n{sample}\n" if preamble else f"{sample}\n"
         exec(compile(self.source, witness.FILENAME, "exec", dont_inherit=True), self.namespace)
+
+    def _is_given(self, name: str) -> bool:
+        """Whether a global is still what the preamble defined."""
+        return name in self._given and self.namespace[name] is self._given[name]
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Perform one request; the reply holds a value or an exception, and the arguments that were changed."""
@@ -76,7 +82,7 @@ class Subject:
         if operation == "load":
             return self._guarded(lambda: self.load(request["preamble"], request["sample"]))
         if operation == "name":
-            if request["name"] not in self.namespace:
+            if request["name"] not in self.namespace or (request.get("own") and self._is_given(request["name"])):
                 return {"missing": None}
             return self._guarded(lambda: self.namespace[request["name"]])
         decoder = codec.Decoder(handle=self._objects.__getitem__)

@@ -8,7 +8,6 @@ So the expected answers never reach the sample's process, and no object with met
 from __future__ import annotations
 
 import builtins
-import contextlib
 import re
 import time
 from collections.abc import Callable
@@ -18,7 +17,6 @@ from ..types import ERROR, FAILED, PASSED
 from . import codec
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
-_LAST_CHECK = re.compile(r"check\(\s*(\w+)\s*\)\s*\Z")
 
 
 class SampleGone(BaseException):
@@ -57,9 +55,13 @@ class Link:
         """Have the sample executed; raises what it raised."""
         self._value(self._exchange({"op": "load", "preamble": preamble, "sample": sample}), [])
 
-    def lookup(self, name: str) -> Any:
-        """The sample's global of that name.  Raises `KeyError`, as a namespace does."""
-        reply = self._exchange({"op": "name", "name": name})
+    def lookup(self, name: str, own: bool = False) -> Any:
+        """The sample's global of that name; with `own`, only one that the sample itself defined.
+
+        Raises:
+            KeyError: there is none, as a namespace does.
+        """
+        reply = self._exchange({"op": "name", "name": name, "own": own})
         if "missing" in reply:
             raise KeyError(name)
         return self._value(reply, [])
@@ -168,7 +170,7 @@ def judge(
 
     Args:
         channel: the socket to the sample's process.
-        job: ``preamble``, ``sample`` and ``test``.
+        job: ``preamble``, ``sample``, ``test`` and ``entry_point``.
         namespace: what the preamble defines; ``None`` if it has still to be executed.
         hint: told now and then what the sample says of the loop it is in (`witness`).
 
@@ -183,9 +185,9 @@ def judge(
             exec(compile(job["preamble"], "<preamble>", "exec", dont_inherit=True), namespace)
         link.load(job["preamble"], job["sample"])
         namespace["__builtins__"] = Fallback(link)
-        last = _LAST_CHECK.search(job["test"])
-        if last is not None and (last[1] in namespace or last[1] in vars(builtins)):
-            _bind_entry(link, last[1], namespace)
+        entry = job.get("entry_point", "")
+        if entry in namespace or entry in vars(builtins):
+            namespace[entry] = _entry(link, entry)
         exec(compile(job["test"], "<test>", "exec", dont_inherit=True), namespace)
         status, detail = PASSED, ""
     except SampleGone:
@@ -198,16 +200,16 @@ def judge(
     return {"status": status, "detail": detail, "seconds": time.monotonic() - start}
 
 
-def _bind_entry(link: Link, entry: str, namespace: dict[str, Any]) -> None:
-    """The one name under which the sample may hide a builtin or an import from the test: the function it was asked for.
+def _entry(link: Link, name: str) -> Any:
+    """The sample's function under test, where a builtin or an import has the same name (``max``, ``deque``).
 
-    ReCode renames functions, and ``check(max)`` means the sample's ``max`` if it defines one.  A sample that does not,
-    leaves the import or builtin of that name in place.
+    It is the one name under which a sample may replace a builtin or an import in the test.  A sample that does not
+    define it must not be judged by the builtin.
     """
-    with contextlib.suppress(KeyError):
-        value = link.lookup(entry)
-        if isinstance(value, Remote):
-            namespace[entry] = value
+    try:
+        return link.lookup(name, own=True)
+    except KeyError:
+        raise NameError(f"name {name!r} is not defined by the sample") from None
 
 
 def describe(error: BaseException) -> str:
