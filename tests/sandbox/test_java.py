@@ -13,7 +13,7 @@ import pytest
 
 from astraios_utils.sandbox import ERROR, FAILED, PASSED, TIMEOUT, Outcome, Program, SandboxError, choose, runtime_id
 from astraios_utils.sandbox.java.engine import JavaEngine, JdkUnavailable, find_jdk
-from astraios_utils.sandbox.java.pool import COMPILE, SHARED
+from astraios_utils.sandbox.java.pool import COMPILE, JUDGE, SHARED
 
 try:
     find_jdk()
@@ -190,6 +190,165 @@ def test_honest_values_reach_the_test_unchanged(engine: JavaEngine, type_: str, 
     assert outcome.status == PASSED, outcome
 
 
+@pytest.mark.parametrize(
+    ("type_", "body", "condition"),
+    [
+        ("TreeMap<String, Integer>", 'return new TreeMap<>(Map.of("a", n));', 's.f(1).firstKey().equals("a")'),
+        ("SortedSet<Integer>", "return new TreeSet<>(List.of(3, n));", "s.f(1).first() == 1 && s.f(1).last() == 3"),
+        ("Queue<Integer>", "return new ArrayDeque<>(List.of(n, 2));", "s.f(1).poll() == 1"),
+        ("Deque<Integer>", "return new LinkedList<>(List.of(n, 2));", "s.f(1).peekLast() == 2"),
+        ("PriorityQueue<Integer>", "return new PriorityQueue<>(List.of(3, n, 2));", "s.f(1).poll() == 1"),
+        ("Queue<Integer>", "Queue<Integer> q = new PriorityQueue<>((a, b) -> b - a); q.add(n); q.add(2); return q;",
+         "s.f(1).poll() == 2"),
+        ("EnumMap<Thread.State, Integer>",
+         "EnumMap<Thread.State, Integer> m = new EnumMap<>(Thread.State.class); m.put(Thread.State.NEW, n); return m;",
+         "s.f(1).get(Thread.State.NEW) == 1"),
+        ("Set<Thread.State>", "return EnumSet.noneOf(Thread.State.class);", "s.f(1).isEmpty()"),
+        ("java.util.concurrent.ConcurrentHashMap<String, Integer>",
+         'return new java.util.concurrent.ConcurrentHashMap<>(Map.of("a", n));',
+         "s.f(1).reduceValues(1, Integer::sum) == 1"),
+        ("Set<String>", 'Set<String> t = new TreeSet<>(Comparator.reverseOrder()); t.add("a"); t.add("b"); return t;',
+         's.f(1).toString().equals("[b, a]")'),
+        ("TreeSet<String>", "TreeSet<String> t = new TreeSet<>((a, b) -> b.compareTo(a)); t.add(\"a\"); t.add(\"b\"); "
+         "return t;", 's.f(1).first().equals("b") && s.f(1).headSet("a").size() == 1'),
+        ("Comparator<String>", "return Comparator.comparing(String::length);", 's.f(1).compare("a", "bb") < 0'),
+        ("List<Integer>", "return Collections.unmodifiableList(new ArrayList<>(List.of(n)));", "refuses(s.f(1))"),
+        ("List<Integer>", "return List.of(n);", "refuses(s.f(1))"),
+        ("List<Integer>", "return Collections.singletonList(n);", "refuses(s.f(1))"),
+        ("List<Integer>", "return new ArrayList<>(List.of(n));", "!refuses(s.f(1))"),
+        ("Map<String, Integer>", 'return Collections.unmodifiableMap(Map.of("a", n));', 's.f(1).get("a") == 1'),
+        ("Object", "return new int[][] {{n}, {2, 3}};",
+         "Arrays.deepEquals((int[][]) s.f(1), new int[][] {{1}, {2, 3}})"),
+        ("List<int[]>", "return List.of(new int[] {n});", "s.f(1).get(0)[0] == 1"),
+        ("Map<Character, List<Integer>>", "return Map.of('a', List.of(n));", "s.f(1).equals(Map.of('a', List.of(1)))"),
+        ("Map.Entry<String, Integer>", 'return Map.entry("a", n);', 's.f(1).equals(Map.entry("a", 1))'),
+        ("OptionalInt", "return OptionalInt.of(n);", "s.f(1).equals(OptionalInt.of(1))"),
+        ("StringBuilder", 'return new StringBuilder("a").append(n);', 's.f(1).reverse().toString().equals("1a")'),
+        ("java.math.BigDecimal", 'return new java.math.BigDecimal("1.50");', "s.f(1).scale() == 2"),
+        ("java.time.LocalDate", "return java.time.LocalDate.of(2020, n, 31);",
+         "s.f(1).plusDays(1).getDayOfMonth() == 1"),
+        ("BitSet", "BitSet b = new BitSet(); b.set(n); return b;", "s.f(1).get(1) && s.f(1).cardinality() == 1"),
+        ("Iterator<Integer>", "return List.of(n, 2).iterator();", "s.f(1).next() == 1"),
+        ("java.util.stream.Stream<Integer>", "return List.of(n, 2).stream();", "s.f(1).mapToInt(x -> x).sum() == 3"),
+        ("java.util.function.Supplier<String>", 'return () -> "x" + n;', 's.f(1).get().equals("x1")'),
+        ("Object", "class P { public boolean equals(Object o) { return o instanceof P; } public int hashCode() "
+         "{ return 1; } } return new P();", "!s.f(1).equals(7) && !s.f(1).equals(null)"),
+        ("Object", "Object o = new Object(); return o;", "!s.f(1).equals(s.f(1))"),
+        ("Solution", "return this;", "s.f(1) == s && s.f(1).equals(s)"),
+        ("List<Object>", "List<Object> l = new ArrayList<>(); l.add(l); return l;", "s.f(1).get(0) == s.f(1).get(0) || "
+         "s.f(1).size() == 1"),
+        ("List<Integer>", "return java.util.stream.Stream.of(n, null).toList();", "s.f(1).get(1) == null"),
+        ("String", 'return "\\ud800" + (char) 0 + "é数";', 's.f(1).equals("\\ud800" + (char) 0 + "é数")'),
+    ],
+)  # fmt: skip
+def test_values_arrive_as_the_classes_that_the_sample_declares(
+    engine: JavaEngine, type_: str, body: str, condition: str
+) -> None:
+    test = EQUALS.replace("public class Main {", REFUSES) % condition
+    ((_, outcome),) = engine.run([(0, Program("java", sample(body, type_), test))])
+    assert outcome.status == PASSED, outcome
+
+
+REFUSES = """public class Main {
+    static boolean refuses(List<Integer> list) {
+        try {
+            list.add(2);
+            return false;
+        } catch (UnsupportedOperationException e) {
+            return true;
+        }
+    }
+"""
+
+
+@pytest.mark.parametrize(
+    ("type_", "body", "condition"),
+    [
+        ("Object", 'return new HashMap<>(Map.of("a", n)).values();', "s.f(1).equals(List.of(1))"),
+        ("Object", "return new ArrayDeque<>(List.of(n));", "s.f(1).equals(new ArrayDeque<>(List.of(1)))"),
+        ("Object", "return new PriorityQueue<>(List.of(n));", "s.f(1).equals(List.of(1))"),
+        ("Object", "return Collections.unmodifiableCollection(List.of(n));", "s.f(1).equals(List.of(1))"),
+        ("Object", "return new int[] {n};", "s.f(1).equals(new int[] {1})"),
+        ("Object", "return new StringBuilder(\"a\");", 's.f(1).equals("a")'),
+        ("Object", "return (long) n;", "s.f(1).equals(1)"),
+        ("Object", "return new LinkedHashSet<>(List.of(n));", "s.f(1).equals(List.of(1))"),
+        ("Object", "return new AbstractCollection<Integer>() { public Iterator<Integer> iterator() { return "
+         "List.of(n).iterator(); } public int size() { return 1; } };", "s.f(1).equals(List.of(1))"),
+        ("Set<Integer>", "Set<Integer> t = new TreeSet<>((a, b) -> 0); t.add(n); return t;", "s.f(1).contains(5)"),
+        ("Set<Integer>", "Set<Integer> t = new TreeSet<>((a, b) -> 0); t.add(n); return t;",
+         "s.f(1).equals(Set.of(5))"),
+    ],
+)  # fmt: skip
+def test_equality_is_that_of_the_jdk(engine: JavaEngine, type_: str, body: str, condition: str) -> None:
+    assert judge(engine, sample(body, type_), condition).status == FAILED
+
+
+@pytest.mark.parametrize(
+    ("members", "statements"),
+    [
+        ("void f(int[] a) { a[0] = 7; }", "int[] a = {1}; s.f(a); check(a[0] == 7);"),
+        ("void f(List<Integer> l) { Collections.sort(l); }",
+         "List<Integer> l = new ArrayList<>(List.of(2, 1)); s.f(l); check(l.equals(List.of(1, 2)));"),
+        ("void f(List<Integer> l) { l.set(0, 7); }",
+         "List<Integer> l = Arrays.asList(1, 2); s.f(l); check(l.get(0) == 7);"),
+        ("void f(Map<String, List<Integer>> m) { m.get(\"a\").add(2); m.remove(\"b\"); }",
+         "Map<String, List<Integer>> m = new HashMap<>(); List<Integer> l = new ArrayList<>(); m.put(\"a\", l); "
+         "m.put(\"b\", null); s.f(m); check(m.size() == 1 && l.equals(List.of(2)) && m.get(\"a\") == l);"),
+        ("void f(StringBuilder b) { b.append(1); }",
+         "StringBuilder b = new StringBuilder(); s.f(b); check(b.toString().equals(\"1\"));"),
+        ("Object f(Object o) { return o; }", "Object o = \"x\" + 1; check(s.f(o) == o);"),
+        ("List<Integer> f(List<Integer> l) { l.add(1); return l; }",
+         "List<Integer> l = new ArrayList<>(); check(s.f(l) == l && l.size() == 1);"),
+        ("void f(List<Integer> l) { l.add(1); throw new IllegalStateException(\"a\"); }",
+         "List<Integer> l = new ArrayList<>(); try { s.f(l); check(false); } catch (IllegalStateException e) "
+         "{ check(e.getMessage().equals(\"a\") && l.size() == 1); }"),
+        ("static class E extends IllegalArgumentException {} void f() { throw new E(); }",
+         "try { s.f(); check(false); } catch (IllegalArgumentException e) { check(true); }"),
+        ("void f() throws java.io.IOException { throw new java.io.FileNotFoundException(\"a\"); }",
+         "try { s.f(); check(false); } catch (java.io.IOException e) { check(e instanceof "
+         "java.io.FileNotFoundException); }"),
+        ("int f(java.util.function.Function<Integer, Integer> g) { return g.apply(1) + "
+         "g.andThen(x -> 2 * x).apply(1); }",
+         "check(s.f(x -> x + 1) == 6);"),
+        ("void f(List<Integer> l, Comparator<Integer> c) { l.sort(c); }",
+         "List<Integer> l = new ArrayList<>(List.of(1, 2)); s.f(l, (a, b) -> b - a); check(l.get(0) == 2);"),
+        ("int count = 0; int f() { return ++count; }", "s.f(); check(s.f() == 2 && new Solution().f() == 1);"),
+        ("static int f(int... n) { return n.length; }", "check(Solution.f() == 0 && Solution.f(1, 2) == 2);"),
+        ("<T extends Comparable<T>> T f(List<T> l) { return Collections.max(l); }",
+         "check(s.f(List.of(\"a\", \"b\")).equals(\"b\")); int m = s.f(List.of(1)); check(m == 1);"),
+        ("static class P { int x; P(int x) { this.x = x; } int x() { return x; } public boolean equals(Object o) "
+         "{ return o instanceof P && ((P) o).x == x; } public int hashCode() { return x; } } "
+         "P f(int n) { return new P(n); }",
+         "check(s.f(1).equals(s.f(1)) && !s.f(1).equals(s.f(2))); Solution.P p = s.f(3); check(p.x() == 3 && new "
+         "Solution.P(3).equals(p)); check(new HashSet<>(List.of(s.f(1), s.f(2))).contains(s.f(2)));"),
+        ("record R(int a, String b) {} R f(int n) { return new R(n, \"x\"); }",
+         "Solution.R r = s.f(1); check(r.a() == 1 && r.toString().equals(\"R[a=1, b=x]\") && r.equals(s.f(1)));"),
+        ("enum Color { RED, BLUE } Color f() { return Color.BLUE; }",
+         "check(s.f() == Solution.Color.BLUE && s.f().name().equals(\"BLUE\"));"),
+        ("interface Shape { double area(); } Shape f(double r) { return () -> r * r; }",
+         "Solution.Shape h = s.f(2); check(h.area() == 4);"),
+        ("public static final int LIMIT = 3; int f() { return LIMIT; }", "check(s.f() == Solution.LIMIT);"),
+        ("int f(Object o) { return o.hashCode(); }", "check(s.f(\"a\") == \"a\".hashCode());"),
+        ("void f(int[][] a) { a[1][0] = 5; }", "int[][] a = {{1}, {2}}; s.f(a); check(a[1][0] == 5);"),
+        ("Set<String> f() { Set<String> h = new HashSet<>(100); h.add(\"zebra\"); h.add(\"ape\"); h.add(\"emu\"); "
+         "return h; } String g() { return f().toString(); }", "check(s.f().toString().equals(s.g()));"),
+    ],
+)  # fmt: skip
+def test_a_call_behaves_as_in_one_jvm(engine: JavaEngine, members: str, statements: str) -> None:
+    source = f"import java.util.*;\nclass Solution {{\n{members}\n}}"
+    test = """public class Main {
+    static void check(boolean right) {
+        if (!right) throw new AssertionError();
+    }
+    public static void main(String[] args) {
+        Solution s = new Solution();
+        %s
+    }
+}"""
+    ((_, outcome),) = engine.run([(0, Program("java", source, test % statements))])
+    assert outcome.status == PASSED, outcome
+
+
 def test_a_call_without_a_value_is_left_alone(engine: JavaEngine) -> None:
     source = sample("values.set(0, 2);", "void", "List<Integer> values")
     test = """public class Main {
@@ -241,7 +400,7 @@ def test_a_dead_compiler_or_runner_costs_no_verdict(engine: JavaEngine) -> None:
     for jvm in engine.pool.jvms:
         os.kill(jvm.pid, signal.SIGKILL)
     assert judge(engine, sample("return n + 1;")).status == PASSED
-    assert {jvm.role for jvm in engine.pool.jvms} == {COMPILE, SHARED}
+    assert {jvm.role for jvm in engine.pool.jvms} == {COMPILE, JUDGE, SHARED}
 
 
 def test_closing_the_iterator_early_leaves_the_engine_usable(engine: JavaEngine) -> None:
@@ -265,6 +424,7 @@ def test_a_dead_launcher_is_an_error_of_the_sandbox(cache: Path) -> None:
     try:
         engine.pool._launcher._process.kill()
         for channel in (engine.pool._launcher._socket, *(jvm.channel for jvm in engine.pool.jvms)):
+            channel.setblocking(True)
             assert channel.recv(1) == b""  # its other end is gone: all of them die with the launcher, in their own time
         with pytest.raises(SandboxError, match="launcher process died"):
             judge(engine, sample("return n + 1;"))

@@ -1,16 +1,13 @@
 package astraios$sandbox;
 
 import com.sun.source.tree.CompilationUnitTree;
-import com.sun.source.tree.Tree;
 import com.sun.source.util.JavacTask;
 import com.sun.tools.javac.api.JavacTaskPool;
 import com.sun.tools.javac.file.JavacFileManager;
 import com.sun.tools.javac.util.Context;
-import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
-import java.io.EOFException;
 import java.io.FileDescriptor;
 import java.io.FileInputStream;
 import java.io.FileOutputStream;
@@ -20,137 +17,153 @@ import java.io.Writer;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import javax.tools.Diagnostic;
 import javax.tools.DiagnosticCollector;
 import javax.tools.FileObject;
 import javax.tools.JavaFileObject;
 import javax.tools.JavaFileObject.Kind;
 import javax.tools.SimpleJavaFileObject;
-import javax.tools.ToolProvider;
 
 /**
- * A warm compiler: reads programs from standard input, answers with class files, keeps nothing on disk.
+ * A warm compiler: reads sources from standard input, answers with class files, keeps nothing on disk.
  *
- * <p>Request: length and frame of language level (0: the JDK's own), sample, test. Answer: length and frame of status
- * (0 compiled, 1 does not compile, 2 refused, 3 the compiler itself gave up), detail, whether the program is
- * {@link Harmless}, and the class files. Annotation processing is off, so no code of a sample runs here.
+ * <p>With the argument {@code samples} a request is the language level (0: the JDK's own), a sample and the words of its
+ * test; the answer's class files are the sample's, compiled alone, and its text are {@link Stubs}. With {@code tests} a
+ * request is the level and the stubs with the test. Answer: status (0 compiled, 1 does not compile, 2 the compiler
+ * itself gave up), whether the program is {@link Harmless}, detail, text, class files. Annotation processing is off, so
+ * no code of a sample runs here.
+ *
+ * <p>The compiler's tables are reused. So the process ends after everything that may have left them half written: an
+ * error inside the compiler, or one that it finds while it writes class files. Before it rejects a program it compiles
+ * one that is known to be right, and it ends when its heap has grown.
  */
 public final class CompileServer {
     private static final int COMPILED = 0;
     private static final int INVALID = 1;
-    private static final int REFUSED = 2;
-    private static final int GAVE_UP = 3;
+    private static final int GAVE_UP = 2;
+    private static final long LARGEST_HEAP = 320L << 20;
+    private static final String KNOWN_RIGHT = "import java.util.*; import java.util.stream.*; class Solution {"
+            + " static <T extends Comparable<T>> List<T> sorted(Map<String, T> m) { return m.values().stream()"
+            + ".filter(x -> x != null).sorted().collect(Collectors.toList()); } String f(int n, Object o) { try {"
+            + " StringBuilder b = new StringBuilder(); for (char c : (\"a\" + n).toCharArray()) b.append(c);"
+            + " return b.toString() + Math.max(n, 2.0) + new ArrayList<>(Arrays.asList(n, 2)).size(); }"
+            + " catch (IllegalArgumentException e) { return Integer.toString(Optional.of(n).get()); } } }";
 
     private final Map<Integer, JavacTaskPool> pools = new HashMap<>();
     private final Map<Integer, MemoryFiles> files = new HashMap<>();
-    private final Map<String, TestSource> tests = new LinkedHashMap<>();
+    private final boolean tests;
+    private String refusal;
+    private boolean spent;
+
+    private CompileServer(boolean tests) {
+        this.tests = tests;
+    }
 
     public static void main(String[] arguments) throws IOException {
         DataInputStream requests = new DataInputStream(new FileInputStream(FileDescriptor.in));
         OutputStream answers = new FileOutputStream(FileDescriptor.out);
         System.setOut(System.err);
-        CompileServer server = new CompileServer();
-        for (int length = nextLength(requests); length >= 0; length = nextLength(requests)) {
-            byte[] frame = new byte[length];
-            requests.readFully(frame);
-            Answer answer = server.answer(new DataInputStream(new ByteArrayInputStream(frame)));
-            answers.write(answer.bytes());
-            if (answer.status == GAVE_UP) {
-                Runtime.getRuntime().halt(0); // an overflow may have left the compiler's tables half written
-            }
+        CompileServer server = new CompileServer(arguments[0].equals("tests"));
+        for (byte[] frame = Frames.receive(requests); frame != null && !server.spent; ) {
+            Frames.send(answers, server.answer(Frames.reader(frame)).bytes());
+            server.spent |= heapHasGrown();
+            frame = server.spent ? null : Frames.receive(requests);
         }
+        Runtime.getRuntime().halt(0);
     }
 
-    /** The length of the next request, or -1 if the engine has gone. */
-    static int nextLength(DataInputStream requests) throws IOException {
-        try {
-            return requests.readInt();
-        } catch (EOFException gone) {
-            return -1;
+    private static boolean heapHasGrown() {
+        Runtime runtime = Runtime.getRuntime();
+        if (runtime.totalMemory() - runtime.freeMemory() < LARGEST_HEAP) {
+            return false;
         }
+        System.gc();
+        return runtime.totalMemory() - runtime.freeMemory() >= LARGEST_HEAP / 2;
     }
 
     /** What goes back to the engine. */
     private static final class Answer {
         final int status;
         final String detail;
+        final String text;
         final Map<String, byte[]> classes;
 
-        Answer(int status, String detail, Map<String, byte[]> classes) {
+        Answer(int status, String detail, String text, Map<String, byte[]> classes) {
             this.status = status;
             this.detail = detail;
+            this.text = text;
             this.classes = classes;
+        }
+
+        Answer(int status, String detail) {
+            this(status, detail, "", Map.of());
         }
 
         byte[] bytes() throws IOException {
             ByteArrayOutputStream buffer = new ByteArrayOutputStream();
             DataOutputStream out = new DataOutputStream(buffer);
-            out.writeInt(0); // length, filled in below
             out.writeByte(status);
             out.writeByte(status == COMPILED && Harmless.all(classes) ? 1 : 0);
             out.writeUTF(detail.length() > 200 ? detail.substring(0, 200) : detail);
-            out.writeInt(classes.size());
-            for (Map.Entry<String, byte[]> each : classes.entrySet()) {
-                out.writeUTF(each.getKey());
-                out.writeInt(each.getValue().length);
-                out.write(each.getValue());
-            }
-            byte[] bytes = buffer.toByteArray();
-            java.nio.ByteBuffer.wrap(bytes).putInt(0, bytes.length - 4);
-            return bytes;
+            byte[] encoded = text.getBytes(StandardCharsets.UTF_8);
+            out.writeInt(encoded.length);
+            out.write(encoded);
+            Frames.classes(out, classes);
+            return buffer.toByteArray();
         }
     }
 
     private Answer answer(DataInputStream in) throws IOException {
         int release = in.readInt();
-        String sample = readText(in);
-        String test = readText(in);
+        String source = Frames.utf8(in);
+        Set<String> words = tests ? null : new HashSet<>(Arrays.asList(Frames.utf8(in).split(" ")));
         try {
-            return compile(release, sample, test);
-        } catch (StackOverflowError | OutOfMemoryError error) {
-            return new Answer(GAVE_UP, "the compiler gave up: " + error.getClass().getSimpleName(), Map.of());
-        } catch (RuntimeException error) {
+            Answer answer = compile(release, source, words);
+            if (answer.status == INVALID && !spent && compile(release, KNOWN_RIGHT, Set.of()).status != COMPILED) {
+                return gaveUp("a sample before this one has confused it");
+            }
+            return answer;
+        } catch (StackOverflowError | OutOfMemoryError | RuntimeException error) {
             // javac wraps what goes wrong inside it, overflows included
-            return new Answer(GAVE_UP, "the compiler gave up: " + error.getClass().getSimpleName(), Map.of());
+            return gaveUp(error.getClass().getSimpleName());
         }
     }
 
-    private static String readText(DataInputStream in) throws IOException {
-        byte[] text = new byte[in.readInt()];
-        in.readFully(text);
-        return new String(text, StandardCharsets.UTF_8);
+    private Answer gaveUp(String why) {
+        spent = true;
+        return new Answer(GAVE_UP, "the compiler gave up: " + why);
     }
 
-    private Answer compile(int release, String sample, String test) throws IOException {
-        TestSource guarded = tests.computeIfAbsent(test, TestSource::new);
-        if (tests.size() > 1000) {
-            tests.clear();
-        }
+    private Answer compile(int release, String text, Set<String> words) throws IOException {
         MemoryFiles memory = files.computeIfAbsent(release, key -> new MemoryFiles());
         memory.classes.clear();
-        Source source = new Source(sample + "\n" + guarded.text);
+        refusal = null;
         DiagnosticCollector<JavaFileObject> problems = new DiagnosticCollector<>();
-        String refusal = pools.computeIfAbsent(release, key -> new JavacTaskPool(1)).getTask(
-                Writer.nullWriter(), memory, problems, options(release), null, List.of(source),
-                task -> generate(task, sample.length(), guarded, problems));
+        String stubs = pools.computeIfAbsent(release, key -> new JavacTaskPool(1)).getTask(
+                Writer.nullWriter(), memory, problems, options(release), null, List.of(new Source(text)),
+                task -> generate(task, words, problems));
+        if (refusal != null) {
+            return new Answer(INVALID, refusal);
+        }
         String first = firstError(problems);
-        if (first != null) {
-            return new Answer(INVALID, "does not compile: " + first, Map.of());
+        if (first == null) {
+            return new Answer(COMPILED, "", stubs, memory.result());
         }
-        Map<String, byte[]> classes = memory.result();
-        if (refusal == null && guarded.calls > 0 && !Harmless.callsGuard(classes.get("Main"))) {
-            refusal = "the sample hides the class that guards returned values";
-        }
-        return refusal == null ? new Answer(COMPILED, "", classes) : new Answer(REFUSED, refusal, Map.of());
+        spent |= stubs != null; // the error came while class files were written
+        return new Answer(INVALID, "does not compile: " + first);
     }
 
-    private static List<String> options(int release) {
+    private List<String> options(int release) {
         List<String> options = new ArrayList<>(List.of("-proc:none", "-g:none", "-nowarn", "-Xlint:none"));
+        options.addAll(List.of("-cp", tests ? System.getProperty("java.class.path") : "/nonexistent"));
         if (release > 0) {
             options.addAll(List.of("--release", Integer.toString(release)));
         }
@@ -167,9 +180,9 @@ public final class CompileServer {
         return null;
     }
 
-    /** Analyzes and generates one program; returns why it must not run, or null. */
-    private static String generate(
-            JavacTask task, int sampleLength, TestSource test, DiagnosticCollector<JavaFileObject> problems) {
+    /** Analyzes and generates one source; returns the stubs, or null if it was not generated. */
+    private String generate(
+            JavacTask task, Set<String> words, DiagnosticCollector<JavaFileObject> problems) {
         try {
             CompilationUnitTree unit = task.parse().iterator().next();
             if (firstError(problems) != null) {
@@ -179,9 +192,12 @@ public final class CompileServer {
             if (firstError(problems) != null) {
                 return null;
             }
-            String refusal = Shadows.refusal(task, unit, sampleLength, test);
+            String stubs = words == null ? "" : Stubs.print(task, unit, words);
             task.generate();
-            return refusal;
+            return stubs;
+        } catch (Stubs.Refused refused) {
+            refusal = refused.getMessage();
+            return null;
         } catch (IOException impossible) {
             throw new IllegalStateException(impossible);
         }
@@ -227,22 +243,5 @@ public final class CompileServer {
             classes.forEach((name, out) -> result.put(name, out.toByteArray()));
             return result;
         }
-    }
-
-    /** Parses a text alone, without attribution. */
-    static JavacTask parser(String text) {
-        return (JavacTask) ToolProvider.getSystemJavaCompiler().getTask(
-                Writer.nullWriter(), null, problem -> { }, List.of("-proc:none"), null, List.of(new Source(text)));
-    }
-
-    /** The names of the top-level types of a compilation unit. */
-    static List<String> topLevel(CompilationUnitTree unit) {
-        List<String> names = new ArrayList<>();
-        for (Tree each : unit.getTypeDecls()) {
-            if (each instanceof com.sun.source.tree.ClassTree) {
-                names.add(((com.sun.source.tree.ClassTree) each).getSimpleName().toString());
-            }
-        }
-        return names;
     }
 }

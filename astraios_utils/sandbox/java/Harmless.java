@@ -47,7 +47,7 @@ final class Harmless {
                     + "java/security/MessageDigest java/security/NoSuchAlgorithmException "
                     + "java/nio/charset/StandardCharsets java/nio/charset/Charset "
                     + "java/lang/invoke/LambdaMetafactory java/lang/invoke/StringConcatFactory "
-                    + "java/lang/runtime/ObjectMethods java/lang/runtime/SwitchBootstraps astraios$sandbox/Guard");
+                    + "java/lang/runtime/ObjectMethods java/lang/runtime/SwitchBootstraps");
 
     /** Single members of classes that otherwise stay out, as class.member. */
     private static final Set<String> MEMBERS = words(
@@ -84,17 +84,6 @@ final class Harmless {
         return true;
     }
 
-    /** True if a member reference to Guard.plain occurs in the class file. */
-    static boolean callsGuard(byte[] code) throws IOException {
-        ClassFile file = new ClassFile(code);
-        for (int i = 1; i < file.tags.length; i++) {
-            if (file.tags[i] == 10 && file.className(file.first[i]).equals("astraios$sandbox/Guard")) {
-                return true;
-            }
-        }
-        return false;
-    }
-
     private static boolean mayUse(String owner, String member, Set<String> own) {
         if (owner.startsWith("[")) {
             return true; // an array's only member is clone
@@ -109,7 +98,7 @@ final class Harmless {
     }
 
     private static boolean listed(String name) {
-        int nested = name.indexOf('$', name.startsWith("astraios$sandbox/") ? 16 : 0);
+        int nested = name.indexOf('$');
         String outer = nested < 0 ? name : name.substring(0, nested);
         boolean known = PACKAGES.contains(outer.substring(0, outer.lastIndexOf('/') + 1)) || CLASSES.contains(outer);
         return known && !NOT.contains(outer);

@@ -1,38 +1,41 @@
-"""Java: a warm compiler, and a JVM per program or, for programs that provably cannot tell, one for many.
+"""Java: the sample runs in one JVM, its test in another one that never loads a class of the sample.
 
-A program is ``sample + "\\n" + test`` in one Main.java, compiled and run as ``javac Main.java`` and ``java Main`` do.
-It passes if ``Main.main`` returns normally and every non-daemon thread ends.  (The protocol starts ``javac`` and
-``java`` for each program and takes exit status 0 for a pass.  Here the exit status decides nothing: see
-`java/Runner.java`.)
+A program is a sample and ``class Main``, the test. The protocol puts both into one file and runs ``javac`` and
+``java`` for each program; exit status 0 is a pass. Here a program passes if ``Main.main`` returns normally in the judge
+and every non-daemon thread of the sample ends. How a program goes through:
 
-How a program goes through:
+1. A *compile server* (`CompileServer.java`) compiles the sample alone, in memory, annotation processing off. From the
+   compiled signatures it prints stubs (`Stubs.java`): the sample's classes, each method of which asks the sample's JVM.
+2. A second compile server, for *tests*, compiles stubs and test. The result is kept: most samples of a problem have the
+   same stubs.
+3. The *judge* (`Judge.java`), a warm JVM, runs the test. Arguments and results cross as plain data and are rebuilt as
+   classes of the JDK (`Codec.java`); everything else becomes a handle. Arguments that the sample changed are changed in
+   the judge. An exception crosses as its nearest class of the JDK.
+4. The *subject* (`Subject.java`) holds the sample. `Harmless.java` reads the class files: a sample that names nothing
+   but plain computing (no reflection, threads, files, class loaders, process-wide settings, no catching of errors) runs
+   in a *shared* JVM, in a class loader of its own. Every other sample gets a JVM of its *own*, without the modules that
+   reach into a JVM.
+5. The engine relays the messages of judge and subject and keeps the clock. A subject that ends, or speaks when it was
+   not asked, loses; the verdict is the judge's.
 
-1. A *compile server* (`java/CompileServer.java`) compiles it in memory, annotation processing off.  It refuses samples
-   that redefine a JDK class which the test names, and wraps what the test takes from the sample's objects so that no
-   ``equals`` of the sample decides (`java/Guard.java`).
-2. `java/Harmless.java` reads the class files.  A program that names nothing but plain computing (no reflection,
-   threads, files, class loaders, process-wide settings, no catching of errors) runs in a *shared* JVM, in a class
-   loader of its own; every other program gets a JVM of its *own*, without the modules that reach into a JVM.
-3. Each JVM, the compile servers too, has its own namespaces, Landlock, rlimits and system call filter, and nowhere to
-   write (`java_launcher`).
+Each JVM has its own namespaces, Landlock, rlimits and system call filter, and nowhere to write (`launcher`).
 
 The clock is the Python engine's: a program has a slot for its first 0.3 seconds; then it is a *suspect*, leaves it to
-the next program and goes on, at the lowest priority once it has had as much CPU time.  A suspect that has run for
-its limit of wall time and has had `patience` seconds of CPU time is a timeout.  One that ends after its limit, that
-sleeps past it, or that is stopped to make room in memory is judged again *alone*, with nothing beside it.
+the next program and goes on, at the lowest priority once it has had as much CPU time. A suspect that has run for its
+limit of wall time and has had `patience` seconds of CPU time is a timeout. One that ends after its limit, that sleeps
+past it, or that is stopped to make room in memory is judged again *alone*, with nothing beside it.
 
-Not guaranteed: what the isolation level says (`levels.Level`); that a sample cannot find out that it is being tested;
-the protocol's heap (here 512 MB, there a quarter of the machine's memory); a place to write files; that a list which
-the test passes in and looks at afterwards, or a field that it reads, holds plain objects (only returned values are
-checked).
+What a test cannot do: read or write fields of the sample (constants it can), catch the sample's exception classes by
+name, pass a subclass of a sample's class, see later changes of a container that the sample kept, or find two strings
+identical (``==``) that only the sample interned. An object of the sample's own class that is no collection is never
+equal to plain data, whatever its ``equals`` says; a comparator of the sample sorts, but makes no two values equal.
+Further limits: the heap (512 MB; the protocol: a quarter of the machine's memory), messages of 32 MB, sources of 1 MiB,
+5 s of CPU time for a compilation, no place to write files.
 """
 
 from __future__ import annotations
 
 import math
-import secrets
-import selectors
-import struct
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -42,8 +45,10 @@ from pathlib import Path
 from ..kernel.levels import Level, SandboxError
 from ..python import watch
 from ..types import ERROR, FAILED, PASSED, TIMEOUT, Outcome, Program
+from .compiling import Compilers, Task, TestCache
+from .fleet import Fleet
 from .jdk import JdkUnavailable, find_jdk
-from .pool import COMPILE, OWN, SHARED, Jvm, JvmPool
+from .pool import JUDGE, OWN, SHARED, Jvm, JvmPool
 
 __all__ = ["JavaEngine", "JdkUnavailable", "find_jdk", "runtime_id"]
 
@@ -52,12 +57,12 @@ STARVED_SECONDS = 2.0  # of wall time, after which it does so without having had
 TICK = 0.1  # seconds between two looks at the clocks
 SLEEPING_TICKS = 10  # a suspect past its limit that has not run for so many looks is asleep
 BUSY_FACTOR = 3  # how often a program's limit may pass while the rest of the machine keeps it from running
-COMPILE_SECONDS = 10.0  # of CPU time; the protocol gives javac five tries of 5 s, the start of its JVM included
-ATTEMPTS = 2  # of a compilation that kills its server, and of a program that a shared JVM cannot be believed about
-PROGRAMS_PER_JVM = 1000  # then a fresh one, so that memory stays flat
+DRAIN_SECONDS = 2.0  # of wall time, for a test to end after its subject has gone
+JUDGES_PER_PROGRAM = 2  # a judge that dies is replaced once
 MEMORY_SHARE = 0.4  # of the memory that is free at the start, for all suspects together
-_COMPILED, _GAVE_UP = 0, 3  # see CompileServer
-_RUNNER_STATUS = (PASSED, FAILED, ERROR)  # see Runner
+MAX_DETAIL = 200  # characters
+_VERDICTS = (PASSED, FAILED, ERROR)  # see Judge
+_EXITED = "the program exited before its tests ended"
 
 
 def runtime_id() -> str:
@@ -74,11 +79,11 @@ class JavaEngine:
 
     Args:
         level: how they are isolated.
-        workers: programs, and compilations, that have a slot at the same time.
+        workers: programs that have a slot at the same time.
         patience: CPU seconds that a suspect has had before it may be called a timeout.
         suspects: how many there may be at once; beyond that, programs keep their slots.
         cache: where the engine's own classes are kept between runs; None is the user's cache directory.
-        share: let harmless programs share JVMs; False gives every program a JVM of its own.
+        share: let harmless samples share JVMs; False gives every sample a JVM of its own.
 
     Raises:
         JdkUnavailable: no usable JDK.
@@ -90,11 +95,12 @@ class JavaEngine:
         level: Level,
         workers: int,
         patience: float = 1.0,
-        suspects: int = 64,
+        suspects: int = 24,
         cache: Path | None = None,
         share: bool = True,
     ) -> None:
         self.workers, self.patience, self.max_suspects, self.share = workers, patience, suspects, share
+        self.tests = TestCache()
         self.pool = JvmPool(level, cache)
         self._try_out()
 
@@ -121,242 +127,251 @@ class JavaEngine:
 
 
 @dataclass(eq=False, slots=True)
-class _Task:
-    """A program on its way to a verdict.
+class _Session:
+    """A program in the hands of a judge and a subject.
 
     Attributes:
-        classes: its class files as the compile server sent them; empty until then.
-        share: whether it may run in a shared JVM.
-        compile_seconds: wall time of its compilations.
+        asked: whether the subject has a question to answer; else it is the judge's turn.
+        ending: whether the test has passed, and the sample's threads have yet to end.
     """
 
-    index: int
-    program: Program
-    classes: bytes = b""
-    share: bool = False
-    alone: bool = False
-    attempts: int = 0
-    compile_seconds: float = 0.0
-
-
-@dataclass(eq=False, slots=True)
-class _Running:
-    """A task in the hands of a JVM."""
-
-    task: _Task
-    jvm: Jvm
+    task: Task
+    judge: Jvm
+    subject: Jvm
     started: float
-    secret: bytes
-    cpu_before: float
+    judge_cpu: float
+    subject_cpu: float
+    asked: bool = False
+    ending: bool = False
     suspect: bool = False
     lowered: bool = False
+    judge_lowered: bool = False
     last_cpu: float = -1.0
     idle_ticks: int = 0
 
     @classmethod
-    def now(cls, task: _Task, jvm: Jvm) -> _Running:
-        """The task starts, in a new JVM or in one that has served others."""
-        return cls(task, jvm, time.monotonic(), secrets.token_bytes(16), jvm.cpu() if jvm.greeted else 0.0)
+    def now(cls, task: Task, judge: Jvm, subject: Jvm) -> _Session:
+        """The task starts, in JVMs that are new or have served others."""
+        before = {jvm: jvm.cpu() if jvm.greeted else 0.0 for jvm in (judge, subject)}
+        return cls(task, judge, subject, time.monotonic(), before[judge], before[subject])
 
     def wall(self) -> float:
         return time.monotonic() - self.started
 
     def cpu(self) -> float:
-        return self.jvm.cpu() - self.cpu_before
+        judge = 0.0 if self.ending else max(0.0, self.judge.cpu() - self.judge_cpu)
+        return judge + self.subject.cpu() - self.subject_cpu
+
+    def resident(self) -> int:
+        return watch.resident_bytes(self.subject.pid) + watch.resident_bytes(self.judge.pid)
 
 
 class _Run:
-    """One call of `JavaEngine.run`: which programs wait for the compiler, are ready, run, or are to be judged alone."""
+    """One call of `JavaEngine.run`: what is compiled, is ready, runs, or is to be judged alone."""
 
     def __init__(self, engine: JavaEngine, source: Iterator[tuple[int, Program]]) -> None:
-        self._engine, self._pool = engine, engine.pool
+        self._engine = engine
         self._source: Iterator[tuple[int, Program]] | None = source
-        self._again: deque[_Task] = deque()  # to be compiled again
-        self._ready: deque[_Task] = deque()
-        self._later: deque[_Task] = deque()  # to be judged alone
-        self._running: dict[Jvm, _Running] = {}
+        self._fleet = Fleet(engine.pool, engine.workers)
+        self._compilers = Compilers(self._fleet, engine.tests, slots=(engine.workers + 1) // 2)
+        self._again: deque[Task] = deque()  # to start anew
+        self._later: deque[Task] = deque()  # to be judged alone
+        self._sessions: dict[Jvm, _Session] = {}  # by judge and by subject
+        self._draining: dict[Jvm, float] = {}  # judges whose program is decided, and until when they may end their test
         self._outcomes: list[tuple[int, Outcome]] = []
-        self._selector = selectors.DefaultSelector()
-        self._idle: dict[str, list[Jvm]] = {COMPILE: [], SHARED: []}
-        for jvm in self._pool.jvms:
-            self._idle[jvm.role].append(jvm)
-            self._selector.register(jvm.channel, selectors.EVENT_READ, jvm)
         self._last_tick = 0.0
         self._memory = MEMORY_SHARE * watch.available_bytes()
 
     def finished(self) -> bool:
-        waiting = self._again or self._ready or self._later or self._running or self._outcomes
-        return self._source is None and not waiting
+        """Whether every program has its outcome."""
+        waiting = self._again or self._later or self._compilers.ready or self._sessions or self._outcomes
+        return self._source is None and not waiting and not self._compilers.busy() and not self._compilers.faults
 
     def abandon(self) -> None:
         """Kill what still runs; idle JVMs stay with the engine."""
-        for jvm in list(self._running):
-            self._end(jvm)
-        self._selector.close()
+        self._compilers.abandon()
+        for jvm in [*self._sessions, *self._draining]:
+            self._fleet.end(jvm)
+        self._fleet.close()
 
     def step(self) -> list[tuple[int, Outcome]]:
         """Start what there is room for, wait for something to happen, return what has finished."""
-        self._start_compilations()
+        self._feed()
+        self._compilers.start()
         self._start_programs()
-        if self._running and not self._outcomes:
-            for key, _ in self._selector.select(max(0.0, self._last_tick + TICK - time.monotonic())):
-                self._handle(key.data)
+        while self._compilers.faults:
+            task, fault = self._compilers.faults.pop()
+            self._finish(task, ERROR, fault)
+        if (self._sessions or self._compilers.busy()) and not self._outcomes:
+            for jvm, alive in self._fleet.wait(max(0.0, self._last_tick + TICK - time.monotonic())):
+                self._heard(jvm, alive)
         if time.monotonic() - self._last_tick >= TICK:
-            self._last_tick = time.monotonic()
-            for running in list(self._running.values()):
-                self._look(running)
-            self._spare_memory()
+            self._tick()
         outcomes, self._outcomes = self._outcomes, []
         return outcomes
 
-    # ------------------------------------------------------------ JVMs
+    def _tick(self) -> None:
+        self._last_tick = time.monotonic()
+        self._compilers.look()
+        for session in self._active():
+            self._look(session)
+        for judge, until in list(self._draining.items()):
+            if self._last_tick >= until:
+                del self._draining[judge]
+                self._fleet.end(judge)
+        self._spare_memory()
 
-    def _jvm(self, role: str, fresh: bool = False) -> Jvm:
-        while self._idle.get(role) and not fresh:
-            waiting = self._idle[role].pop()
-            if waiting.alive():
-                return waiting
-            self._end(waiting)
-        jvm = self._pool.spawn(role)
-        self._selector.register(jvm.channel, selectors.EVENT_READ, jvm)
-        return jvm
-
-    def _end(self, jvm: Jvm) -> float:
-        """Kill a JVM, busy or not; returns the CPU seconds of its life."""
-        self._running.pop(jvm, None)
-        for idle in self._idle.values():
-            if jvm in idle:
-                idle.remove(jvm)
-        self._selector.unregister(jvm.channel)
-        return self._pool.end(jvm)
-
-    def _release(self, jvm: Jvm) -> None:
-        """The JVM has answered and may serve another program."""
-        self._running.pop(jvm)
-        jvm.incoming.clear()
-        jvm.served += 1
-        if jvm.served < PROGRAMS_PER_JVM:
-            self._idle[jvm.role].append(jvm)
-        else:
-            self._end(jvm)
+    def _active(self) -> list[_Session]:
+        return list(dict.fromkeys(self._sessions.values()))
 
     # ------------------------------------------------------------ starting
 
-    def _busy(self, compiling: bool) -> list[_Running]:
-        return [running for running in self._running.values() if (running.jvm.role == COMPILE) == compiling]
-
-    def _start_compilations(self) -> None:
-        workers = self._engine.workers
-        while len(self._busy(compiling=True)) < workers and len(self._ready) < 2 * workers:
-            task = self._next()
-            if task is None:
-                return
-            try:
-                request = _request(task.program)
-            except UnicodeEncodeError:
-                self._outcomes.append((task.index, Outcome(ERROR, "the sample is not valid Unicode", 0.0, 0.0)))
-                continue
-            task.attempts += 1
-            server = self._jvm(COMPILE, fresh=task.attempts > 1)  # several idle ones may have died at once
-            self._hand_over(_Running.now(task, server), request)
-
-    def _next(self) -> _Task | None:
-        if self._again:
-            return self._again.popleft()
-        if self._source is not None:
-            for index, program in self._source:
-                return _Task(index, program)
-            self._source = None
-        return None
+    def _feed(self) -> None:
+        """Queue programs for the compiler, a few more than can run."""
+        room = 2 * self._engine.workers
+        while self._source is not None and self._compilers.backlog() < room and len(self._compilers.ready) < room:
+            following = next(self._source, None)
+            if following is None:
+                self._source = None
+            else:
+                self._compilers.add(Task(*following))
 
     def _start_programs(self) -> None:
-        programs = self._busy(compiling=False)
-        busy = sum(not running.suspect for running in programs)
-        if any(running.task.alone for running in programs):
+        sessions = self._active()
+        if any(session.task.alone for session in sessions):
             return
-        while self._ready and busy < self._engine.workers:
-            self._start(self._ready.popleft())
-            busy += 1
-        if self._later and self._source is None and not (self._again or self._ready or self._running):
+        busy = sum(not session.suspect for session in sessions)
+        for queue in (self._again, self._compilers.ready):
+            while queue and busy < self._engine.workers:
+                self._start(queue.popleft())
+                busy += 1
+        waiting = self._again or self._compilers.ready or self._compilers.busy() or self._sessions
+        if self._later and self._source is None and not waiting:
             task = self._later.popleft()
-            task.alone, task.share = True, False
+            task.alone = True
             self._start(task)
 
-    def _start(self, task: _Task) -> None:
-        jvm = self._jvm(SHARED if task.share else OWN)
-        running = _Running.now(task, jvm)
-        self._hand_over(running, running.secret + task.classes)
-
-    def _hand_over(self, running: _Running, request: bytes) -> None:
-        self._running[running.jvm] = running
-        if not running.jvm.send(request):
-            self._died(running)
+    def _start(self, task: Task) -> None:
+        share = task.share and self._engine.share and not task.alone
+        judge, subject = self._fleet.take(JUDGE), self._fleet.take(SHARED if share else OWN)
+        session = _Session.now(task, judge, subject)
+        self._sessions[judge] = self._sessions[subject] = session
+        self._fleet.send(subject, b"L" + task.classes)
+        self._fleet.send(judge, b"T" + task.test)
 
     # ------------------------------------------------------------ what the JVMs say
 
-    def _handle(self, jvm: Jvm) -> None:
-        if jvm not in self._pool.jvms:
-            return  # ended a moment ago
-        alive, running = jvm.receive(), self._running.get(jvm)
-        if running is None:
-            if jvm.incoming or not alive:
-                self._end(jvm)  # it speaks unasked, or is dead: not to be trusted with another program
-        elif jvm.role == COMPILE:
-            if not self._compiled(running) and not alive:
-                self._died(running)
-        elif not self._judged(running) and not alive:
-            self._died(running)
-
-    def _compiled(self, running: _Running) -> bool:
-        """Take the compile server's answer, if it is complete."""
-        incoming, task = running.jvm.incoming, running.task
-        if len(incoming) < 4 or len(incoming) < 4 + struct.unpack_from("!i", incoming)[0]:
-            return False
-        answer = bytes(incoming[4:])
-        status, harmless, length = struct.unpack_from("!BBH", answer)
-        task.compile_seconds += running.wall()
-        if status == _GAVE_UP:
-            self._end(running.jvm)
+    def _heard(self, jvm: Jvm, alive: bool) -> None:
+        session = self._sessions.get(jvm)
+        if self._compilers.owns(jvm):
+            self._compilers.heard(jvm, alive)
+        elif jvm in self._draining:
+            self._drain(jvm, alive)
+        elif session is None:
+            if self._fleet.is_idle(jvm) and (jvm.incoming or not alive):
+                self._fleet.end(jvm)  # it speaks unasked, or is dead: not to be trusted with another program
+        elif jvm is session.judge:
+            self._heard_judge(session, alive)
         else:
-            self._release(running.jvm)
-        if status == _COMPILED:
-            task.classes, task.share = answer[4 + length :], bool(harmless) and self._engine.share
-            self._ready.append(task)
-        else:
-            detail = answer[4 : 4 + length].decode("utf-8", "replace")
-            self._finish(task, ERROR, detail)
-        return True
+            self._heard_subject(session, alive)
 
-    def _judged(self, running: _Running) -> bool:
-        """Take a runner's answer, if it is complete."""
-        incoming = running.jvm.incoming
-        if bytes(incoming[:16]) != running.secret[: len(incoming)]:
-            self._conclude(running, ERROR, "the sample wrote to the verdict channel", keep=False)
-            return True
-        if len(incoming) < 20 or len(incoming) < 20 + struct.unpack_from("!H", incoming, 18)[0]:
-            return False
-        status, reusable, length = struct.unpack_from("!BBH", incoming, 16)
-        detail = bytes(incoming[20 : 20 + length]).decode("utf-8", "replace")
-        if running.jvm.role == SHARED and _RUNNER_STATUS[status] == ERROR and not reusable:
-            self._believe_only_own_jvm(running)
-        else:
-            self._conclude(running, _RUNNER_STATUS[status], detail, keep=bool(reusable))
-        return True
+    def _heard_judge(self, session: _Session, alive: bool) -> None:
+        for message in session.judge.messages():
+            if message[:1] == b"V":
+                self._judged(session, message)
+                return
+            session.asked = True
+            self._fleet.send(session.subject, message)
+        if not alive:
+            self._judge_died(session)
 
-    def _believe_only_own_jvm(self, running: _Running) -> None:
-        """Errors of the JVM (stack, memory, linkage) in a shared one may be an earlier program's doing."""
-        self._end(running.jvm)
-        running.task.share = False
-        self._ready.appendleft(running.task)
+    def _heard_subject(self, session: _Session, alive: bool) -> None:
+        subject = session.subject
+        if session.ending:
+            subject.incoming.clear()
+            if not alive:
+                self._conclude(session, PASSED, "")
+            return
+        message = next(subject.messages(), None) if session.asked else None
+        if subject.incoming and (message is not None or not session.asked):
+            self._lost(session, "the sample wrote to the channel of its process")
+        elif message is not None and subject.role == SHARED and message[:1] in b"RX" and message[1:2] != b"\0":
+            self._lost(session, "")  # an error of the JVM (stack, memory, linkage) may be an earlier program's doing
+        elif message is not None:
+            session.asked = False
+            self._fleet.send(session.judge, message)
+        if not alive and subject in self._sessions:
+            self._lost(session, _EXITED)
 
-    def _conclude(self, running: _Running, status: str, detail: str, keep: bool) -> None:
-        wall = running.wall()
-        if keep and running.jvm.role == SHARED and not running.suspect:
-            cpu = running.cpu()
-            self._release(running.jvm)
+    def _lost(self, session: _Session, why: str) -> None:
+        """The subject cannot go on; a shared one is not believed: the program runs again in a JVM of its own."""
+        if session.subject.role == SHARED:
+            self._stop(session)
+            session.task.share = False
+            self._again.append(session.task)
         else:
-            cpu = self._end(running.jvm) - running.cpu_before
-        task, limit = running.task, running.task.program.timeout
+            self._conclude(session, ERROR, why)
+
+    def _judged(self, session: _Session, message: bytes) -> None:
+        """Take the judge's verdict."""
+        status, reusable = _VERDICTS[message[1]], bool(message[2])
+        detail = message[5 : 5 + int.from_bytes(message[3:5], "big")].decode("utf-8", "replace")
+        spent = session.judge.cpu() - session.judge_cpu
+        del self._sessions[session.judge]
+        if reusable and not session.judge_lowered:
+            self._fleet.give_back(session.judge)
+        else:
+            self._fleet.end(session.judge)
+        session.ending, session.subject_cpu = True, session.subject_cpu - spent
+        if status == PASSED and session.subject.role == OWN:
+            self._fleet.send(session.subject, b"E")
+        else:
+            self._conclude(session, status, detail)
+
+    def _judge_died(self, session: _Session) -> None:
+        task = session.task
+        task.retries += 1
+        self._stop(session)
+        if task.retries < JUDGES_PER_PROGRAM:
+            self._again.append(task)
+        else:
+            self._finish(task, ERROR, "the judging process died", session.wall())
+
+    def _stop(self, session: _Session) -> float:
+        """End the subject and free the judge; returns the CPU seconds of the session."""
+        subject, judge = session.subject, session.judge
+        cpu = 0.0 if session.ending else max(0.0, judge.cpu() - session.judge_cpu)
+        self._sessions.pop(subject, None)
+        cpu += self._fleet.end(subject) - session.subject_cpu
+        if self._sessions.pop(judge, None) is not None:
+            if session.asked and not session.judge_lowered:
+                self._draining[judge] = time.monotonic() + DRAIN_SECONDS
+                self._fleet.send(judge, b"D")
+            else:
+                self._fleet.end(judge)
+        return cpu
+
+    def _drain(self, judge: Jvm, alive: bool) -> None:
+        """Let a test end whose subject has gone."""
+        for message in judge.messages():
+            if message[:1] == b"V":
+                del self._draining[judge]
+                self._fleet.give_back(judge) if message[2] else self._fleet.end(judge)
+                return
+            self._fleet.send(judge, b"D")
+        if not alive:
+            del self._draining[judge]
+            self._fleet.end(judge)
+
+    def _conclude(self, session: _Session, status: str, detail: str) -> None:
+        task, wall, subject = session.task, session.wall(), session.subject
+        if subject.role == SHARED and not session.suspect and session.ending:
+            cpu = session.cpu()
+            del self._sessions[subject]
+            self._fleet.give_back(subject)
+        else:
+            cpu = self._stop(session)
+        limit = task.program.timeout
         if wall <= limit or (task.alone and cpu <= limit):
             self._finish(task, status, detail, wall, cpu)
         elif task.alone:
@@ -364,92 +379,73 @@ class _Run:
         else:
             self._later.append(task)
 
-    def _died(self, running: _Running) -> None:
-        task, wall = running.task, running.wall()
-        cpu = self._end(running.jvm) - running.cpu_before
-        if running.jvm.role == COMPILE:
-            self._compile_again(task, "the compiler died")
-        elif running.jvm.role == SHARED:
-            task.share = False
-            self._ready.appendleft(task)
-        else:
-            self._finish(task, ERROR, "the program exited before its tests ended", wall, cpu)
-
-    def _compile_again(self, task: _Task, detail: str) -> None:
-        if task.attempts < ATTEMPTS:
-            self._again.append(task)
-        else:
-            self._finish(task, ERROR, detail)
-
-    def _finish(self, task: _Task, status: str, detail: str, wall: float = 0.0, cpu: float = math.nan) -> None:
-        self._outcomes.append((task.index, Outcome(status, detail, task.compile_seconds + wall, cpu)))
+    def _finish(self, task: Task, status: str, detail: str, wall: float = 0.0, cpu: float = math.nan) -> None:
+        self._outcomes.append((task.index, Outcome(status, _one_line(detail), task.seconds + wall, cpu)))
 
     # ------------------------------------------------------------ clocks and memory
 
-    def _look(self, running: _Running) -> None:
-        wall, limit = running.wall(), running.task.program.timeout
-        if running.jvm.role == COMPILE:
-            if wall >= COMPILE_SECONDS and not running.cpu() < COMPILE_SECONDS:
-                self._end(running.jvm)
-                self._compile_again(running.task, f"javac takes longer than {COMPILE_SECONDS:g} s")
-            return
-        if not running.task.alone and wall >= min(SLOT_SECONDS, limit):
-            self._demote(running, wall)
+    def _look(self, session: _Session) -> None:
+        wall, limit = session.wall(), session.task.program.timeout
+        if not session.task.alone and wall >= min(SLOT_SECONDS, limit):
+            self._demote(session, wall)
         if wall >= limit:
-            self._look_at_late(running, wall, limit)
+            self._look_at_late(session, wall, limit)
 
-    def _demote(self, running: _Running, wall: float) -> None:
+    def _demote(self, session: _Session, wall: float) -> None:
         """Out of the slot when it has had its share or has been starved of it; low priority only after its share."""
-        had_share = not running.cpu() < min(self._engine.patience, SLOT_SECONDS)
-        suspects = sum(other.suspect for other in self._running.values())
-        if not running.suspect and (had_share or wall >= STARVED_SECONDS) and suspects < self._engine.max_suspects:
-            running.suspect = True
-        if had_share and not running.lowered:  # also where it keeps its slot: else the suspects would never have theirs
-            running.lowered = True
-            running.jvm.lower_priority()
+        had_share = not session.cpu() < min(self._engine.patience, SLOT_SECONDS)
+        suspects = sum(other.suspect for other in self._active())
+        if not session.suspect and (had_share or wall >= STARVED_SECONDS) and suspects < self._engine.max_suspects:
+            session.suspect = True
+        if had_share and not session.lowered:  # also where it keeps its slot: else the suspects would never have theirs
+            session.lowered = True
+            session.subject.lower_priority()
+        if had_share and not (session.asked or session.ending or session.judge_lowered):
+            session.judge_lowered = True
+            session.judge.lower_priority()
 
-    def _look_at_late(self, running: _Running, wall: float, limit: float) -> None:
-        cpu = running.cpu()
-        asleep = self._asleep(running, cpu)
-        if running.task.alone:
+    def _look_at_late(self, session: _Session, wall: float, limit: float) -> None:
+        cpu = session.cpu()
+        asleep = self._asleep(session, cpu)
+        if session.task.alone:
             over = math.isnan(cpu) or asleep or cpu >= limit or wall >= BUSY_FACTOR * limit
         else:
             over = math.isnan(cpu) or cpu >= min(self._engine.patience, limit)
         if over:
-            self._end(running.jvm)
-            self._finish(running.task, TIMEOUT, _too_long(limit), wall, cpu)
+            self._stop(session)
+            self._finish(session.task, TIMEOUT, _too_long(limit), wall, cpu)
         elif asleep:
-            self._end(running.jvm)
-            self._later.append(running.task)
+            self._stop(session)
+            self._later.append(session.task)
 
-    def _asleep(self, running: _Running, cpu: float) -> bool:
-        """Whether the JVM has neither run nor wanted to for a while."""
-        waits = watch.waits(running.jvm.pid) and cpu - running.last_cpu < 0.01  # a JVM's own ticking is less
-        running.idle_ticks = running.idle_ticks + 1 if waits else 0
-        running.last_cpu = cpu
-        return running.idle_ticks >= SLEEPING_TICKS
+    def _asleep(self, session: _Session, cpu: float) -> bool:
+        """Whether neither JVM has run or wanted to for a while."""
+        jvms = [session.subject] if session.ending else [session.subject, session.judge]
+        still = cpu - session.last_cpu < 0.01  # a JVM's own ticking is less
+        waits = still and all(watch.waits(jvm.pid) for jvm in jvms)
+        session.idle_ticks = session.idle_ticks + 1 if waits else 0
+        session.last_cpu = cpu
+        return session.idle_ticks >= SLEEPING_TICKS
 
     def _spare_memory(self) -> None:
         """Stop the largest suspects when all together hold too much; they are judged alone."""
-        suspects = [running for running in self._running.values() if running.suspect]
+        suspects = [session for session in self._active() if session.suspect]
         if len(suspects) < 2:
             return
-        sizes = {running: watch.resident_bytes(running.jvm.pid) for running in suspects}
-        by_size = sorted(suspects, key=lambda running: sizes[running])
+        sizes = {session: session.resident() for session in suspects}
+        by_size = sorted(suspects, key=lambda session: sizes[session])
         total = sum(sizes.values())
         while total > self._memory and len(by_size) > 1:
-            running = by_size.pop()
-            total -= sizes[running]
-            self._end(running.jvm)
-            self._later.append(running.task)
+            session = by_size.pop()
+            total -= sizes[session]
+            self._stop(session)
+            self._later.append(session.task)
 
 
 def _too_long(limit: float) -> str:
     return f"no verdict within {limit:g} s"
 
 
-def _request(program: Program) -> bytes:
-    """What the compile server reads; raises `UnicodeEncodeError` for lone surrogates."""
-    sample, test = program.sample.encode("utf-8"), program.test.encode("utf-8")
-    head = struct.pack("!ii", program.release or 0, len(sample))
-    return b"".join((head, sample, struct.pack("!i", len(test)), test))
+def _one_line(text: str) -> str:
+    """A text that may hold anything the sample wrote, as one printable line."""
+    return "".join(c if c.isprintable() else "?" for c in text)[:MAX_DETAIL]

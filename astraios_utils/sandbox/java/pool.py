@@ -1,4 +1,4 @@
-"""The JVMs of the Java engine: what they are started with, and how they are spoken to."""
+"""The JVMs of the Java engine: the command line of each role, and the messages to and from them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import select
 import socket
 import struct
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from ..python import watch
 from . import jdk
 from .launcher import Launcher, Settings
 
-COMPILE, SHARED, OWN = "compile", "shared", "own"  # what a JVM is for
+COMPILE, TESTS, JUDGE, SHARED, OWN = "compile", "tests", "judge", "shared", "own"  # roles, see `engine`
+ROLES = (COMPILE, TESTS, JUDGE, SHARED, OWN)
 
 _COMMON = [
     *("-XX:+UseSerialGC", "-Xshare:auto", "-XX:-UsePerfData", "-XX:-UseContainerSupport"),
@@ -24,24 +26,24 @@ _COMMON = [
     *("-XX:-CreateCoredumpOnCrash", "-XX:ReservedCodeCacheSize=64m", "-XX:CompressedClassSpaceSize=128m"),
     "-Dfile.encoding=UTF-8",
 ]
-# A JVM of its own has no module that reaches into a JVM: jdk.unsupported (Unsafe), instrument, attach, jdi, management.
+# OWN has none of the modules that reach into a JVM: jdk.unsupported (Unsafe), instrument, attach, jdi, management.
 _MODULES = "java.base,java.logging,java.sql,java.desktop,java.xml,java.net.http,java.prefs,java.scripting"
-_MEMORY = {COMPILE: 4 << 30, SHARED: 3 << 30, OWN: 3 << 30}  # bytes of address space; far more than is ever touched
-_MAX_ANSWER = 64 << 20
-_SEND_SECONDS = 20.0
+# bytes of address space; far more than is ever touched
+_MEMORY = {COMPILE: 4 << 30, TESTS: 4 << 30, JUDGE: 3 << 30, SHARED: 3 << 30, OWN: 3 << 30}
+_MAX_MESSAGE = 64 << 20  # bytes
 _CREDENTIALS = struct.Struct("3i")
 _SO_PASSCRED = getattr(socket, "SO_PASSCRED", None)
 
 
 @dataclass(eq=False, slots=True)
 class Jvm:
-    """A running JVM.
+    """A running JVM. Messages are a length (4 bytes, big-endian) and a body; none of the methods waits.
 
     Attributes:
         number: by which the launcher knows it.
-        role: `COMPILE`, `SHARED` or `OWN`.
+        role: one of `ROLES`.
         pid: as seen from here; 0 until it has said hello, and where the platform cannot tell.
-        served: how many requests it has answered.
+        served: how many programs it has served.
     """
 
     number: int
@@ -51,6 +53,7 @@ class Jvm:
     served: int = 0
     greeted: bool = False
     incoming: bytearray = field(default_factory=bytearray)
+    outgoing: bytearray = field(default_factory=bytearray)
 
     def cpu(self) -> float:
         """CPU seconds of its life so far: 0 before it and after it, NaN where the platform does not tell."""
@@ -59,29 +62,41 @@ class Jvm:
         used = linux.cpu_seconds(self.pid) if self.pid else math.nan
         return 0.0 if math.isnan(used) else used
 
-    def alive(self) -> bool:
+    def quiet(self) -> bool:
         """Whether its end of the channel is open and it has nothing to say unasked."""
-        if not select.select([self.channel], [], [], 0)[0]:
-            return True
-        return not self.greeted and self.channel.recv(2, socket.MSG_PEEK) == b"P"
+        if self.incoming or not select.select([self.channel], [], [], 0)[0]:
+            return not self.incoming
+        try:
+            return not self.greeted and self.channel.recv(2, socket.MSG_PEEK) == b"P"
+        except OSError:
+            return False
 
     def lower_priority(self) -> None:
         """Let programs that have just begun go before it."""
         if self.pid:
             watch.lower_priority(self.pid)
 
-    def send(self, message: bytes) -> bool:
-        """Send one request, a length and a frame; False if the JVM is gone."""
+    def send(self, body: bytes) -> None:
+        """Queue one message and send what the channel takes now."""
+        self.outgoing += struct.pack("!i", len(body)) + body
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what the channel takes of the queue. A JVM that is gone shows when it is read from."""
         try:
-            self.channel.sendall(struct.pack("!i", len(message)) + message)
+            while self.outgoing:
+                del self.outgoing[: self.channel.send(self.outgoing)]
+        except BlockingIOError:
+            pass
         except OSError:
-            return False
-        return True
+            self.outgoing.clear()
 
     def receive(self) -> bool:
-        """Take in what has come; False at the end of the stream, or if it is too much."""
+        """Take in what has come; False at the end of the stream, or if a message is too long."""
         try:
             data, ancillary, _, _ = self.channel.recvmsg(1 << 18, socket.CMSG_SPACE(_CREDENTIALS.size))
+        except BlockingIOError:
+            return True
         except OSError:
             return False
         if not self.greeted:  # the hello that the launcher's child sends before it becomes the JVM
@@ -90,7 +105,18 @@ class Jvm:
             self.incoming += data[1:]
             return bool(data)
         self.incoming += data
-        return bool(data) and len(self.incoming) <= _MAX_ANSWER
+        return bool(data) and self._length() <= _MAX_MESSAGE
+
+    def _length(self) -> int:
+        """The length of the message that is coming in; -1 as long as that is unknown."""
+        return int.from_bytes(self.incoming[:4], "big") if len(self.incoming) >= 4 else -1
+
+    def messages(self) -> Iterator[bytes]:
+        """The bodies of the messages that are complete."""
+        while 0 <= (length := self._length()) <= len(self.incoming) - 4:
+            body = bytes(self.incoming[4 : 4 + length])
+            del self.incoming[: 4 + length]
+            yield body
 
 
 class JvmPool:
@@ -125,17 +151,19 @@ class JvmPool:
 
     def _command(self, role: str) -> list[str]:
         command = [self.jdk.java, *_COMMON, "-cp", str(self._classes)]
-        if role == COMPILE:
+        if role in (COMPILE, TESTS):
             command += ["-Xmx768m", "-XX:TieredStopAtLevel=1", *jdk.exports()]
-            return [*command, "astraios$sandbox.CompileServer"]
+            return [*command, "astraios$sandbox.CompileServer", "samples" if role == COMPILE else "tests"]
+        if role == JUDGE:
+            return [*command, "-Xmx768m", "-XX:TieredStopAtLevel=1", "astraios$sandbox.Judge"]
         command += ["-Xmx512m", "-XX:-OmitStackTraceInFastThrow"]  # such exceptions are shared between programs
         if self.jdk.feature < 17:
             command.append("--illegal-access=deny")
         if self.jdk.feature >= 22:
             command.append("--enable-native-access=java.base")  # naming one module denies it to the others
         if role == OWN:
-            return [*command, f"--limit-modules={_MODULES}", "astraios$sandbox.Runner", "once"]
-        return [*command, "astraios$sandbox.Runner"]
+            return [*command, f"--limit-modules={_MODULES}", "astraios$sandbox.Subject", "once"]
+        return [*command, "astraios$sandbox.Subject"]
 
     def spawn(self, role: str) -> Jvm:
         """Start a JVM."""
@@ -147,7 +175,7 @@ class JvmPool:
         limits = linux.Limits(memory=_MEMORY[role], file_size=1 << 20, files=256, processes=processes)
         with theirs:
             number = self._launcher.spawn(self._command(role), limits, theirs)
-        mine.settimeout(_SEND_SECONDS)  # for sending; receiving is done when there is something to receive
+        mine.setblocking(False)
         jvm = Jvm(number, role, mine)
         self.jvms.add(jvm)
         return jvm

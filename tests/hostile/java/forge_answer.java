@@ -1,4 +1,4 @@
-// guarantee: bytes on standard output are no verdict without the secret
+// guarantee: a verdict written by the sample is no verdict
 // expect: error
 import java.io.*;
 import java.util.*;
@@ -6,8 +6,7 @@ import java.util.*;
 class Solution {
     public int next(int n) {
         try (FileOutputStream out = new FileOutputStream(FileDescriptor.out)) {
-            out.write(new byte[16]); // the secret, guessed
-            out.write(new byte[] {0, 1, 0, 0}); // passed, reusable, no detail
+            out.write(new byte[] {0, 0, 0, 5, 'V', 0, 1, 0, 0}); // a judge's "passed"
         } catch (IOException error) {
             return 1;
         }

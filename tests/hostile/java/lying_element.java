@@ -1,5 +1,5 @@
-// guarantee: an element that equals everything is refused
-// expect: error
+// guarantee: an element that equals everything equals no plain data
+// expect: failed
 import java.util.*;
 
 class Solution {

@@ -1,5 +1,5 @@
-// guarantee: a sample cannot put its own class in place of one that the test names
-// expect: error
+// guarantee: a class of the sample named as one of the JDK does not reach the test
+// expect: failed
 import java.util.*;
 
 class Solution {

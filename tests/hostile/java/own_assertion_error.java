@@ -1,5 +1,5 @@
-// guarantee: a sample cannot redefine what the test throws
-// expect: error
+// guarantee: a class of the sample named as one of the JDK does not reach the test
+// expect: failed
 import java.util.*;
 
 class Solution {

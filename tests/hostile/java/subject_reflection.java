@@ -1,12 +1,12 @@
-// guarantee: the judging class holds nothing that reflection could change
-// expect: failed
+// guarantee: nothing that decides can be changed by reflection
+// expect: error
 import java.lang.reflect.*;
 import java.util.*;
 
 class Solution {
     public int next(int n) {
         try {
-            Class<?> runner = Class.forName("astraios$sandbox.Runner", true, ClassLoader.getSystemClassLoader());
+            Class<?> runner = Class.forName("astraios$sandbox.Subject", true, ClassLoader.getSystemClassLoader());
             for (Field field : runner.getDeclaredFields()) {
                 field.setAccessible(true);
                 if (field.getType() == int.class && !Modifier.isFinal(field.getModifiers())) {
@@ -15,8 +15,8 @@ class Solution {
             }
             for (Method method : runner.getDeclaredMethods()) {
                 method.setAccessible(true);
-                if (method.getName().equals("judge")) {
-                    method.invoke(null, new IllegalStateException());
+                if (method.getName().equals("serve")) {
+                    method.invoke(null, new Object[1]);
                 }
             }
         } catch (ReflectiveOperationException error) {
