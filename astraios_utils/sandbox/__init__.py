@@ -5,14 +5,22 @@ What is guaranteed, at the level *full* (``levels``; Linux with user namespaces,
 - **A sample cannot make itself pass.**  Test and sample run in separate processes; the sample's never holds the test or
   an expected answer, and hands over plain data alone, so that neither a patched builtin nor an object that is equal to
   everything reaches the test.  Ending the process, raising ``SystemExit`` or writing to descriptors is not passing.
+  The exception is stated in the verdict: where a Python test needs what cannot cross between processes (a function of
+  its own as an argument, a class of the sample's, the identity of an object, captured output), and does not pass
+  without it, sample and test run in one process.  That verdict's detail begins with ``in one process``.  The test's
+  text and arguments decide about it, not the sample; the sample can forge the verdict.
 - **A sample cannot reach anything else**: no network, no other process (to see, signal or trace), no file but the
-  interpreter's, read-only, and an empty scratch space of 16 MB that is its own; not the home directory, the
-  environment, other samples or verdicts.  It can start threads, but no process and no program.
+  interpreter's and its packages', read-only, and an empty scratch space of 16 MB that is its own; not the home
+  directory, the environment, other samples or verdicts.  Descriptors and devices are its own: no flag, lock or time
+  that it sets is seen outside.  It can start threads and pairs of connected sockets, but no process and no program.
 - **A sample cannot stay**: with its verdict, or with the death of the scoring process, all of its processes and files
   are gone.  The next sample finds nothing changed.
-- **A sample cannot take more than its share**: wall time, address space, file size, descriptors, threads, output.
+- **A sample cannot take more than its share**: wall time, CPU time, address space, file size, descriptors, threads,
+  output, size of its source.  The process that holds its test has limits of memory and CPU time as well
+  (``python.limits``).  A sample that exceeds a limit gets a verdict, and the run goes on.
 - **A verdict is the protocol's** and does not depend on the number of workers or the order of the programs (the rule
-  about time limits, and its one gap, are in ``python`` and ``java``).  Hash seed and random state are fixed.
+  about time limits, and its one gap, are in ``python`` and ``java``).  Hash seed and random state are fixed.  What else
+  it may depend on (interpreter, numpy, level, limits) is in `conditions`.
 
 What is **not** guaranteed:
 
@@ -21,10 +29,9 @@ What is **not** guaranteed:
   two mechanisms alone keep a sample in, and it has nowhere to write.
 - At the level *weak* (macOS, or a container that forbids everything) **there is no boundary at all**; it needs consent.
 - That a sample cannot tell that it is being tested, burn its whole time limit, or see the arguments of its tests.
-- That every conceivable test works across two processes: what a sample returns that is not plain data (an instance of
-  its own class, a function, a generator) is a handle, which can be called, iterated, indexed and asked for attributes,
-  but is equal to itself alone and has no arithmetic; a test cannot pass functions of its own to the sample, catch the
-  sample's exception classes by name, or read again a container that the sample kept and changed later.
+- That an object of the sample's own class, which no test names, behaves in the test as it would in one process: it is a
+  handle, which can be called, iterated, indexed and asked for attributes, but is equal to itself alone and has no
+  arithmetic.
 - Fairness between samples under memory pressure beyond the per-sample limit: suspects that together hold too much are
   stopped and judged again alone.
 """
@@ -34,17 +41,19 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterable, Iterator
+from functools import cache
 from types import TracebackType
 from typing import Self
 
-from .kernel.levels import FULL, REDUCED, WEAK, Level, SandboxError, SandboxUnavailable, choose
+from .kernel.levels import FULL, REDUCED, WEAK, Level, SandboxError, SandboxUnavailable, choose, missing_for
 from .pool import Engine
-from .types import ERROR, FAILED, PASSED, TIMEOUT, Outcome, Program, may_run_long
+from .types import ERROR, FAILED, IN_ONE_PROCESS, PASSED, TIMEOUT, Outcome, Program, may_run_long
 
 __all__ = [
     "ERROR",
     "FAILED",
     "FULL",
+    "IN_ONE_PROCESS",
     "PASSED",
     "REDUCED",
     "RULES",
@@ -57,6 +66,7 @@ __all__ = [
     "Sandbox",
     "SandboxError",
     "SandboxUnavailable",
+    "conditions",
     "java_levels",
     "may_run_long",
     "runtime_id",
@@ -169,6 +179,20 @@ def java_levels() -> range:
     from .java.engine import find_jdk
 
     return find_jdk().levels
+
+
+@cache
+def conditions(language: str) -> str:
+    """All that verdicts depend on besides the program and `RULES`: runtime, best level here, and Python's limits.
+
+    Raises:
+        ValueError: an unknown language.
+        SandboxError: there is no JDK.
+    """
+    from .python import limits
+
+    level = next(name for name in (FULL, REDUCED, WEAK) if not missing_for(name))
+    return " ".join([runtime_id(language), level, *(map(str, limits.ALL) if language == "python" else ())])
 
 
 def runtime_id(language: str) -> str:

@@ -8,6 +8,14 @@ from dataclasses import dataclass
 _LONG = re.compile(r"\bwhile\b|\beval\s*\(|\bexec\s*\(|\*\*|\bpermutations\b|for\s*\(\s*;\s*;")
 
 PASSED, FAILED, ERROR, TIMEOUT = "passed", "failed", "error", "timeout"
+IN_ONE_PROCESS = "in one process"  # how the detail of such a verdict begins
+# Control characters, line separators, marks that change the direction of writing, and lone surrogates.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    r"""One line that any file and terminal can hold: ``"\x1b"`` and lone surrogates become escapes."""
+    return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +49,8 @@ class Outcome:
     Attributes:
         status: ``"passed"``, ``"failed"`` (an assertion of the test), ``"error"`` (any other exception, a compile
             error, a dead process) or ``"timeout"``.
-        detail: one short line, the same on every run (no addresses, paths or times).
+        detail: one short line, the same on every run (no addresses, paths or times), without control characters.  It
+            begins with ``"in one process"`` if test and sample had to share a process, where a sample can forge it.
         seconds: wall time, in seconds.
         cpu: CPU time, in seconds; NaN where it could not be read.
     """
@@ -50,6 +59,14 @@ class Outcome:
     detail: str
     seconds: float
     cpu: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "detail", printable(self.detail))
+
+    @property
+    def in_one_process(self) -> bool:
+        """Whether test and sample shared a process, where a sample can forge its verdict."""
+        return self.detail.startswith(IN_ONE_PROCESS)
 
 
 def may_run_long(program: Program) -> bool:

@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from .. import schema, store
-from ..sandbox import RULES, Outcome, Program, runtime_id
+from ..sandbox import RULES, Outcome, Program, conditions
 
 
 @lru_cache(maxsize=4096)
@@ -26,7 +26,7 @@ def _head(p: Program, rules: int) -> hashlib.blake2b:
     """The hash of everything but the sample; ``p`` comes without it, so that samples of one problem share it."""
     head = hashlib.blake2b(digest_size=16)
     settings = (repr(float(p.timeout)), repr(p.release), p.entry_point)
-    for part in (runtime_id(p.language), str(rules), p.language, p.preamble, p.test, *settings):
+    for part in (conditions(p.language), str(rules), p.language, p.preamble, p.test, *settings):
         data = part.encode("utf-8", "surrogatepass")
         head.update(b"%d:" % len(data))
         head.update(data)

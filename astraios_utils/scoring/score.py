@@ -22,7 +22,18 @@ from tqdm import tqdm
 
 from .. import schema, store
 from ..metrics.scores import Estimate
-from ..sandbox import PASSED, RULES, Outcome, Program, Sandbox, java_levels, may_run_long, runtime_id
+from ..sandbox import (
+    IN_ONE_PROCESS,
+    PASSED,
+    RULES,
+    Outcome,
+    Program,
+    Sandbox,
+    conditions,
+    java_levels,
+    may_run_long,
+    runtime_id,
+)
 from ..tasks import AnalysedTask, ExecutedTask, JudgedTask, Problem, Task, leniency
 from .journal import Journal, open_journal, program_key
 
@@ -104,6 +115,11 @@ class Scored:
             return ""
         return f"{name}: {leniency.describe(self.anomalies, total)} (--lenient undoes this)"
 
+    @property
+    def in_one_process(self) -> int:
+        """Samples that shared a process with their test, where a sample can forge its verdict."""
+        return int(self.verdicts["detail"].str.startswith(IN_ONE_PROCESS).sum())
+
     def summary(self) -> dict[str, Any]:
         """What ``astraios score --json`` prints for the file: percent, rounded to four decimals."""
         frame = self.verdicts
@@ -112,6 +128,7 @@ class Scored:
             "task": self.source.task.name,
             "n_problems": len(frame[["problem", "variant"]].drop_duplicates()),
             "n_samples": len(frame),
+            **({"in_one_process": self.in_one_process} if isinstance(self.source.task, ExecutedTask) else {}),
             "metrics": _values(self.metrics),
             "standard_errors": {name: _rounded(e.se) for name, e in self.metrics.items()},
             "seconds": round(self.seconds, 2),
@@ -355,7 +372,7 @@ def inputs_of(source: Source, problems: Sequence[Problem]) -> dict[str, Any]:
         "problems": store.fingerprint([[p.id, p.variant, dict(p.row)] for p in problems]),
         "task": task.fingerprint,
         "scoring": VERSION,
-        "sandbox": [RULES, runtime_id(task.language)] if isinstance(task, ExecutedTask) else None,
+        "sandbox": [RULES, conditions(task.language)] if isinstance(task, ExecutedTask) else None,
         **({} if source.java_level is None else {"java_level": source.java_level}),
         **({"lenient": True} if source.lenient else {}),
     }
@@ -374,4 +391,5 @@ def print_line(scored: Scored, as_json: bool, stream: TextIO | None = None) -> N
         print(json.dumps(scored.summary(), ensure_ascii=False), file=stream, flush=True)
         return
     shown = "  ".join(f"{name} {e.value:.2f} ± {e.se:.2f}" for name, e in scored.metrics.items() if "/" not in name)
-    print(f"{scored.source.path.name}  {shown}  ({len(scored.verdicts)} samples)", file=stream, flush=True)
+    forgeable = f", {scored.in_one_process} judged in one process" if scored.in_one_process else ""
+    print(f"{scored.source.path.name}  {shown}  ({len(scored.verdicts)} samples{forgeable})", file=stream, flush=True)

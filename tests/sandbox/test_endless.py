@@ -67,17 +67,14 @@ ENDLESS = {
     "-1 // 10 is -1, and the sums are read by nobody": """
         def count(n):
             even = odd = 0
-            seen, text = [], ""
             while n:
                 ascii(0)
                 if n % 2 == 0:
                     even += 1
                 else:
                     odd += 1
-                seen.append(n)
-                text += "x"
                 n //= 10
-            return even, odd, seen, text
+            return even, odd
         count(-12)
     """,
     "a cycle of three": """
@@ -435,12 +432,20 @@ ENDS = {
 }
 
 
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests' own process has signal handlers and threads."""
+    monkeypatch.setattr(endless, "undisturbed", lambda own: True)
+
+
+@pytest.mark.usefixtures("alone")
 @pytest.mark.parametrize("source", ENDLESS.values(), ids=ENDLESS)
 def test_endless_loops_are_proved(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endless, "BUDGET", 20.0)  # a slow machine must not fail the test; the proofs take milliseconds
     assert proved(source)
 
 
+@pytest.mark.usefixtures("alone")
 @pytest.mark.parametrize("source", ENDS.values(), ids=ENDS)
 def test_loops_that_end_are_not(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endless, "BUDGET", 20.0)

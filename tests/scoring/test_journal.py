@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from pathlib import Path
 
@@ -25,7 +26,7 @@ PROGRAM = Program("python", "def f(): return 1", "def check(f):\n    assert f() 
     ],
 )
 def test_key_covers_all_that_a_verdict_depends_on(change: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("astraios_utils.scoring.journal.runtime_id", lambda language: f"{language}-1")
+    monkeypatch.setattr("astraios_utils.scoring.journal.conditions", lambda language: f"{language}-1")
     assert program_key(dataclasses.replace(PROGRAM, **change)) != program_key(PROGRAM)  # type: ignore[arg-type]
     assert program_key(dataclasses.replace(PROGRAM)) == program_key(PROGRAM)
 
@@ -54,10 +55,20 @@ def test_outcomes_survive(tmp_path: Path) -> None:
         assert len(journal) == 2
         found = journal.get("a" * 32)
         assert found is not None
-        assert (found.status, found.detail, found.seconds) == ("failed", "AssertionError: é\n", 0.25)
+        assert (found.status, found.detail, found.seconds) == ("failed", "AssertionError: é\\n", 0.25)
         assert math.isnan(found.cpu)
         assert journal.get("b" * 32) == Outcome("passed", "", 0.5, 0.125)
         assert journal.get("c" * 32) is None
+
+
+def test_an_old_line_with_text_that_no_file_can_hold_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "programs.jsonl"
+    path.write_text(json.dumps(["a" * 32, "error", "ValueError: \ud800\x1b[31m", 0.1, None]) + "\n")
+    with open_journal(path) as journal:
+        found = journal.get("a" * 32)
+        assert found is not None
+        assert found.detail == r"ValueError: \ud800\x1b[31m"
+        found.detail.encode()
 
 
 def test_a_line_broken_off_costs_that_program_only(tmp_path: Path) -> None:

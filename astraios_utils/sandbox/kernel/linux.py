@@ -5,7 +5,7 @@ first untrusted instruction.  The usual order for a process that will run untrus
 
     pid = clone(NEWUSER | NEWPID | NEWNS | NEWIPC)    # in the single-threaded parent; 0 in the child
     map_identity(uid, gid)                            # child: give the new user namespace its one uid
-    mount_tmpfs("/tmp", megabytes=16)                 # child: private scratch space
+    cover(held, megabytes=16)                         # child: private scratch space; `held` is new_root's result
     die_with_parent()
     apply_limits(Limits(...))
     drop_capabilities()
@@ -66,7 +66,7 @@ clock_nanosleep:230:115 nanosleep:35:101 gettimeofday:96:169 time:201:- getrando
 set_robust_list:273:99 get_robust_list:274:100 set_tid_address:218:96 arch_prctl:158:- exit:60:93 exit_group:231:94
 wait4:61:260 waitid:247:95 dup:32:23 dup2:33:- dup3:292:24 pipe:22:- pipe2:293:59 poll:7:- ppoll:271:73
 select:23:- pselect6:270:72 epoll_create:213:- epoll_create1:291:20 epoll_ctl:233:21 epoll_wait:232:- epoll_pwait:281:22
-eventfd2:290:19 flock:73:32 fsync:74:82 fdatasync:75:83 ftruncate:77:46 truncate:76:45 fallocate:285:47
+eventfd2:290:19 fsync:74:82 fdatasync:75:83 ftruncate:77:46 truncate:76:45 fallocate:285:47
 fadvise64:221:223 getcwd:79:17 chdir:80:49 fchdir:81:50 getdents:78:- getdents64:217:61 readlink:89:- readlinkat:267:78
 mkdir:83:-
 mkdirat:258:34 rmdir:84:- unlink:87:- unlinkat:263:35 rename:82:- renameat:264:38 renameat2:316:276 symlink:88:-
@@ -78,9 +78,9 @@ _GUARDED_CALLS = """
 kill:62:129 tgkill:234:131 prctl:157:167 ioctl:16:29 fcntl:72:25 prlimit64:302:261 clone:56:220 clone3:435:435
 execve:59:221 execveat:322:281 fork:57:- vfork:58:- socket:41:198 socketpair:53:199 connect:42:203 bind:49:200
 listen:50:201 accept:43:202 accept4:288:242 sendto:44:206 recvfrom:45:207 sendmsg:46:211 recvmsg:47:212 shutdown:48:210
-getsockname:51:204 getpeername:52:205 setsockopt:54:208 getsockopt:55:209 openat2:437:437 sched_setaffinity:203:122
-seccomp:317:277 landlock_create_ruleset:444:444 landlock_add_rule:445:445 landlock_restrict_self:446:446
-pivot_root:155:41
+flock:73:32 getsockname:51:204 getpeername:52:205 setsockopt:54:208 getsockopt:55:209
+openat2:437:437 sched_setaffinity:203:122 seccomp:317:277
+landlock_create_ruleset:444:444 landlock_add_rule:445:445 landlock_restrict_self:446:446 pivot_root:155:41
 """
 
 
@@ -225,13 +225,21 @@ def mount_tmpfs(target: str, megabytes: int, inodes: int = 1024) -> None:
     mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options)
 
 
-def new_root(paths: Iterable[str], keep_proc: bool) -> None:
+PRIVATE = ("/tmp", "/dev/shm")  # where programs find a file system of their own
+
+
+def new_root(paths: Iterable[str], keep_proc: bool) -> tuple[tuple[str, str], ...]:
     """Replace the root directory, in a new mount namespace, by a read-only tmpfs with `paths` bound read-only.
 
-    Adds /dev/{null,zero,random,urandom}, an empty /tmp and /proc; with `keep_proc` a fresh procfs of the calling
-    process's pid namespace is mounted there (the caller must be inside that pid namespace).  Leaves no trace on disk:
-    the tree is built on a tmpfs over /tmp that only this mount namespace sees.
+    Adds /dev/{null,zero,random,urandom} (bound read-only, so that nobody changes their times), an empty /tmp and
+    /proc, and /dev/shm as a link to /tmp; with `keep_proc` a fresh procfs of the calling process's pid namespace is
+    mounted there (the caller must be inside that pid namespace).  Leaves no trace on disk: the tree is built on a tmpfs
+    over /tmp that only this mount namespace sees.
+
+    Returns:
+        ``(source, target)`` for each path below one of `PRIVATE`: a mount there hides it, and `cover` shows it again.
     """
+    os.umask(0o022)
     mount(None, "/", None, MS_REC | MS_PRIVATE)
     root = "/tmp"
     # Bind sources may themselves lie under /tmp, so the sources are opened before /tmp is covered.
@@ -239,18 +247,32 @@ def new_root(paths: Iterable[str], keep_proc: bool) -> None:
     devices = {path: os.open(path, os.O_PATH) for path in ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")}
     links = {path: os.readlink(path) for path in kept if os.path.islink(path)}
     mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "size=1m,mode=755")
-    for path, descriptor in kept.items():
-        if path in links:
-            os.makedirs(os.path.dirname(root + path), exist_ok=True)
-            os.symlink(links[path], root + path)
-        else:
-            _bind_descriptor(descriptor, root + path, read_only=True)
-        os.close(descriptor)
+    hidden = [path for path in kept if path.startswith(tuple(f"{place}/" for place in PRIVATE))]
+    held = tuple((f"/held/{number}", path) for number, path in enumerate(hidden))
+    for place, path in (*((path, path) for path in kept), *held):
+        _show(kept[path], root + place, links.get(path))
     for path, descriptor in devices.items():
-        _bind_descriptor(descriptor, root + path, read_only=False)
+        _bind_descriptor(descriptor, root + path, read_only=True)
+    for descriptor in (*kept.values(), *devices.values()):
         os.close(descriptor)
     for name in ("/tmp", "/proc", "/old"):
         os.makedirs(root + name, exist_ok=True)
+    if not os.path.exists(f"{root}/dev/shm"):
+        os.symlink("/tmp", f"{root}/dev/shm")
+    _enter_root(root, keep_proc)
+    return held
+
+
+def _show(descriptor: int, target: str, link: str | None) -> None:
+    """Bind what a descriptor names at `target`, read-only; a symbolic link is made again."""
+    if link is None:
+        _bind_descriptor(descriptor, target, read_only=True)
+    else:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        os.symlink(link, target)
+
+
+def _enter_root(root: str, keep_proc: bool) -> None:
     if keep_proc:
         mount("proc", root + "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     os.chdir(root)
@@ -259,6 +281,24 @@ def new_root(paths: Iterable[str], keep_proc: bool) -> None:
     _check(_libc().umount2(b"/old", _MNT_DETACH), "umount /old")
     os.rmdir("/old")
     mount(None, "/", None, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV)
+
+
+def cover(held: Iterable[tuple[str, str]], megabytes: int) -> None:
+    """Mount a private tmpfs on each of `PRIVATE`, and show again what lies there (see `new_root`)."""
+    mount_tmpfs("/tmp", megabytes)
+    if any(target.startswith("/dev/shm/") for _, target in held):
+        mount_tmpfs("/dev/shm", megabytes)
+    for source, target in held:
+        if os.path.islink(source):
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            os.symlink(os.readlink(source), target)
+            continue
+        if os.path.isdir(source):
+            os.makedirs(target, exist_ok=True)
+        else:
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            os.close(os.open(target, os.O_CREAT | os.O_WRONLY))
+        mount(source, target, None, MS_BIND | MS_REC)
 
 
 def _outermost(paths: Iterable[str]) -> list[str]:
@@ -397,42 +437,57 @@ _LOAD, _JEQ, _JGT, _JGE, _JSET, _RETURN = 0x20, 0x15, 0x25, 0x35, 0x45, 0x06
 _OFFSET_NR, _OFFSET_ARCH = 0, 4
 _Instruction = tuple[int, int, int, int]
 
-_F_SETOWN, _F_SETSIG, _F_SETOWN_EX = 8, 10, 15  # would let a descriptor's events signal another process
+# Commands of fcntl that would let a descriptor's events signal another process, or stop another's access to a file.
+_F_REFUSED = (8, 10, 15, 1024, 1026)  # F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLEASE, F_NOTIFY
+_F_LOCKS = (6, 7, 37, 38)  # F_SETLK, F_SETLKW and their variants for open files
+_AF_UNIX = 1
+_FILE_ATTRIBUTES = frozenset(("chmod", "fchmod", "fchmodat", "utimensat", "utime", "utimes"))
+_PAIR_CALLS = ("recvfrom", "getsockname", "getpeername", "getsockopt", "shutdown")
 _IOCTLS = (0x5401, 0x5413, 0x5421, 0x541B, 0x5450, 0x5451)  # TCGETS, TIOCGWINSZ, FIONBIO, FIONREAD, FIONCLEX, FIOCLEX
 _PRCTLS = (15, 16, 3, 0x53564D41)  # set and get the thread's name, get dumpable, name a mapping
 
 
 @dataclass(frozen=True, slots=True)
 class _Guard:
-    """Allow a call if its low 32 bits of one argument are among `values` (`negate`: are not)."""
+    """Allow a call if the low 32 bits of one argument are among `values`."""
 
     argument: int
     values: tuple[int, ...]
-    negate: bool = False
 
 
 @cache
-def seccomp_filter(own_pid: int, extra: tuple[str, ...] = (), threads: bool = True) -> bytes:
+def seccomp_filter(
+    own_pid: int,
+    extra: tuple[str, ...] = (),
+    threads: bool = True,
+    pairs: bool = False,
+    attributes: bool = True,
+) -> bytes:
     """A seccomp program that allows computing and files and denies the rest with ``EPERM``.
 
     An allow list: calls that are not in the tables above fail, also those that future kernels add.  Signals go to
     the process itself only; ``clone`` makes threads only (with `threads`), ``clone3`` reports ``ENOSYS`` so that the C
-    library falls back to ``clone``; prctl, ioctl, fcntl and prlimit64 are limited to harmless commands.
+    library falls back to ``clone``; prctl, ioctl, fcntl and prlimit64 are limited to harmless commands.  File locks
+    report success and lock nothing: the only files that a program can write are its own, and a lock on another one
+    would hold up the machine.
 
     Args:
         own_pid: what ``getpid()`` gives in the process that will run under the filter.
         extra: names of guarded calls to allow without condition, for instance ``execve`` for a JVM launcher.
         threads: whether the process may start threads.
+        pairs: whether it may make pairs of Unix sockets that are connected to each other, as ``asyncio`` does.
+        attributes: whether it may change modes and times of files; without private mounts they are the machine's.
     """
-    allowed = {**_COMPUTE, **{name: _NUMBERS[name] for name in extra if name in _NUMBERS}}
+    compute = {name: number for name, number in _COMPUTE.items() if attributes or name not in _FILE_ATTRIBUTES}
+    opened = (*extra, *(_PAIR_CALLS if pairs else ()))
+    allowed = {**compute, **{name: _NUMBERS[name] for name in opened if name in _NUMBERS}}
     guards: Mapping[str, _Guard] = {
         "kill": _Guard(0, (own_pid,)),
         "tgkill": _Guard(0, (own_pid,)),
         "prctl": _Guard(0, _PRCTLS),
         "ioctl": _Guard(1, _IOCTLS),
-        "fcntl": _Guard(1, (_F_SETOWN, _F_SETSIG, _F_SETOWN_EX), negate=True),
         "prlimit64": _Guard(0, (0,)),
-    }
+    } | ({"socketpair": _Guard(0, (_AF_UNIX,))} if pairs else {})
     program: list[_Instruction] = [
         (_LOAD, 0, 0, _OFFSET_ARCH),
         (_JEQ, 1, 0, _ARCHITECTURES[_MACHINE][1]),
@@ -442,6 +497,11 @@ def seccomp_filter(own_pid: int, extra: tuple[str, ...] = (), threads: bool = Tr
     for name, guard in guards.items():
         if name not in allowed:
             program += _guarded(_NUMBERS[name], guard)
+    if "fcntl" not in allowed:
+        program += _file_control(_NUMBERS["fcntl"])
+    if pairs and "sendto" not in allowed:
+        program += _without_address(_NUMBERS["sendto"])
+    program += [(_JEQ, 0, 1, _NUMBERS["flock"]), (_RETURN, 0, 0, _ERRNO)]
     program += [(_JEQ, 0, 1, _NUMBERS["clone3"]), (_RETURN, 0, 0, _ERRNO | errno.ENOSYS)]
     if threads and "clone" not in allowed:
         program += _thread_only(_NUMBERS["clone"])
@@ -454,11 +514,33 @@ def _argument_offset(index: int) -> int:
 
 
 def _guarded(number: int, guard: _Guard) -> list[_Instruction]:
-    hit, miss = (_ERRNO | errno.EPERM, _ALLOW) if guard.negate else (_ALLOW, _ERRNO | errno.EPERM)
     body: list[_Instruction] = [(_LOAD, 0, 0, _argument_offset(guard.argument))]
     for value in guard.values:
-        body += [(_JEQ, 0, 1, value), (_RETURN, 0, 0, hit)]
-    body.append((_RETURN, 0, 0, miss))
+        body += [(_JEQ, 0, 1, value), (_RETURN, 0, 0, _ALLOW)]
+    body.append((_RETURN, 0, 0, _ERRNO | errno.EPERM))
+    return [(_JEQ, 0, len(body), number), *body]
+
+
+def _file_control(number: int) -> list[_Instruction]:
+    body: list[_Instruction] = [(_LOAD, 0, 0, _argument_offset(1))]
+    for value in _F_REFUSED:
+        body += [(_JEQ, 0, 1, value), (_RETURN, 0, 0, _ERRNO | errno.EPERM)]
+    for value in _F_LOCKS:
+        body += [(_JEQ, 0, 1, value), (_RETURN, 0, 0, _ERRNO)]
+    body.append((_RETURN, 0, 0, _ALLOW))
+    return [(_JEQ, 0, len(body), number), *body]
+
+
+def _without_address(number: int) -> list[_Instruction]:
+    """``sendto`` on a connected socket: with an address it could reach another one."""
+    body: list[_Instruction] = [
+        (_LOAD, 0, 0, _argument_offset(4)),
+        (_JEQ, 0, 3, 0),
+        (_LOAD, 0, 0, _argument_offset(4) + 4),
+        (_JEQ, 0, 1, 0),
+        (_RETURN, 0, 0, _ALLOW),
+        (_RETURN, 0, 0, _ERRNO | errno.EPERM),
+    ]
     return [(_JEQ, 0, len(body), number), *body]
 
 

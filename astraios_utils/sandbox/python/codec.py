@@ -14,25 +14,27 @@ from __future__ import annotations
 
 import base64
 import collections
+import contextlib
 import datetime
 import decimal
 import fractions
 import json
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-MAX_BYTES = 64 << 20  # of one message
+from . import failures, values
+from .limits import MAX_MESSAGE
+
+MAX_ERRORS = 32  # exceptions inside one value
 _BIG = 1 << 63
+DEEP = 9000  # frames that a value's nesting may take beyond the recursion limit: some 2,000 levels
 _FACTORIES: dict[str, type] = {kind.__name__: kind for kind in (int, float, str, bool, list, dict, set, tuple)}
-_TYPES: dict[str, type] = {
-    **_FACTORIES,
-    **{t.__name__: t for t in (bytes, complex, frozenset, type(None), type, object)},
-}
-_DTYPE = re.compile(r"[<>|=]?([biufc]\d{1,2}|[SU]\d{1,6})")
+_DTYPE = re.compile(r"[<>|=]?([biufc]\d{1,2}|[SU]\d{1,6}|[mM]8(\[\w{1,9}\])?)")
 _IDENTIFIER = re.compile(r"[A-Za-z]\w{0,99}")
 _json_encode = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
 
@@ -66,11 +68,14 @@ class Encoder:
         self.containers: list[Any] = list(known)  # holds them alive: `_numbers` knows them by address
         self._numbers = {id(container): number for number, container in enumerate(self.containers)}
         self._stand_in = stand_in
+        self._errors = 0
 
     def encode(self, value: Any) -> Any:
         kind = type(value)
-        if value is None or kind is bool or kind is float:
+        if value is None or kind is bool:
             return value
+        if kind is float:
+            return value if value == value else self._not_a_number(value)
         if kind is int:
             return value if -_BIG < value < _BIG else {"i": hex(value)}
         if kind is str:
@@ -80,10 +85,22 @@ class Encoder:
         if id(value) in self._numbers:
             return {"=": self._numbers[id(value)]}
         if kind in _CONTAINERS:
-            self._numbers[id(value)] = len(self.containers)
-            self.containers.append(value)
+            self._number(value)
             return self.contents(value)
         return self._rare(value)
+
+    def _number(self, value: Any) -> None:
+        self._numbers[id(value)] = len(self.containers)
+        self.containers.append(value)
+
+    def _not_a_number(self, value: float) -> Any:
+        """NaN is equal to nothing, but ``[x] == [x]`` goes by identity: so it is numbered like a container."""
+        if id(value) in values.NAME_OF:
+            return {"y": values.NAME_OF[id(value)]}
+        if id(value) in self._numbers:
+            return {"=": self._numbers[id(value)]}
+        self._number(value)
+        return {"x": 0}
 
     def contents(self, container: Any) -> Any:
         """The tree of a mutable container itself, even if the receiver knows it."""
@@ -109,6 +126,16 @@ class Encoder:
         if kind is np.ndarray and _DTYPE.fullmatch(container.dtype.str):
             data = base64.b64encode(np.ascontiguousarray(container).tobytes()).decode()
             return {"A": [container.dtype.str, list(container.shape), data]}
+        if kind is float:
+            return {"x": 0}
+        if kind in values.HOLDERS:
+            holder = values.HOLDERS[kind]
+            return {"H": [holder.tag, self.encode(holder.pack(container))]}
+        if kind in values.MUTABLE_LEAVES:
+            plain = values.PLAIN[kind]
+            return {"L": [plain.tag, self.encode(plain.pack(container))]}
+        if kind is np.ndarray and values.structured(container):
+            return {"W": self.encode(values.pack_structured(container))}
         if kind is np.ndarray:
             return {"O": [list(container.shape), [self.encode(item) for item in container.ravel().tolist()]]}
         raise Unsendable(f"{kind.__name__} is not a container")
@@ -137,13 +164,40 @@ class Encoder:
             return {"w": [_VIEWS[kind], [self.encode(item) for item in value]]}
         if kind is datetime.timedelta:
             return {"z": [value.days, value.seconds, value.microseconds]}
-        if kind is datetime.date or (kind is datetime.datetime and value.tzinfo is None):
-            return {"a": [kind.__name__, value.isoformat()]}
+        if kind is datetime.date:
+            return {"a": value.isoformat()}
         if isinstance(value, np.generic) and _DTYPE.fullmatch(value.dtype.str):
             return {"N": [value.dtype.str, value.tobytes().hex()]}
-        if isinstance(value, type) and _TYPES.get(value.__name__) is value:
-            return {"y": value.__name__}
+        if id(value) in values.NAME_OF:
+            return {"y": values.NAME_OF[id(value)]}
+        if isinstance(value, BaseException):
+            return {"X": self.error(value)}
+        return self._packed(value)
+
+    def _packed(self, value: Any) -> Any:
+        """The kinds of the standard library and numpy that are seldom met."""
+        kind = type(value)
+        try:
+            if kind in values.PLAIN:
+                return {"V": [values.PLAIN[kind].tag, self.encode(values.PLAIN[kind].pack(value))]}
+            if kind is np.void and values.structured(value):
+                return {"S": self.encode(values.pack_structured(value))}
+            if kind.__module__ in ("numpy", "numpy.dtypes") and isinstance(value, np.dtype):
+                return {"dtype": value.str} if _DTYPE.fullmatch(value.str) else self._subclass(value)
+        except (ValueError, Unsendable):  # a part of it cannot cross, so that it stays as a whole
+            pass
         return self._subclass(value)
+
+    def error(self, error: BaseException) -> Any:
+        """The tree of an exception.  Raises `Unsendable` for one that holds too many others."""
+        self._errors += 1
+        if self._errors > MAX_ERRORS:
+            raise Unsendable("an exception that holds too many others")
+        plain = Encoder()
+        plain._errors = self._errors
+        tree = failures.pack(error, plain.encode)
+        self._errors = plain._errors
+        return tree
 
     def _subclass(self, value: Any) -> Any:
         """An instance of a subclass is sent as its plain base: the equality that its class defines stays behind."""
@@ -174,9 +228,13 @@ _CONTAINERS = frozenset(
     {
         *(list, dict, set, bytearray, np.ndarray, collections.deque),
         *(collections.OrderedDict, collections.Counter, collections.defaultdict),
+        *values.HOLDERS,
+        *values.MUTABLE_LEAVES,
     }
 )
 _VIEWS = {type({}.keys()): "keys", type({}.values()): "values", type({}.items()): "items"}
+_ORDERED: Any = collections.OrderedDict()
+_VIEWS |= {type(_ORDERED.keys()): "keys", type(_ORDERED.values()): "values", type(_ORDERED.items()): "items"}
 _BASES: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (int, lambda value: int.__index__(value)),
     (float, lambda value: float.__float__(value)),
@@ -208,7 +266,7 @@ class Decoder:
             return self._decode(tree)
         except CodecError:
             raise
-        except (ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError, ArithmeticError) as error:
+        except Exception as error:  # what a constructor of the standard library makes of nonsense
             raise CodecError(f"malformed value: {type(error).__name__}") from error
 
     def _decode(self, tree: Any) -> Any:
@@ -301,9 +359,29 @@ class Decoder:
             return dict.fromkeys(values).keys()
         return dict(enumerate(values)).values() if which == "values" else dict(values).items()
 
-    def _moment(self, body: Any) -> Any:
-        kinds: dict[str, type[datetime.date]] = {"date": datetime.date, "datetime": datetime.datetime}
-        return kinds[body[0]].fromisoformat(body[1])
+    def _holder(self, body: Any) -> Any:
+        holder = values.HOLDER_OF_TAG[body[0]]
+        result = self._new(holder.empty())
+        holder.fill(result, self._decode(body[1]))
+        return result
+
+    def _leaf(self, body: Any) -> Any:
+        return self._new(values.BUILDERS[body[0]](self._decode(body[1])))
+
+    def _structured(self, body: Any) -> Any:
+        position = len(self.containers)
+        self.containers.append(None)
+        self.containers[position] = values.build_structured(self._decode(body))
+        return self.containers[position]
+
+    def error(self, body: Any) -> BaseException:
+        """The exception of a tree.  Raises `CodecError`."""
+        try:
+            return failures.build(body, Decoder().decode)
+        except CodecError:
+            raise
+        except Exception as error:
+            raise CodecError(f"malformed exception: {type(error).__name__}") from error
 
     def _known(self, body: Any) -> Any:
         if type(body) is not int or body < 0:
@@ -327,7 +405,15 @@ class Decoder:
         "F": lambda self, body: fractions.Fraction(*self._items(body)),
         "E": lambda self, body: decimal.Decimal(body),
         "z": lambda self, body: datetime.timedelta(*body),
-        "y": lambda self, body: _TYPES[body],
+        "y": lambda self, body: values.NAMED[body],
+        "x": lambda self, body: self._new(float("nan")),
+        "V": lambda self, body: values.BUILDERS[body[0]](self._decode(body[1])),
+        "S": lambda self, body: values.build_structured(self._decode(body)),
+        "dtype": lambda self, body: _dtype(body),
+        "H": _holder,
+        "L": _leaf,
+        "W": _structured,
+        "X": error,
         "d": _dict,
         "o": _ordered,
         "C": _counter,
@@ -339,7 +425,7 @@ class Decoder:
         "N": _scalar,
         "n": _namedtuple,
         "w": _view,
-        "a": _moment,
+        "a": lambda self, body: datetime.date.fromisoformat(body),
         "=": _known,
         "R": _stand_in,
     }
@@ -369,17 +455,39 @@ def overwrite(target: Any, source: Any) -> None:
     elif isinstance(target, collections.deque):
         target.clear()
         target.extend(source)
+    elif type(target) in values.HOLDERS or type(target) in values.MUTABLE_LEAVES:
+        values.overwrite(target, source)
     elif isinstance(target, np.ndarray) and target.shape == source.shape and target.flags.writeable:
         target[...] = source
+
+
+@contextlib.contextmanager
+def deep() -> Iterator[None]:
+    """Room on the stack for values that are nested deeper than the recursion limit of tests and samples."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(limit + DEEP)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 # ---------------------------------------------------------------- messages on a stream socket
 
 
+def text_of(tree: Any) -> str:
+    """A tree as JSON in ASCII."""
+    try:
+        return _json_encode(tree)
+    except RecursionError:
+        with deep():
+            return _json_encode(tree)
+
+
 def send(descriptor: int, message: Any) -> None:
     """Write one message: four bytes of length, then JSON.  Raises `CodecError` if it is too long, `OSError`."""
-    body = _json_encode(message).encode()
-    if len(body) > MAX_BYTES:
+    body = text_of(message).encode()
+    if len(body) > MAX_MESSAGE:
         raise CodecError("message too long")
     data = memoryview(len(body).to_bytes(4, "big") + body)
     while data:
@@ -389,12 +497,21 @@ def send(descriptor: int, message: Any) -> None:
 def receive(descriptor: int) -> Any:
     """Read one message.  Raises `EOFError` at the end of the stream, `CodecError` on nonsense, `OSError`."""
     length = int.from_bytes(_read_exactly(descriptor, 4), "big")
-    if length > MAX_BYTES:
+    if length > MAX_MESSAGE:
         raise CodecError("message too long")
+    data = _read_exactly(descriptor, length)
     try:
-        return json.loads(_read_exactly(descriptor, length))
-    except (ValueError, RecursionError) as error:
+        return _parse(data)
+    except (ValueError, RecursionError, MemoryError) as error:
         raise CodecError(f"not JSON: {type(error).__name__}") from error
+
+
+def _parse(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except RecursionError:
+        with deep():
+            return json.loads(data)
 
 
 def _read_exactly(descriptor: int, length: int) -> bytes:

@@ -16,11 +16,13 @@ What makes the argument sound:
   compared by type, value and aliasing.  Values must be plain data, functions of the sample, or a short list of
   modules and builtins that are functions of their arguments; anything else (sets, whose order depends on their
   history, iterators, instances, ``random``, ``time``, ``id``, ``is`` between two variables) ends the attempt.
-- *What is left out.*  A local number, text or list that the loop only adds to (``count += 1``, ``found.append(x)``) and
-  reads nowhere cannot change its course, and is not compared.
+- *What is left out.*  A local number that the loop only adds to (``count += 1``) and reads nowhere cannot change its
+  course, and is not compared.  A list or text that grows is compared, as it may grow until memory ends.
+- *When.*  Nothing else may run: an attempt is given up where the program has a second thread, a timer, or a signal
+  handler of its own, since each may set a variable or raise an exception between any two instructions (`undisturbed`).
 
-A proof can be missed (a counter in the condition that grows for ever) but not be wrong, unless the sample reads the
-addresses of objects as text, or tampers with this process; and then it has only found another way to fail.
+A proof can be missed (a counter in the condition that grows for ever).  It is not wrong, unless the sample reads the
+addresses of objects as text or tampers with this process; then it has found another way to fail.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ import collections
 import dis
 import functools
 import inspect
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -141,16 +145,28 @@ def _head_end(statement: ast.stmt) -> int:
 
 
 def _sums(loop: ast.While) -> frozenset[str]:
-    """The names that occur in a loop only as ``name += …``, ``name -= …`` and ``name.append(…)``."""
+    """The names that occur in a loop only as ``name += …`` and ``name -= …``."""
     added: collections.Counter[str] = collections.Counter()
     for node in ast.walk(loop):
         match node:
             case ast.AugAssign(target=ast.Name(id=name), op=ast.Add() | ast.Sub()):
                 added[name] += 1
-            case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="append"), args=[_])):
-                added[name] += 1
     seen = collections.Counter(node.id for node in ast.walk(loop) if isinstance(node, ast.Name))
     return frozenset(name for name, times in added.items() if seen[name] == times)
+
+
+def undisturbed(own: signal.Signals) -> bool:
+    """Whether nothing but this thread's next instruction decides what happens next.
+
+    Args:
+        own: the signal of the one who asks; its handler does not count.
+    """
+    if threading.active_count() > 1 or len(sys._current_frames()) > 1 or "faulthandler" in sys.modules:
+        return False
+    if any(any(signal.getitimer(timer)) for timer in (signal.ITIMER_REAL, signal.ITIMER_PROF)):
+        return False
+    usual = (signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler, None)
+    return all(signal.getsignal(number) in usual for number in signal.valid_signals() if number != own)
 
 
 class _State:
@@ -190,8 +206,7 @@ class _State:
         return tuple(state)
 
     def _check_sum(self, value: Any) -> None:
-        kind = type(value)
-        if kind not in (int, float, complex, bool, str) and (kind is not list or id(value) in self._numbers):
+        if type(value) not in (int, float, complex, bool):
             raise _Unprovable
 
     def _globals_of(self, code: CodeType) -> tuple[str, ...]:
@@ -301,19 +316,26 @@ class Prover:
         namespace: the sample's globals.
         filename: that its code objects have.
         found: called once, when a loop is proved endless.
+        own: the signal whose handler calls `attempt`.
     """
 
     def __init__(
-        self, scopes: Mapping[Key, Scope], namespace: Mapping[str, Any], filename: str, found: Callable[[], None]
+        self,
+        scopes: Mapping[Key, Scope],
+        namespace: Mapping[str, Any],
+        filename: str,
+        found: Callable[[], None],
+        own: signal.Signals = signal.SIGVTALRM,
     ) -> None:
         self._scopes, self._filename, self._found = scopes, filename, found
+        self._own = own
         self._state = _State(namespace, filename)
         self._chases: dict[FrameType, dict[Loop, _Chase]] = {}
         self._deadline = 0.0
 
     def attempt(self, frame: FrameType | None) -> None:
         """Follow, for `BUDGET` seconds of CPU time, the frames on this stack that are in a loop."""
-        if self._chases or sys.gettrace() is not None:
+        if self._chases or sys.gettrace() is not None or not undisturbed(self._own):
             return
         frames, depth = [], 0
         while frame is not None:
@@ -378,7 +400,8 @@ class Prover:
             state = self._state.of(frame, base.sums)
             if state == chase.state:
                 self.stop()
-                self._found()
+                if undisturbed(self._own):
+                    self._found()
             elif chase.seen >= chase.limit:
                 chase.state, chase.seen, chase.limit = state, 0, 2 * chase.limit
         elif chase.seen >= chase.limit:

@@ -4,22 +4,29 @@
 share the cores.  The rule, with `limit` the program's own and `patience` the engine's (both in seconds):
 
 1. A program has a *slot* (there are as many as workers) for its first 0.2 seconds.  If it then still runs it becomes a
-   *suspect*: it leaves its slot to the next program, is lowered in priority, and goes on running.
+   *suspect*: it leaves its slot to the next program, is lowered in priority, and goes on running.  One that has more
+   than `MANY_THREADS` threads is stopped, and judged alone (rule 4).
 2. A program that ends within `limit` of wall time keeps its verdict.
 3. A suspect that has run for `limit` of wall time *and* has had three quarters of that much CPU time is a timeout.  If
    it was last seen in a ``while`` loop (`witness`), `patience` seconds of CPU time are enough.  One that has not had
-   them yet goes on until it has.  A loop that is proved never to end (`endless`) is a timeout at once.
-4. A program that ends after `limit`, that sleeps past it, or that is stopped to make room in memory, is judged again
-   *alone*: when nothing else runs, one program a core.  There it is a timeout if it has run for `limit` of wall time
-   and, unless it sleeps, had that much CPU time too (at most three times `limit` of wall time, on a machine that is
-   busy with other things).
+   them yet goes on until it has, or until `limit` has passed without the time that it waited for a core: a program
+   that sleeps gets no more than its limit.  A loop that is proved never to end (`endless`) is a timeout at once.
+4. A program that ends after `limit`, or that is stopped to make room, is judged again *alone*: when nothing else runs,
+   one program per core and each held to its core.  There it is a timeout if it has had `limit` of CPU time, or if
+   `limit` has passed without the time that it waited for a core (at most three times `limit` of wall time, on a machine
+   that is busy with other things).
 
-A program whose processes the machine has not got round to starting is not late, and keeps its slot.
+A program whose processes the machine has not got round to starting is not late, and keeps its slot.  Where the machine
+has no room for another process, starting waits.
 
 So a busy machine can change a verdict only for a program that needs more CPU time than rule 3 asks for and less than
 `limit`.  ``patience >= limit`` (the strict mode) closes that gap, at the price of `limit` seconds of CPU time for each
 suspect.  Of the 103,490 distinct programs of the released files that end, five used more than 0.6 seconds, none of them
 in a ``while`` loop; the longest, in a ``for`` loop, 2.9.
+
+**What cannot be judged in two processes is judged in one.**  A program that does not pass, and whose test needs what
+cannot cross (`needs`, `tester`), runs again: sample and test in the sample's process, as confined as before.  The
+verdict's detail then begins with ``in one process``, since there a sample can forge it.
 """
 
 from __future__ import annotations
@@ -47,15 +54,17 @@ from typing import Any
 
 from ..kernel import linux
 from ..kernel.levels import FULL, WEAK, Level, SandboxError
-from ..types import ERROR, TIMEOUT, Outcome, Program
-from . import watch
+from ..types import ERROR, PASSED, TIMEOUT, Outcome, Program
+from . import needs, watch
+from .limits import MAX_SOURCE, PATIENCE, SUBJECT_MEMORY
 from .zygote import COMMAND, Settings
 
-PATIENCE = 1.0  # CPU seconds; see the rule above
 BOUNDED_SHARE = 0.75  # of its limit that a program which is in no ``while`` loop has had as CPU time
 SLOT_SECONDS = 0.2  # wall time after which a program becomes a suspect
 TICK = 0.05  # seconds between two looks at the clocks of suspects
-SLEEPING_LOOKS = 20  # a program past its limit that did not want to run at so many looks in a row is asleep
+MANY_THREADS = 4  # of a suspect; one that has more would take its neighbours' time
+FULL_MACHINE_SECONDS = 60.0  # how long starting is tried on a machine that has no room for a process
+FULL_MACHINE_PAUSE = 0.1  # seconds between two attempts
 MAX_RESTARTS = 3  # of one program whose processes died without its own doing
 BUSY_FACTOR = 3  # how often a program's limit may pass while the rest of the machine keeps it from running
 MEMORY_SHARE = 0.4  # of the memory that is free at the start, for all suspects together
@@ -71,6 +80,7 @@ class _Task:
     index: int
     program: Program
     restarts: int = 0
+    together: bool = False  # whether sample and test are to run in one process
 
 
 @dataclass(slots=True, eq=False)
@@ -82,6 +92,8 @@ class _Running:
         tester, subject: pids as seen from here; 0 until known.
         unbounded: whether the sample was last seen in a loop that nothing bounds.
         endless: whether that loop has been proved never to end.
+        begun_at: when both processes were there.
+        core: the one that it must stay on; -1: any.
         outgoing: what of its job has still to be written; `incoming` is what has come back.
     """
 
@@ -92,14 +104,15 @@ class _Running:
     outgoing: memoryview
     started: float
     alone: bool
+    core: int = -1
     tester: int = 0
     subject: int = 0
     incoming: bytearray = field(default_factory=bytearray)
     suspect: bool = False
     lowered: bool = False
-    idle_looks: int = 0
     unbounded: bool = False
     endless: bool = False
+    begun_at: float = math.inf
 
     @property
     def begun(self) -> bool:
@@ -115,6 +128,18 @@ class _Running:
 
     def wall(self) -> float:
         return time.monotonic() - self.started
+
+    def undelayed(self) -> float:
+        """Seconds since both processes were there, without those for which they waited for a core; 0 where unknown."""
+        activities = self.activities()
+        if not activities:
+            return 0.0
+        return time.monotonic() - self.begun_at - sum(activity.delay for activity in activities)
+
+    def activities(self) -> list[watch.Activity]:
+        """Of both processes; empty where the platform does not tell."""
+        found = [watch.activity(pid) for pid in (self.tester, self.subject) if pid]
+        return [activity for activity in found if activity is not None]
 
 
 class PythonEngine:
@@ -132,7 +157,12 @@ class PythonEngine:
     """
 
     def __init__(
-        self, level: Level, workers: int, patience: float = PATIENCE, suspects: int = 64, memory: int = 2 << 30
+        self,
+        level: Level,
+        workers: int,
+        patience: float = PATIENCE,
+        suspects: int = 64,
+        memory: int = SUBJECT_MEMORY,
     ) -> None:
         self.level = level
         self.workers = workers
@@ -158,16 +188,17 @@ class PythonEngine:
         library = sysconfig.get_config_var("LIBDIR") or ""
         libraries = [str(path) for path in Path(library).glob("libpython*")] if library else []
         paths = (stdlib, dynamic, *libraries, numpy, f"{numpy}.libs", *_SYSTEM_PATHS)
+        paths = tuple(dict.fromkeys(path for name in paths for path in (name, os.path.realpath(name))))
         if self.level.name == WEAK and self._scratch is None:
             self._scratch = tempfile.mkdtemp(prefix="astraios-sandbox-")
         scratch = self._scratch or ("/tmp" if self.level.name == FULL else "/")
-        return Settings(self.level.name, paths, (stdlib, dynamic), self.memory, scratch)
+        return Settings(self.level.name, paths, (stdlib, dynamic), self.memory, scratch, numpy)
 
     def _start_zygote(self) -> socket.socket:
         settings = self._settings()
         ours, theirs = socket.socketpair()
         package = str(Path(__file__).resolve().parents[3])
-        numpy = os.path.dirname(settings.paths[-len(_SYSTEM_PATHS) - 2])
+        numpy = os.path.dirname(settings.numpy)
         boot = f"import sys; sys.path += {[package, numpy]!r}; from astraios_utils.sandbox.python import zygote; "
         command = [sys.executable, "-s", "-S", "-P", "-B", "-c", boot + "zygote.main(sys.argv[1:])"]
         # A fixed hash seed makes the order of sets, and with it a few verdicts, the same on every run.
@@ -203,11 +234,13 @@ class PythonEngine:
         self.generation += 1
         return ours
 
-    def _command(self, letter: bytes, number: int, payload: bytes = b"", descriptor: int | None = None) -> None:
+    def _command(
+        self, letter: bytes, number: int, payload: bytes = b"", descriptor: int | None = None, core: int = -1
+    ) -> None:
         """Raises `OSError` when the zygote is gone."""
         if self._control is None:
             self._control = self._start_zygote()
-        head = COMMAND.pack(letter, number)
+        head = COMMAND.pack(letter, number, core)
         if descriptor is None:
             self._control.sendall(head + payload)
         else:
@@ -239,11 +272,11 @@ class PythonEngine:
 
     # ------------------------------------------------------------ programs
 
-    def start(self, task: _Task, alone: bool) -> _Running:
+    def start(self, task: _Task, alone: bool, core: int = -1) -> _Running:
         """Fork the processes of one program and queue its job for them."""
         program = task.program
-        job = {"preamble": program.preamble, "sample": program.sample, "test": program.test}
-        job["entry_point"] = program.entry_point
+        job: dict[str, Any] = {"preamble": program.preamble, "sample": program.sample, "test": program.test}
+        job |= {"timeout": program.timeout, "together": task.together, "entry_point": program.entry_point}
         body = json.dumps(job).encode()
         ours, theirs = socket.socketpair()
         if _SO_PASSCRED is not None:
@@ -251,7 +284,7 @@ class PythonEngine:
         try:
             for attempt in range(MAX_RESTARTS):
                 try:
-                    self._fork(program.preamble, theirs.fileno())
+                    self._fork(program.preamble, theirs.fileno(), core)
                     break
                 except OSError:
                     self.close()
@@ -261,15 +294,15 @@ class PythonEngine:
             theirs.close()
         ours.setblocking(False)
         outgoing = memoryview(len(body).to_bytes(4, "big") + body)
-        return _Running(task, self._next_number, self.generation, ours, outgoing, time.monotonic(), alone)
+        return _Running(task, self._next_number, self.generation, ours, outgoing, time.monotonic(), alone, core)
 
-    def _fork(self, preamble: str, descriptor: int) -> None:
+    def _fork(self, preamble: str, descriptor: int, core: int) -> None:
         if preamble not in self._learnt and len(self._learnt) < 64:
             encoded = preamble.encode(errors="replace")
             self._command(b"P", len(encoded), encoded)
             self._learnt.add(preamble)
         self._next_number += 1
-        self._command(b"R", self._next_number, descriptor=descriptor)
+        self._command(b"R", self._next_number, descriptor=descriptor, core=core)
 
     def kill(self, running: _Running) -> None:
         """End a program's processes; the kernel ends those that they have started."""
@@ -300,7 +333,10 @@ class _Run:
         self._selector = selectors.DefaultSelector()
         self._last_tick = 0.0
         self._memory = MEMORY_SHARE * watch.available_bytes()
-        self._cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self._pinned = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+        self._cores = len(self._pinned) or os.cpu_count() or 1
+        self._full_since = math.inf  # since when the machine has had no room for a process
+        self._not_before = 0.0  # when the next program may be started
 
     def finished(self) -> bool:
         return self._source is None and not (self._again or self._later or self._running)
@@ -314,9 +350,8 @@ class _Run:
 
     def step(self) -> list[tuple[int, Outcome]]:
         """Start what there is room for, wait for something to happen, return what has finished."""
-        self._fill()
-        outcomes: list[tuple[int, Outcome]] = []
-        if self._running:
+        outcomes = self._fill()
+        if self._running or time.monotonic() < self._not_before:
             for key, events in self._selector.select(self._pause()):
                 outcomes += self._handle(key.data, events)
         now = time.monotonic()
@@ -335,17 +370,25 @@ class _Run:
 
     # ------------------------------------------------------------ starting
 
-    def _fill(self) -> None:
+    def _fill(self) -> list[tuple[int, Outcome]]:
+        """Start what there is room for; the verdicts are of programs that are too large to be started."""
+        outcomes: list[tuple[int, Outcome]] = []
+        if time.monotonic() < self._not_before:
+            return outcomes
         alone = sum(running.alone for running in self._running)
         if alone == 0:
             busy = sum(not running.suspect for running in self._running)
             while busy < self._engine.workers and (task := self._next()) is not None:
+                if _too_large(task.program):
+                    outcomes.append((task.index, Outcome(ERROR, f"the sample is larger than {MAX_SOURCE} bytes", 0, 0)))
+                    continue
                 self._start(task, alone=False)
                 busy += 1
         if self._source is None and not self._again and len(self._running) == alone:
             while self._later and alone < min(self._engine.workers, self._cores):
                 self._start(self._later.popleft(), alone=True)
                 alone += 1
+        return outcomes
 
     def _next(self) -> _Task | None:
         if self._again:
@@ -357,9 +400,26 @@ class _Run:
         return None
 
     def _start(self, task: _Task, alone: bool) -> None:
-        running = self._engine.start(task, alone)
+        free = [core for core in self._pinned if core not in {running.core for running in self._running}]
+        running = self._engine.start(task, alone, free[0] if alone and free else -1)
         self._running.add(running)
         self._selector.register(running.channel, selectors.EVENT_READ | selectors.EVENT_WRITE, running)
+
+    def _try_later(self, running: _Running, reason: str) -> None:
+        """The machine had no room for the program's processes: start it again when there may be some.
+
+        Raises:
+            SandboxError: there has been none for `FULL_MACHINE_SECONDS`, and nothing of ours is running.
+        """
+        self._drop(running)
+        self._again.appendleft(running.task)
+        now = time.monotonic()
+        self._not_before = now + FULL_MACHINE_PAUSE
+        if self._running:
+            self._full_since = math.inf
+        self._full_since = min(self._full_since, now)
+        if now - self._full_since > FULL_MACHINE_SECONDS:
+            raise SandboxError(f"the machine has no room for another process ({reason}): end some, or raise the limit")
 
     # ------------------------------------------------------------ what the processes say
 
@@ -375,6 +435,9 @@ class _Run:
         except ConnectionError:
             open_ = False
         verdict = _verdict(running.incoming)
+        if verdict is not None and "again" in verdict:
+            self._try_later(running, verdict["again"])
+            return []
         if verdict is not None:
             return self._judged(running, verdict)
         if running.endless:
@@ -405,6 +468,8 @@ class _Run:
             running.unbounded = data[:1] == b"U"
             running.endless |= data[:1] == b"E"
             data = data[1:]
+        if running.begun:
+            running.begun_at = min(running.begun_at, time.monotonic())
         running.incoming += data
         return True
 
@@ -422,13 +487,18 @@ class _Run:
         if "fault" in verdict:
             raise SandboxError(f"the sandbox failed to set up a program's processes: {verdict['fault']}")
         outcome = Outcome(verdict["status"], verdict["detail"], verdict["seconds"], verdict["cpu"])
-        limit = running.task.program.timeout
+        task, limit = running.task, running.task.program.timeout
+        self._full_since = math.inf
         self._drop(running)
+        if outcome.status != PASSED and not task.together and _needs_one_process(task.program, verdict):
+            task.together = True
+            self._again.append(task)
+            return []
         if outcome.seconds <= limit or (running.alone and outcome.cpu <= limit):
             return [(running.task.index, outcome)]
         if running.alone:
             return [(running.task.index, self._timeout(running, outcome.seconds, outcome.cpu))]
-        self._later.append(running.task)
+        self._later.append(task)
         return []
 
     def _died(self, running: _Running) -> list[tuple[int, Outcome]]:
@@ -453,33 +523,27 @@ class _Run:
         if not running.begun:
             return []  # the machine is so busy that there is nothing to judge yet
         wall, limit = running.wall(), running.task.program.timeout
+        if running.suspect and any(activity.threads > MANY_THREADS for activity in running.activities()):
+            self._drop(running)
+            self._later.append(running.task)
+            return []
         if not running.alone and not running.suspect and wall >= min(SLOT_SECONDS, limit):
             self._suspect(running)
         if wall < limit:
             return []
+        if running.undelayed() >= limit:
+            return self._over(running)  # it would have taken as long with the machine to itself
         cpu = running.cpu()
-        asleep = self._asleep(running)
         if running.alone:
-            over = math.isnan(cpu) or asleep or cpu >= limit or wall >= BUSY_FACTOR * limit
+            over = math.isnan(cpu) or cpu >= limit or wall >= BUSY_FACTOR * limit
         else:
             patience = self._engine.patience
             needed = patience if running.unbounded else max(patience, BOUNDED_SHARE * limit)
             over = math.isnan(cpu) or cpu >= min(needed, limit)
-        if over:
-            return self._over(running)
-        if asleep:
-            self._drop(running)
-            self._later.append(running.task)
-        return []
+        return self._over(running) if over else []
 
     def _timeout(self, running: _Running, wall: float, cpu: float) -> Outcome:
         return Outcome(TIMEOUT, f"no verdict within {running.task.program.timeout:g} s", wall, cpu)
-
-    def _asleep(self, running: _Running) -> bool:
-        """Whether at several looks in a row no process wanted to run; one that computes is runnable at any time."""
-        idle = not _runnable(running.tester) and not _runnable(running.subject)
-        running.idle_looks = running.idle_looks + 1 if idle else 0
-        return running.idle_looks >= SLEEPING_LOOKS
 
     def _suspect(self, running: _Running) -> None:
         """Lower its priority and, unless there are too many already, give its slot to the next program."""
@@ -513,11 +577,11 @@ def _verdict(incoming: bytearray) -> dict[str, Any] | None:
     return verdict
 
 
-def _runnable(pid: int) -> bool:
-    """Whether a thread of a process runs or waits for a core; True where that cannot be known."""
-    try:
-        stats = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat")]
-        states = [text.rpartition(")")[2].split()[0] for text in stats]  # the name before it may hold anything
-    except (OSError, IndexError):
-        return True
-    return not states or "R" in states
+def _too_large(program: Program) -> bool:
+    size = len(program.sample)
+    return size > MAX_SOURCE or (4 * size > MAX_SOURCE and len(program.sample.encode(errors="replace")) > MAX_SOURCE)
+
+
+def _needs_one_process(program: Program, verdict: dict[str, Any]) -> bool:
+    """Whether a verdict that is not ``passed`` says nothing, because the test needs what cannot cross."""
+    return bool(verdict["need"] or needs.of(program.test).reason(frozenset(verdict["named"]) - {program.entry_point}))

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import builtins
 import io
+import operator
 import sys
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import codec, witness
+from ..types import PASSED
+from . import codec, verdict, witness
 
-_EXCEPTIONS = frozenset(v for v in vars(builtins).values() if isinstance(v, type) and issubclass(v, BaseException))
 # Frames that the harness's own stack (executor thread, multiprocessing, exec, check) takes from the recursion limit.
 _HARNESS_FRAMES = 16
 
@@ -59,7 +60,9 @@ class Subject:
         return self._numbers[id(value)]
 
     def load(self, preamble: str, sample: str) -> None:
-        """Execute the sample as the harness does: in an empty namespace, where ``__name__`` is ``"builtins"``.
+        """Execute a sample (or a sample and its test) as the harness does: in an empty namespace.
+
+        There ``__name__`` is ``"builtins"``.
 
         The two are one source, except that a preamble already executed is not executed again.  (A ``__future__`` import
         is an error after a preamble, and must stay one.)
@@ -79,6 +82,8 @@ class Subject:
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Perform one request; the reply holds a value or an exception, and the arguments that were changed."""
         operation = request["op"]
+        if operation == "together":
+            return {"together": self.together(request)}
         if operation == "load":
             return self._guarded(lambda: self.load(request["preamble"], request["sample"]))
         if operation == "name":
@@ -87,29 +92,50 @@ class Subject:
             return self._guarded(lambda: self.namespace[request["name"]])
         decoder = codec.Decoder(handle=self._objects.__getitem__)
         target = self._objects[request["h"]]
-        arguments = [decoder.decode(tree) for tree in request["a"]]
-        keywords = {name: decoder.decode(tree) for name, tree in request["k"]}
+        with codec.deep():
+            arguments = [decoder.decode(tree) for tree in request["a"]]
+            keywords = {name: decoder.decode(tree) for name, tree in request["k"]}
         if operation != "call":
             return self._guarded(lambda: _OPERATIONS[operation](target, *arguments))
         sent = list(decoder.containers)
         encoder = codec.Encoder(sent, self._number)
         reply = self._guarded(lambda: target(*arguments, **keywords), encoder)
-        if sent and self._changed(arguments, keywords, request):
-            reply["w"] = self._contents(sent, codec.Encoder(sent, self._number) if "x" in reply else encoder)
+        if sent:
+            with codec.deep():
+                if self._changed(arguments, keywords, request):
+                    again = codec.Encoder(sent, self._number) if "x" in reply else encoder
+                    reply["w"] = self._contents(sent, again)
         return reply
 
-    def _guarded(self, action: Callable[[], Any], encoder: codec.Encoder | None = None) -> dict[str, Any]:
+    def together(self, request: dict[str, Any]) -> list[str]:
+        """Execute sample and test in one namespace, as the harness does: status and detail."""
         try:
-            return {"v": (encoder or codec.Encoder(stand_in=self._number)).encode(action())}
+            self.load(request["preamble"], f"{request['sample']}\n{request['test']}")
+        except BaseException as error:
+            return list(verdict.of(error))
+        return [PASSED, ""]
+
+    def _guarded(self, action: Callable[[], Any], encoder: codec.Encoder | None = None) -> dict[str, Any]:
+        encoder = encoder or codec.Encoder(stand_in=self._number)
+        try:
+            value = action()
         except BaseException as error:  # whatever the sample raises is the test's to handle
-            return {"x": _describe(error)}
+            return {"x": _tree_of(error)}
+        try:
+            with codec.deep():
+                return {"v": encoder.encode(value)}
+        except (RecursionError, MemoryError, codec.Unsendable) as error:
+            return {"x": _tree_of(type(error)(str(error)))}
 
     def _changed(self, arguments: list[Any], keywords: dict[str, Any], request: dict[str, Any]) -> bool:
-        """Whether the call changed an argument in place: then it no longer encodes to what was sent."""
+        """Whether the call changed an argument in place: then it no longer encodes to what was sent.
+
+        Compared as text, since 1, 1.0 and True are equal.
+        """
         encoder = codec.Encoder(stand_in=self._number)
         positional = [encoder.encode(value) for value in arguments]
         named = [[name, encoder.encode(value)] for name, value in keywords.items()]
-        return bool(positional != request["a"] or named != request["k"])
+        return codec.text_of([positional, named]) != codec.text_of([request["a"], request["k"]])
 
     def _contents(self, sent: list[Any], encoder: codec.Encoder) -> list[Any]:
         """What the containers of the arguments hold now, with references to each other and to the result's."""
@@ -120,14 +146,13 @@ class Subject:
         return contents
 
 
-def _describe(error: BaseException) -> list[Any]:
-    """The builtin types among an exception's bases, nearest first, and its message."""
-    names = [kind.__name__ for kind in type(error).__mro__ if kind in _EXCEPTIONS]
+def _tree_of(error: BaseException) -> Any:
+    """What crosses of an exception; of one whose class forbids to look at it, only that there was one."""
     try:
-        message = error.msg if isinstance(error, SyntaxError) else str(error)
-        return [names, type(error).__name__[:100], message[:1000]]
-    except BaseException:  # a __str__ of the sample's own may do anything
-        return [names, type(error).__name__[:100], ""]
+        with codec.deep():
+            return codec.Encoder().error(error)
+    except BaseException:
+        return codec.Encoder().error(Exception(""))
 
 
 _OPERATIONS: dict[str, Any] = {
@@ -136,8 +161,13 @@ _OPERATIONS: dict[str, Any] = {
     "len": len,
     "bool": bool,
     "text": str,
-    "item": lambda target, key: target[key],
+    "shown": repr,
+    "item": operator.getitem,
+    "put": operator.setitem,
+    "remove": operator.delitem,
     "attribute": getattr,
+    "enter": lambda target: type(target).__enter__(target),
+    "leave": lambda target: type(target).__exit__(target, None, None, None),
 }
 
 
@@ -166,5 +196,6 @@ def serve(channel: int, preambles: Mapping[str, Mapping[str, Any]]) -> None:
         computing = False
         try:
             codec.send(channel, reply)
-        except codec.CodecError as error:
-            codec.send(channel, {"x": [["OverflowError"], "OverflowError", str(error)]})
+        except (codec.CodecError, MemoryError) as error:
+            del reply
+            codec.send(channel, {"x": _tree_of(OverflowError(str(error)))})

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import builtins
 import re
+import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..types import ERROR, FAILED, PASSED
-from . import codec
+from ..types import ERROR, FAILED, IN_ONE_PROCESS, PASSED
+from . import codec, verdict
 
-_ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
+MUST_NAME = "an argument that cannot leave the test's process"
 
 
 class SampleGone(BaseException):
@@ -31,6 +32,8 @@ class Link:
         self._hint = hint
         self._remotes: dict[int, Remote] = {}
         self.broken = ""  # why the sample can no longer pass, once it cannot
+        self.need = ""  # why the test cannot be judged in two processes, once it turns out
+        self.named: set[str] = set()  # what the test has looked up in the sample
 
     def _exchange(self, request: dict[str, Any]) -> dict[str, Any]:
         if self.broken:
@@ -64,25 +67,43 @@ class Link:
         reply = self._exchange({"op": "name", "name": name, "own": own})
         if "missing" in reply:
             raise KeyError(name)
+        self.named.add(name)
         return self._value(reply, [])
 
-    def request(self, operation: str, remote: Remote, *arguments: Any, **keywords: Any) -> Any:
+    def together(self, job: dict[str, Any]) -> tuple[str, str]:
+        """Have sample and test executed in the sample's process: status and detail as it says."""
+        parts = {name: job[name] for name in ("preamble", "sample", "test")}
+        reply = self._exchange({"op": "together", **parts})
+        match reply.get("together"):
+            case [str(status), str(detail)] if status in (PASSED, FAILED, ERROR):
+                return status, detail[: verdict.LENGTH]
+        raise self._gone("the sample broke the channel")
+
+    def request(
+        self, operation: str, remote: Remote, arguments: Sequence[Any] = (), keywords: Mapping[str, Any] | None = None
+    ) -> Any:
         """Perform an operation on a remote object; arguments that it changes in place are changed here too."""
         encoder = codec.Encoder()
-        trees = [encoder.encode(value) for value in arguments]
-        named = [[name, encoder.encode(value)] for name, value in keywords.items()]
+        try:
+            with codec.deep():
+                trees = [encoder.encode(value) for value in arguments]
+                named = [[name, encoder.encode(value)] for name, value in (keywords or {}).items()]
+        except (codec.Unsendable, RecursionError) as error:
+            self.need = self.need or MUST_NAME
+            raise codec.Unsendable(str(error)) from None
         reply = self._exchange({"op": operation, "h": remote.handle_number, "a": trees, "k": named})
         return self._value(reply, encoder.containers)
 
     def _value(self, reply: dict[str, Any], sent: list[Any]) -> Any:
         decoder = codec.Decoder(sent, self._remote)
         try:
-            value = decoder.decode(reply["v"]) if "v" in reply else None
-            if "w" in reply:
-                contents = [decoder.decode(tree) for tree in reply["w"]]
-                for target, source in zip(sent, contents, strict=True):
-                    codec.overwrite(target, source)
-            error = None if "v" in reply else _rebuild(*reply["x"])
+            with codec.deep():
+                value = decoder.decode(reply["v"]) if "v" in reply else None
+                if "w" in reply:
+                    contents = [decoder.decode(tree) for tree in reply["w"]]
+                    for target, source in zip(sent, contents, strict=True):
+                        codec.overwrite(target, source)
+                error = None if "v" in reply else decoder.error(reply["x"])
         except (codec.CodecError, KeyError, TypeError, ValueError):
             raise self._gone("the sample broke the channel") from None
         if error is not None:
@@ -91,21 +112,6 @@ class Link:
 
     def _remote(self, number: int) -> Remote:
         return self._remotes.setdefault(number, Remote(number, self))
-
-
-def _rebuild(names: list[str], shown: str, message: str) -> BaseException:
-    """The sample's exception as its nearest builtin type, so that the test can catch it."""
-    for name in names:
-        kind = vars(builtins)[name]
-        if not (isinstance(kind, type) and issubclass(kind, BaseException)):
-            raise codec.CodecError("not an exception")
-        try:
-            error = kind(str(message))
-        except TypeError:  # wants other arguments, as UnicodeDecodeError does: its base will do
-            continue
-        error.shown = str(shown)  # type: ignore[attr-defined]
-        return error
-    raise codec.CodecError("an exception without a type")
 
 
 class Remote(codec.Handle):
@@ -120,8 +126,15 @@ class Remote(codec.Handle):
         super().__init__(number)
         self._link = link
 
-    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        return self._link.request("call", self, *arguments, **keywords)
+    def __call__(self, /, *arguments: Any, **keywords: Any) -> Any:
+        return self._link.request("call", self, arguments, keywords)
+
+    def __eq__(self, other: object) -> bool:
+        if self is not other and isinstance(other, Remote):
+            self._link.need = self._link.need or "equality of two objects of the sample's"
+        return self is other
+
+    __hash__ = object.__hash__
 
     def __iter__(self) -> Any:
         return self._link.request("iter", self)
@@ -136,17 +149,33 @@ class Remote(codec.Handle):
         return self._link.request("bool", self) is True
 
     def __getitem__(self, key: Any) -> Any:
-        return self._link.request("item", self, key)
+        return self._link.request("item", self, (key,))
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._link.request("put", self, (key, value))
+
+    def __delitem__(self, key: Any) -> None:
+        self._link.request("remove", self, (key,))
+
+    def __enter__(self) -> Any:
+        return self._link.request("enter", self)
+
+    def __exit__(self, *_: object) -> bool:
+        return self._link.request("leave", self) is True
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
+        if name.startswith("__") and name not in _SPECIAL:
             raise AttributeError(name)
-        return self._link.request("attribute", self, name)
+        return self._link.request("attribute", self, (name,))
 
     def __str__(self) -> str:
         return str(self._link.request("text", self))
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return str(self._link.request("shown", self))
+
+
+_SPECIAL = frozenset(("__name__", "__qualname__", "__annotations__", "__wrapped__"))
 
 
 class Fallback(dict[str, Any]):
@@ -170,15 +199,39 @@ def judge(
 
     Args:
         channel: the socket to the sample's process.
-        job: ``preamble``, ``sample``, ``test`` and ``entry_point``.
+        job: ``preamble``, ``sample``, ``test``, ``entry_point``, and ``together`` if both are to run in the sample's
+            process.
         namespace: what the preamble defines; ``None`` if it has still to be executed.
         hint: told now and then what the sample says of the loop it is in (`witness`).
 
     Returns:
-        ``status``, ``detail`` and ``seconds``.
+        ``status``, ``detail``, ``seconds``, ``need`` (why the test cannot be judged so, or empty) and ``named`` (what
+        it looked up in the sample).
     """
     start = time.monotonic()
     link = Link(channel, hint)
+    if job.get("together"):
+        status, detail = _together(link, job)
+    else:
+        status, detail = _apart(link, job, namespace)
+    return {
+        "status": status,
+        "detail": detail,
+        "seconds": time.monotonic() - start,
+        "need": link.need,
+        "named": sorted(link.named),
+    }
+
+
+def _together(link: Link, job: dict[str, Any]) -> tuple[str, str]:
+    try:
+        status, detail = link.together(job)
+    except SampleGone:
+        status, detail = ERROR, link.broken
+    return status, f"{IN_ONE_PROCESS}: {detail}" if detail else IN_ONE_PROCESS
+
+
+def _apart(link: Link, job: dict[str, Any], namespace: dict[str, Any] | None) -> tuple[str, str]:
     try:
         if namespace is None:
             namespace = {}
@@ -189,15 +242,21 @@ def judge(
         if entry in namespace or entry in vars(builtins):
             namespace[entry] = _entry(link, entry)
         exec(compile(job["test"], "<test>", "exec", dont_inherit=True), namespace)
-        status, detail = PASSED, ""
     except SampleGone:
-        status, detail = ERROR, link.broken
+        return ERROR, link.broken
     except BaseException as error:  # the protocol: whatever is raised, the sample has not passed
-        status = FAILED if isinstance(error, AssertionError) else ERROR
-        detail = describe(error)
-    if link.broken:
-        status, detail = ERROR, link.broken  # a test that catches everything must not save it
-    return {"status": status, "detail": detail, "seconds": time.monotonic() - start}
+        if isinstance(error, MemoryError):
+            _lift_memory_limit()
+        if link.broken:
+            return ERROR, link.broken
+        return verdict.of(error)
+    return (ERROR, link.broken) if link.broken else (PASSED, "")  # a test that catches everything must not save it
+
+
+def _lift_memory_limit() -> None:
+    """Use the spare memory (`limits.SPARE_MEMORY`): a verdict must still be reported."""
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
 
 
 def _entry(link: Link, name: str) -> Any:
@@ -210,11 +269,3 @@ def _entry(link: Link, name: str) -> Any:
         return link.lookup(name, own=True)
     except KeyError:
         raise NameError(f"name {name!r} is not defined by the sample") from None
-
-
-def describe(error: BaseException) -> str:
-    """Type and first line of the message: the same on every run."""
-    shown = getattr(error, "shown", None) or type(error).__name__
-    lines = str(error).strip().splitlines()
-    text = f"{shown}: {lines[0]}" if lines else shown
-    return _ADDRESS.sub("0x…", text)[:200]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 LOWER_BY = 10  # of nice; a tenth of the processor beside a process of the priority that one had
@@ -14,6 +15,28 @@ def lower_priority(group: int) -> None:
     """Let the processes of a group run mostly when the owner, and what it starts, leave the processor free."""
     with contextlib.suppress(OSError):  # they may end at this moment; without it they are only less polite
         os.setpriority(os.PRIO_PGRP, group, min(19, os.getpriority(os.PRIO_PROCESS, 0) + LOWER_BY))
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What a process has done.
+
+    Attributes:
+        threads: how many it has.
+        delay: seconds that its first thread was ready to run and had no core.
+    """
+
+    threads: int
+    delay: float
+
+
+def activity(pid: int) -> Activity | None:
+    """The activity of a process; ``None`` where it cannot be known."""
+    try:
+        threads = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[17])
+        return Activity(threads, int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) * 1e-9)
+    except (OSError, IndexError, ValueError):
+        return None
 
 
 def waits(pid: int) -> bool:

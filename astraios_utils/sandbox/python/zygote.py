@@ -9,15 +9,18 @@ Three kinds of processes live below the trusted parent (`python.PythonEngine`)::
 
 The launcher is started with a fresh interpreter, so that nothing of the parent's memory (models, data, other samples)
 is inherited.  Commands come as a letter and a number: ``R`` fork a tester (with a descriptor for its job), ``K`` kill
-one, ``P`` execute a preamble so that testers find it ready (followed by that many bytes).
+one, ``P`` execute a preamble so that testers find it ready (followed by that many bytes).  A third number is the core
+that the program must stay on, or -1.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import gc
 import importlib
 import json
+import math
 import os
 import random
 import resource
@@ -35,9 +38,11 @@ import numpy as np
 
 from ..kernel import levels, linux
 from ..kernel.levels import FULL, WEAK
-from . import codec, subject, tester, witness
+from . import codec, limits, subject, tester, witness
 
-COMMAND = struct.Struct("!cQ")
+COMMAND = struct.Struct("!cQi")  # letter, number, core (-1: any)
+# What a machine that is full answers to fork, clone, mount and open: it may have room again later.
+_FULL_MACHINE = (errno.EAGAIN, errno.ENOMEM, errno.ENOSPC, errno.ENFILE, errno.EMFILE, errno.EUSERS)
 _HINTS = {witness.UNBOUNDED: b"U", witness.ENDLESS: b"E"}
 PRELOADED = (
     *(
@@ -70,6 +75,7 @@ class Settings:
         modules: ``sys.path`` of the samples.
         memory: bytes of address space of a sample.
         scratch: the samples' working directory.
+        numpy: the folder of the package.
     """
 
     level: str
@@ -77,6 +83,7 @@ class Settings:
     modules: tuple[str, ...]
     memory: int
     scratch: str
+    numpy: str
 
 
 @dataclass(slots=True)
@@ -86,6 +93,7 @@ class _Zygote:
     uid: int
     gid: int
     ruleset: int | None
+    held: tuple[tuple[str, str], ...] = ()
     preambles: dict[str, dict[str, Any]] = field(default_factory=dict)
     living: dict[int, int] = field(default_factory=dict)  # pid of a tester by its number
 
@@ -100,9 +108,9 @@ class _Zygote:
                 return
             while len(data) < COMMAND.size:
                 data += self.control.recv(COMMAND.size - len(data))
-            letter, number = COMMAND.unpack(data)
+            letter, number, core = COMMAND.unpack(data)
             if letter == b"R":
-                self._fork(number, descriptors[0])
+                self._fork(number, descriptors[0], core)
             elif letter == b"K":
                 self._kill(number)
             else:
@@ -135,16 +143,22 @@ class _Zygote:
         gc.collect()
         gc.freeze()
 
-    def _fork(self, number: int, descriptor: int) -> None:
+    def _fork(self, number: int, descriptor: int, core: int) -> None:
         full = self.settings.level == FULL
-        pid = linux.clone(linux.NEWUSER | linux.NEWPID | linux.NEWNS) if full else linux.fork()
+        try:
+            pid = linux.clone(linux.NEWUSER | linux.NEWPID | linux.NEWNS) if full else linux.fork()
+        except OSError as error:
+            _report(descriptor, error)
+            os.close(descriptor)
+            return
         if pid == 0:
             try:
                 self.control.close()
+                if core >= 0:
+                    os.sched_setaffinity(0, (core,))
                 self._tester(descriptor)
-            except BaseException as error:  # not the sample's doing: the parent raises it
-                with suppress(OSError):
-                    codec.send(descriptor, {"fault": f"{type(error).__name__}: {error}"})
+            except BaseException as error:  # not the sample's doing: the parent raises it, or tries again
+                _report(descriptor, error)
             finally:
                 os._exit(1)
         os.close(descriptor)
@@ -155,7 +169,7 @@ class _Zygote:
     def _tester(self, report: int) -> None:
         if self.settings.level == FULL:
             linux.map_identity(self.uid, self.gid)
-            linux.mount_tmpfs("/tmp", megabytes=16)
+            linux.cover(self.held, limits.SCRATCH)
             flags = linux.MS_RDONLY | linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
             linux.mount("tmpfs", "/proc", "tmpfs", flags, "size=4k")
         if self.settings.level != WEAK:
@@ -169,16 +183,17 @@ class _Zygote:
             try:
                 self._subject(theirs, report)
             except BaseException as error:  # without the handshake the tester knows that it was not the sample's doing
-                with suppress(OSError):
-                    codec.send(3, {"fault": f"{type(error).__name__}: {error}"})
+                _report(3, error)
             finally:
                 os._exit(0)
         theirs.close()
         os.write(report, b"T")
         job = codec.receive(report)
         namespace = dict(self.preambles[job["preamble"]]) if job["preamble"] in self.preambles else None
+        _limit_tester(job["timeout"])
         if (greeting := codec.receive(ours.fileno())) != {"ready": True}:
-            raise levels.SandboxError(f"the sample's process could not be confined: {greeting}")
+            codec.send(report, greeting)
+            os._exit(1)
         verdict = tester.judge(ours.fileno(), job, namespace, lambda seen: _write(report, _HINTS.get(str(seen), b"B")))
         with suppress(ProcessLookupError):
             os.kill(sample, signal.SIGKILL)
@@ -198,15 +213,41 @@ class _Zygote:
         if ruleset is not None:
             os.dup2(ruleset, 4)
         os.closerange(4 if ruleset is None else 5, 256)
+        _own_streams()
         os.chdir(self.settings.scratch)
-        linux.apply_limits(linux.Limits(memory=self.settings.memory, processes=64 if level == FULL else None, files=64))
+        processes = limits.THREADS if level == FULL else None
+        linux.apply_limits(linux.Limits(memory=self.settings.memory, processes=processes, files=limits.DESCRIPTORS))
         if level != WEAK:
             linux.die_with_parent()
             linux.restrict_self(4)
             os.close(4)
-            linux.install_filter(linux.seccomp_filter(os.getpid()))
+            linux.install_filter(linux.seccomp_filter(os.getpid(), pairs=True, attributes=level == FULL))
         codec.send(3, {"ready": True})
         subject.serve(3, self.preambles)
+
+
+def _report(descriptor: int, error: BaseException) -> None:
+    """Tell what went wrong in the sandbox itself, and whether it may go right later (``again``)."""
+    full = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _FULL_MACHINE)
+    with suppress(OSError):
+        codec.send(descriptor, {"again" if full else "fault": f"{type(error).__name__}: {error}"})
+
+
+def _own_streams() -> None:
+    """Open descriptors 0 to 2 afresh: flags that the sample sets on them are nobody else's."""
+    for descriptor, mode in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
+        opened = os.open(os.devnull, mode)
+        os.dup2(opened, descriptor)
+        os.close(opened)
+
+
+def _limit_tester(timeout: float) -> None:
+    """Limit the process that holds the test: what a sample returns may be large, and a test may multiply it."""
+    soft = limits.TESTER_MEMORY - limits.SPARE_MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (soft, limits.TESTER_MEMORY))
+    linux.apply_limits(
+        linux.Limits(memory=None, cpu=math.ceil(limits.CPU_FACTOR * timeout) + limits.CPU_SPARE, files=None)
+    )
 
 
 def _write(descriptor: int, data: bytes) -> None:
@@ -216,12 +257,13 @@ def _write(descriptor: int, data: bytes) -> None:
 def _start(settings: Settings, control: socket.socket) -> None:
     """In the zygote: close the doors, load everything, report readiness, serve."""
     uid, gid = os.getuid(), os.getgid()
+    held: tuple[tuple[str, str], ...] = ()
     if settings.level == FULL:
         linux.die_with_parent()
-        linux.new_root(settings.paths, keep_proc=True)
+        held = linux.new_root((*settings.paths, *_loaded_libraries()), keep_proc=True)
     elif settings.level != WEAK:
         linux.set_subreaper()
-    if settings.level != WEAK and (settings.level == FULL or _readable_by_all(settings.paths)):
+    if settings.level != WEAK and _readable_by_all(settings.paths):
         uid, gid = levels.leave_root(uid, gid)
     sys.path[:] = settings.modules
     for name in PRELOADED:
@@ -237,12 +279,12 @@ def _start(settings: Settings, control: socket.socket) -> None:
             files=settings.level != FULL,
         )
     if settings.level == FULL:
-        linux.seccomp_filter(2)  # warm: every sample has this pid in its namespace
+        linux.seccomp_filter(2, pairs=True, attributes=True)  # warm: every sample has this pid in its namespace
     gc.collect()
     gc.disable()
     gc.freeze()
     control.sendall(b"+")
-    _Zygote(settings, control, uid, gid, ruleset).serve()
+    _Zygote(settings, control, uid, gid, ruleset, held).serve()
 
 
 def _same_chances() -> None:
@@ -251,15 +293,25 @@ def _same_chances() -> None:
     np.random.seed(0)  # noqa: NPY002  (programs use the old functions)
 
 
+def _loaded_libraries() -> list[str]:
+    """Shared libraries that this process uses, wherever they lie: modules loaded later may need them too."""
+    with open("/proc/self/maps") as maps:
+        found = {line.split(maxsplit=5)[-1].strip() for line in maps}
+    return sorted(path for path in found if path.startswith("/") and ".so" in os.path.basename(path))
+
+
 def _readable_by_all(paths: tuple[str, ...]) -> bool:
-    """Whether a user without rights could reach these paths: root is kept where the interpreter lies below /root."""
+    """Whether a user without rights could read these paths: root is kept where the interpreter lies below /root."""
     for path in paths:
-        while os.path.exists(path):
-            if not os.stat(path).st_mode & 0o001 and os.path.isdir(path):
-                return False
-            if path == "/":
-                break
+        if not os.path.exists(path):
+            continue
+        inside = [entry.path for entry in os.scandir(path)] if os.path.isdir(path) else []
+        if not all(os.stat(item).st_mode & 0o004 for item in (path, *inside) if os.path.exists(item)):
+            return False
+        while path != "/":
             path = os.path.dirname(path)
+            if not os.stat(path).st_mode & 0o001:
+                return False
     return True
 
 

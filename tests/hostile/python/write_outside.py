@@ -4,7 +4,7 @@ import os
 import sys
 
 BREACH = False
-for folder in (os.path.dirname("@CANARY@"), "/", "/usr", "/etc", "/dev", "/dev/shm", "/var/tmp", "/root", os.path.dirname(os.__file__)):
+for folder in (os.path.dirname("@CANARY@"), "/", "/usr", "/etc", "/dev", "/var/tmp", "/root", os.path.dirname(os.__file__)):
     try:
         with open(os.path.join(folder, "@MARKER@"), "w") as file:
             file.write("was here")

@@ -1,0 +1,216 @@
+"""What a test needs that cannot cross between two processes, read from its text.
+
+A test that does not pass in two processes, and that needs one of these things, is run again with the sample in one
+process (``engine``).  Everything here is decided by the trusted test: a sample cannot ask for it, with one exception
+that is bounded by the test's text as well: whether a name that the test uses in such a way is the sample's.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import functools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+IDENTITY = "the identity of an object"
+STREAMS = "what is printed or read"
+CHANCE = "the state of chance"
+NAN = "the identity of NaN"
+AWAITABLE = "an awaitable"
+CLASS = "a class of the sample's"
+STATE = "an object or variable of the sample's that is inspected or changed"
+INTERPRETER = "the state of the interpreter"
+
+_WORDS = {
+    **dict.fromkeys(("redirect_stdout", "redirect_stderr", "stdout", "stderr", "stdin", "capsys", "capfd"), STREAMS),
+    **dict.fromkeys(("patch", "mock", "monkeypatch", "Mock", "MagicMock", "builtins", "__builtins__"), STREAMS),
+    **dict.fromkeys(("seed", "setstate", "getstate", "RandomState", "default_rng"), CHANCE),
+    **dict.fromkeys(("nan", "NaN", "NAN"), NAN),
+    **dict.fromkeys(("asyncio", "run_coroutine_threadsafe"), AWAITABLE),
+    **dict.fromkeys(("environ", "chdir", "getcontext", "localcontext", "setcontext", "warnings"), INTERPRETER),
+    **dict.fromkeys(("setrecursionlimit", "set_printoptions", "errstate", "seterr", "getLogger"), INTERPRETER),
+    **dict.fromkeys(("settrace", "setprofile", "modules", "assertLogs", "assertWarns", "gc", "weakref"), INTERPRETER),
+    **dict.fromkeys(("inspect", "doctest", "pickle", "get_type_hints", "vars", "dir", "setattr", "delattr"), STATE),
+    **dict.fromkeys(("asdict", "fields", "astuple", "is_dataclass", "hasattr", "globals", "locals"), STATE),
+    **dict.fromkeys(("contextvars", "threading", "multiprocessing", "signal", "tracemalloc"), INTERPRETER),
+}
+_PLAIN_CONTEXTS = frozenset(("open", "suppress", "raises", "assertRaises", "assertRaisesRegex", "subTest"))
+_CLASS_USERS = {"isinstance": 1, "issubclass": 1, "raises": 0, "assertRaises": 0, "assertIsInstance": 1}
+_CLASS_NAME = re.compile(r"_*[A-Z]\w*[a-z]\w*")
+_LAST_CHECK = re.compile(r"check\(\s*(\w+)\s*\)\s*\Z")
+
+
+@dataclass(slots=True)
+class Needs:
+    """What one test needs.
+
+    Attributes:
+        always: reasons that hold whatever the sample is.
+        of_names: reasons that hold if the name is the sample's, by name.
+        entry: the function that the test checks, which it calls and does nothing else with; empty if unknown.
+    """
+
+    always: list[str] = field(default_factory=list)
+    of_names: dict[str, str] = field(default_factory=dict)
+    entry: str = ""
+
+    def reason(self, names: frozenset[str]) -> str:
+        """Why the test cannot be judged in two processes; empty if it can.
+
+        Args:
+            names: what the test looked up in the sample.
+        """
+        if self.always:
+            return self.always[0]
+        own = names - {self.entry}
+        found = next((why for name, why in self.of_names.items() if name in own), "")
+        return found or (STATE if len(own) > 1 else "")
+
+
+@functools.lru_cache(maxsize=4096)
+def of(test: str) -> Needs:
+    """The needs of a test; none for one that cannot be parsed."""
+    needs = Needs()
+    last = _LAST_CHECK.search(test)
+    needs.entry = last[1] if last else ""
+    try:
+        tree = ast.parse(test)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return needs
+    bound = set(_bound(tree))
+    _Reader(needs, bound, needs.entry).visit(tree)
+    return needs
+
+
+def _bound(tree: ast.AST) -> Iterator[str]:
+    """Names that a test binds itself."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
+                yield name
+            case ast.arg(arg=name) | ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name
+            case ast.AsyncFunctionDef(name=name) | ast.ExceptHandler(name=str(name)):
+                yield name
+            case ast.alias(name=name, asname=short):
+                yield short or name.partition(".")[0]
+
+
+def _names(node: ast.AST | None) -> list[str]:
+    return [] if node is None else [part.id for part in ast.walk(node) if isinstance(part, ast.Name)]
+
+
+class _Reader(ast.NodeVisitor):
+    """Collects needs from a test's syntax tree."""
+
+    def __init__(self, needs: Needs, bound: set[str], entry: str) -> None:
+        self._needs, self._bound, self._entry = needs, bound, entry
+        self._parameters: set[str] = set()  # of the functions that the walk is in: they may be functions of the sample
+
+    def _always(self, reason: str) -> None:
+        if reason not in self._needs.always:
+            self._needs.always.append(reason)
+
+    def _if_samples(self, name: str, reason: str) -> None:
+        if name not in self._bound and not hasattr(builtins, name):
+            self._needs.of_names.setdefault(name, reason)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        """Remember the parameters that the function calls."""
+        called = {
+            call.func.id for call in ast.walk(node) if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
+        }
+        before, own = self._parameters, {argument.arg for argument in node.args.args}
+        self._parameters = before | (own & called)
+        self.generic_visit(node)
+        self._parameters = before
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+        """Coroutines run in the process that made them."""
+        self._always(AWAITABLE)
+        self.generic_visit(node)
+
+    def visit_Compare(self, node: ast.Compare) -> None:
+        """``is`` between two objects; with ``None``, a bool or a type it is no question of identity."""
+        for operator, right in zip(node.ops, node.comparators, strict=True):
+            if isinstance(operator, ast.Is | ast.IsNot) and not any(map(self._singleton, (node.left, right))):
+                self._always(IDENTITY)
+        self.generic_visit(node)
+
+    def _singleton(self, node: ast.expr) -> bool:
+        if isinstance(node, ast.Name):
+            return node.id not in self._bound and isinstance(getattr(builtins, node.id, None), type)
+        return isinstance(node, ast.Constant)
+
+    def visit_Name(self, node: ast.Name) -> None:
+        """Words with a meaning of their own, and names that are not called."""
+        if node.id in _WORDS and isinstance(node.ctx, ast.Load):
+            self._always(_WORDS[node.id])
+        if isinstance(node.ctx, ast.Load):
+            if _CLASS_NAME.fullmatch(node.id):
+                self._if_samples(node.id, CLASS)
+            elif node.id != self._entry:
+                self._if_samples(node.id, STATE)
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        """Words, attributes of functions, and changes of attributes."""
+        if node.attr in _WORDS:
+            self._always(_WORDS[node.attr])
+        base = node.value
+        if isinstance(base, ast.Name) and base.id in self._parameters:
+            self._always(STATE)
+        if isinstance(node.ctx, ast.Store | ast.Del) and not (
+            isinstance(base, ast.Name) and base.id in ("self", "cls")
+        ):
+            self._always(STATE)
+        self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        """What is called by its name is a function; what is asked for is a class."""
+        function = node.func
+        name = function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
+        if name == "id" and isinstance(function, ast.Name):
+            self._always(IDENTITY)
+        if name == "float" and any(isinstance(a, ast.Constant) and str(a.value).lower() == "nan" for a in node.args):
+            self._always(NAN)
+        if name == "input":
+            self._always(STREAMS)
+        position = _CLASS_USERS.get(name)
+        if position is not None and len(node.args) > position:
+            for used in _names(node.args[position]):
+                self._if_samples(used, CLASS)
+        if isinstance(function, ast.Name) and not _CLASS_NAME.fullmatch(name) and name not in _WORDS:
+            for part in (*node.args, *node.keywords):
+                self.visit(part)
+        else:
+            self.generic_visit(node)
+
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
+        """A class that is caught by its name."""
+        for name in _names(node.type):
+            self._if_samples(name, CLASS)
+        self.generic_visit(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        """A class that is derived from."""
+        for base in node.bases:
+            for name in _names(base):
+                self._if_samples(name, CLASS)
+        self.generic_visit(node)
+
+    def visit_With(self, node: ast.With) -> None:
+        """A context manager of the sample's."""
+        for item in node.items:
+            call = item.context_expr
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id not in _PLAIN_CONTEXTS:
+                if call.func.id in self._parameters:
+                    self._always(STATE)
+                self._if_samples(call.func.id, STATE)
+        self.generic_visit(node)
+
+    def visit_Await(self, node: ast.Await) -> None:
+        """Awaitables run in the process that made them."""
+        self._always(AWAITABLE)
+        self.generic_visit(node)
