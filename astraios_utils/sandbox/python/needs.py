@@ -38,7 +38,7 @@ _WORDS = {
 }
 _PLAIN_CONTEXTS = frozenset(("open", "suppress", "raises", "assertRaises", "assertRaisesRegex", "subTest"))
 _CLASS_USERS = {"isinstance": 1, "issubclass": 1, "raises": 0, "assertRaises": 0, "assertIsInstance": 1}
-_CLASS_NAME = re.compile(r"_*[A-Z]\w*[a-z]\w*")
+_CLASS_NAME = re.compile(r"_*[A-Z]\w*")
 _LAST_CHECK = re.compile(r"check\(\s*(\w+)\s*\)\s*\Z")
 
 

@@ -8,7 +8,6 @@ So the expected answers never reach the sample's process, and no object with met
 from __future__ import annotations
 
 import builtins
-import re
 import resource
 import time
 from collections.abc import Callable, Mapping, Sequence

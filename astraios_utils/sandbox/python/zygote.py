@@ -177,6 +177,7 @@ class _Zygote:
             linux.set_dumpable(False)
             linux.drop_capabilities(bounding=False)
         os.setpgid(0, 0)
+        os.chdir(self.settings.scratch)
         ours, theirs = socket.socketpair()
         sample = linux.fork()
         if sample == 0:
@@ -214,7 +215,6 @@ class _Zygote:
             os.dup2(ruleset, 4)
         os.closerange(4 if ruleset is None else 5, 256)
         _own_streams()
-        os.chdir(self.settings.scratch)
         processes = limits.THREADS if level == FULL else None
         linux.apply_limits(linux.Limits(memory=self.settings.memory, processes=processes, files=limits.DESCRIPTORS))
         if level != WEAK:
