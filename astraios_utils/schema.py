@@ -234,7 +234,8 @@ class Suite(BaseModel):
     ``method_configs`` changes single fields of a method's PEFT configuration, or defines a method of the user's own:
     ``like`` a method of the table but for these fields, or any ``peft_type`` (``LORA`` or ``LoraConfig``) that PEFT
     knows, with its arguments. ``bases`` and ``recipe`` are what training needs. ``problems`` names a file of problems
-    for tasks that are not to be run on the benchmark's own. ``backend`` is what generates: vLLM is optional, and cannot
+    for tasks that are not to be run on the benchmark's own. ``prepare`` names the package's room that makes the
+    suite's inputs before its first stage, in the cache. ``backend`` is what generates: vLLM is optional, and cannot
     serve every method.
     """
 
@@ -250,6 +251,7 @@ class Suite(BaseModel):
     backend: Literal["transformers", "vllm"] = "transformers"
     published: bool = False
     seed: int = 0
+    prepare: Literal["smol"] | None = None
     notebooks: tuple[str, ...] = Field(default=())
     bases: dict[str, Base] = Field(default={})
     recipe: Recipe | None = None
@@ -313,19 +315,25 @@ class Suite(BaseModel):
         return self.model_copy(update=cut)
 
 
-def _located(value: Any, folder: Path) -> Any:
-    """The same, with every text that starts like a relative path (``./``, ``../``) taken from the folder."""
+CACHE = "cache:"  # how a path in a suite file begins that lies in the cache
+
+
+def _located(value: Any, folder: Path, cache: Path | None) -> Any:
+    """The same, with paths made absolute: ``./`` and ``../`` from the folder, ``cache:`` from the cache."""
     if isinstance(value, dict):
-        return {key: _located(inner, folder) for key, inner in value.items()}
+        return {key: _located(inner, folder, cache) for key, inner in value.items()}
     if isinstance(value, str) and value.startswith(("./", "../")):
         return str((folder / value).resolve())
+    if isinstance(value, str) and value.startswith(CACHE) and cache is not None:
+        return str(cache / value.removeprefix(CACHE))
     return value
 
 
-def read_suite(path: Path) -> Suite:
+def read_suite(path: Path, cache: Path | None = None) -> Suite:
     """Read and validate one suite file; raise :class:`BadInput` that names the file, the field and the value.
 
-    Bases, corpora and files of problems that start with ``./`` or ``../`` lie relative to the suite file.
+    Bases, corpora and files of problems that start with ``./`` or ``../`` lie relative to the suite file, those that
+    start with ``cache:`` in ``cache``.
     """
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -336,7 +344,7 @@ def read_suite(path: Path) -> Suite:
     if not isinstance(raw, dict):
         raise BadInput(f"{path}: a suite file holds a mapping, this one holds a {type(raw).__name__}")
     try:
-        return Suite(**_located(raw, path.parent))
+        return Suite(**_located(raw, path.parent, cache))
     except UnknownName as error:
         raise BadInput(f"{path}: {error}") from None
     except ValidationError as error:

@@ -6,6 +6,8 @@ the original precision comes back; :func:`quantisation` measures how coarse the 
 
 from __future__ import annotations
 
+import contextlib
+import io
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -38,9 +40,12 @@ def convert(file: Path, folder: Path) -> Path:
 
     Raises:
         schema.MissingTool: the package ``gguf`` is not installed.
+        schema.MissingArtefact: there is no such file.
         schema.BadInput: the file is damaged, of an architecture that transformers cannot read from GGUF, or its
             tokenizer does not give texts back.
     """
+    if not file.is_file():
+        raise schema.MissingArtefact(f"{file}: no such GGUF file")
     inputs = {"file": store.sha256_file(file), "version": 1}
     note = folder / "gguf.json"
     if (store.read_json(note) or {}).get("inputs") == inputs:
@@ -64,10 +69,8 @@ def _read(file: Path) -> tuple[Any, Any]:
 
     with quiet():
         from transformers import AutoModelForCausalLM, AutoTokenizer
-    if not file.is_file():
-        raise schema.MissingArtefact(f"{file}: no such GGUF file")
     try:
-        with quiet():
+        with quiet(), contextlib.redirect_stderr(io.StringIO()):  # a progress bar that no setting turns off
             options: dict[str, Any] = {"gguf_file": file.name}
             model = AutoModelForCausalLM.from_pretrained(file.parent, dtype=torch.float32, **options)
             tokenizer = AutoTokenizer.from_pretrained(file.parent, **options)
@@ -122,15 +125,15 @@ def _tensors(file: Path) -> Iterator[tuple[str, str, int, float]]:
     except (OSError, ValueError, KeyError, IndexError) as error:
         raise schema.BadInput(f"{file}: not a GGUF file ({_line(error)})") from None
     for tensor in tensors:
-        kind, error = tensor.tensor_type.name, 0.0
+        kind, relative = tensor.tensor_type.name, 0.0
         if kind in _BLOCKS:
             blocks = np.asarray(tensor.data).reshape(-1).view(np.uint8).reshape(-1, _BLOCKS[kind])
             steps = np.ascontiguousarray(blocks[:, :2]).view(np.float16).astype(np.float64)
             weights = dequantize(tensor.data, tensor.tensor_type).astype(np.float64)
-            error = float(np.sqrt(np.mean(steps**2) / 12 / np.mean(weights**2)))
+            relative = float(np.sqrt(np.mean(steps**2) / 12 / np.mean(weights**2)))
         elif kind not in ("F32", "F16", "BF16"):
-            error = float("nan")
-        yield tensor.name, kind, int(tensor.n_elements), error
+            relative = float("nan")
+        yield tensor.name, kind, int(tensor.n_elements), relative
 
 
 def _line(error: Exception) -> str:

@@ -9,6 +9,7 @@ variable), the prompt stays as it is.
 from __future__ import annotations
 
 import ast
+import contextlib
 import io
 import keyword
 import random
@@ -152,13 +153,12 @@ def _split_line(subject: Subject, rng: random.Random) -> Perturbed:
     """Break one line of the given half after a comma inside brackets."""
     first = half(subject.solution)
     depth, places = 0, []
-    try:
+    # The half may end inside a bracket: what was read until then is usable.
+    with contextlib.suppress(tokenize.TokenError, IndentationError):
         for token in tokenize.generate_tokens(io.StringIO(first).readline):
             depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(token.string, 0)
             if token.string == "," and depth and token.type == tokenize.OP:
                 places.append(token.end)
-    except (tokenize.TokenError, IndentationError):
-        pass  # the half ends inside a bracket or begins indented: what was read until then is usable
     if not places:
         return _partial(subject, rng)
     line, column = rng.choice(places)

@@ -6,6 +6,7 @@ The ``released`` suite enters at its generations; what follows is the same code 
 from __future__ import annotations
 
 import functools
+import importlib
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -81,6 +82,7 @@ def make(suite: Suite, stage: grid.Stage, executor: grid.Executor | None = None,
 
     Generations that were put there by hand (with another ending than ours) are not made again.
     """
+    prepare(suite)
     units = grid.units(suite, stage, force)
     if stage == "generate":
         units = [replace(unit, tasks=tuple(t for t in unit.tasks if not _by_hand(unit, t))) for unit in units]
@@ -93,12 +95,19 @@ def _by_hand(unit: grid.Unit, task: str) -> bool:
     return found is not None and found != generation.Cell(unit.suite, unit.model, task_of(unit.suite, task)).path
 
 
+def prepare(suite: Suite) -> None:
+    """Make what the suite reads from the cache; what is current stays. A suite without ``prepare`` needs nothing."""
+    if suite.prepare:
+        importlib.import_module(f"..{suite.prepare}", __package__).prepare(say)
+
+
 def obtain(suite: Suite, executor: grid.Executor | None = None) -> None:
     """Make the suite's generations, or fetch what its cells lack from upstream; say in one line what stays missing.
 
     Raises:
         schema.MissingArtefact: there are no generations to score, and this machine cannot make any; says why.
     """
+    prepare(suite)
     if suite.generations == "released":
         _fetch(suite)
     elif not (obstacle := training.obstacle(suite)):

@@ -35,7 +35,6 @@ PACKAGES: Mapping[str, str] = {
     "jinja2": "jinja2",
     "matplotlib": "matplotlib",
     "networkx": "networkx",
-    "nltk": "nltk",
     "numpy": "numpy",
     "pandas": "pandas",
     "peft": "peft",
@@ -43,7 +42,6 @@ PACKAGES: Mapping[str, str] = {
     "scipy": "scipy",
     "seaborn": "seaborn",
     "sympy": "sympy",
-    "tokenizers": "tokenizers",
     "torch": "torch",
     "transformers": "transformers",
     "trl": "trl",
@@ -59,7 +57,8 @@ def licence(name: str) -> str:
     """A distribution's licence as its metadata say it, on one line of at most 60 characters."""
     held = metadata.metadata(name)
     classifiers = [c.rpartition(" :: ")[2] for c in held.get_all("Classifier") or [] if c.startswith("License")]
-    text = held.get("License-Expression") or (classifiers[0] if classifiers else held.get("License") or "unknown")
+    stated = [*(held.get_all("License-Expression") or []), *classifiers, *(held.get_all("License") or [])]
+    text = stated[0] if stated else "unknown"
     return " ".join(text.split())[:60]
 
 
@@ -165,7 +164,7 @@ def write(folder: Path, held_out: Sequence[str], say: Callable[[str], None]) -> 
     note = folder / "card.json"
     inputs = {
         "version": VERSION,
-        "packages": {name: metadata.version(name) for name in packages},
+        "packages": {name: metadata.version(name).partition("+")[0] for name in packages},
         "held_out": store.fingerprint(list(held_out)),
     }
     if (store.read_json(note) or {}).get("inputs") == inputs:
@@ -191,7 +190,7 @@ def _card(collected: Mapping[str, Sequence[Documented]], made: Mapping[str, Sequ
         "packages": [
             {
                 "name": name,
-                "version": metadata.version(name),
+                "version": metadata.version(name).partition("+")[0],
                 "licence": licence(name),
                 "split": split_of(name),
                 "functions": len(functions),

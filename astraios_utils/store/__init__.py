@@ -67,16 +67,16 @@ def figures_dir(suite: str) -> Path:
 def load_suite(name: str) -> schema.Suite:
     """The suite file at that path, or the suite of that name: in ``data/suites``, or one that has run here."""
     if name.endswith((".yaml", ".yml")):
-        return schema.read_suite(Path(name))
+        return schema.read_suite(Path(name), cache_dir())
     known = {path.parent.name: path for path in sorted(build_dir().glob("*/suite.yaml"))}
     known |= {path.stem: path for path in sorted((data_dir() / "suites").glob("*.yaml"))}
     path = known[schema.match(name, known, "suite")]
-    return _read_suite(path, path.stat().st_mtime_ns)
+    return _read_suite(path, path.stat().st_mtime_ns, cache_dir())
 
 
 @lru_cache
-def _read_suite(path: Path, changed: int) -> schema.Suite:
-    return schema.read_suite(path)
+def _read_suite(path: Path, changed: int, cache: Path) -> schema.Suite:
+    return schema.read_suite(path, cache)
 
 
 def keep_suite(suite: schema.Suite) -> None:
@@ -87,7 +87,7 @@ def keep_suite(suite: schema.Suite) -> None:
     """
     shipped = data_dir() / "suites" / f"{suite.name}.yaml"
     if shipped.exists():
-        if schema.read_suite(shipped) != suite:
+        if schema.read_suite(shipped, cache_dir()) != suite:
             raise schema.BadInput(f"suite {suite.name}: the project has another of that name ({shipped}); rename yours")
         return
     path = suite_dir(suite.name) / "suite.yaml"
