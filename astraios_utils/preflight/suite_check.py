@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import methods, models, schema, tasks, training
+from .. import methods, models, schema, store, tasks, training
 from ..planning import estimates, memory
 from ..running import notebooks
 from ..sources import corpus
@@ -77,9 +77,16 @@ def names(suite: schema.Suite) -> Iterator[str]:
     yield from _unreadable(suite)
 
 
+def _made_later(suite: schema.Suite, path: str | Path) -> bool:
+    """Whether a file is missing that the suite's own preparation makes before its first stage."""
+    return suite.prepare is not None and store.cache_dir() in Path(path).parents and not Path(path).exists()
+
+
 def _unreadable(suite: schema.Suite) -> Iterator[str]:
     """The suite's own problems and instruction data, where they are not what their stage needs."""
     for task, path in suite.problems.items():
+        if _made_later(suite, path):
+            continue
         try:
             tasks.get_task(task).problems(path)
         except schema.AstraiosError as error:
@@ -88,7 +95,13 @@ def _unreadable(suite: schema.Suite) -> Iterator[str]:
     named = {"corpus": recipe.corpus, "corpus_test": recipe.corpus_test} if recipe else {}
     for field, name in named.items():
         try:
-            if recipe and name and not name.startswith("mirror:") and corpus.local(name):
+            if (
+                recipe
+                and name
+                and not name.startswith("mirror:")
+                and corpus.local(name)
+                and not _made_later(suite, name)
+            ):
                 corpus.open_corpus(recipe, suite.seed, held_out=field == "corpus_test")
         except schema.AstraiosError as error:
             yield f"recipe.{field}: {error}"
