@@ -152,6 +152,55 @@ def _verify(options: argparse.Namespace) -> int:
     return verification.report(suite, found, options.json)
 
 
+def _status(options: argparse.Namespace) -> None:
+    from .running import status
+
+    print(status.as_text(_slice(options)))
+
+
+def _convert(options: argparse.Namespace) -> None:
+    from . import tasks
+    from .exchange import layouts
+
+    task, problems = tasks.get_task(options.task), Path(options.problems) if options.problems else None
+    pair = (options.source_layout, options.target_layout)
+    count = layouts.convert(task, Path(options.file), Path(options.out), pair, problems)
+    print(f"{options.out}: {count} samples of {task.name} in the layout {options.target_layout}")
+
+
+def _export(options: argparse.Namespace) -> None:
+    from .exchange import metadata
+    from .running import pipeline
+
+    suite = store.load_suite(options.suite)
+    model = schema.Model(schema.match(options.size, suite.sizes, "size"), _method_of(suite, options.method))
+    print(metadata.export(pipeline.aggregate(suite), model, options.form, options.name or "").rstrip())
+
+
+def _method_of(suite: schema.Suite, name: str) -> str:
+    return schema.match(name, suite.methods, "method")
+
+
+def _new_suite(options: argparse.Namespace) -> None:
+    from .exchange import new_suite
+
+    answers = new_suite.ask()
+    path = new_suite.write(Path(options.out or f"{answers['name']}.yaml"), new_suite.build(answers))
+    print(f"{path}: written. Next: astraios suite check {path}")
+
+
+def _suite_schema(options: argparse.Namespace) -> None:
+    from .exchange import suite_schema
+
+    print(suite_schema.as_text(), end="")
+
+
+def _completion(options: argparse.Namespace) -> None:
+    import shtab
+
+    print(shtab.complete(build_parser(), options.shell))
+
+
 def _doctor(options: argparse.Namespace) -> None:
     from .preflight import doctor
 
@@ -197,7 +246,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line of design: ``astraios COMMAND …``."""
     parser = argparse.ArgumentParser(prog="astraios", description=__doc__)
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
     def add(name: str, function: Any, text: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
@@ -233,7 +282,7 @@ def build_parser() -> argparse.ArgumentParser:
     analyze.add_argument("--json", action="store_true", help="one JSON object per file")
 
     about = commands.add_parser("suite", help="look at a suite without running it")
-    checks = about.add_subparsers(dest="what", required=True, metavar="check")
+    checks = about.add_subparsers(dest="what", required=True, metavar="{check,schema}")
     text = "validate a suite without its weights; print parameters, memory and time of each of its models"
     check = checks.add_parser("check", help=text, description=text)
     check.set_defaults(function=_suite_check)
@@ -242,6 +291,34 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("--gpus", type=_positive, default=1, help="how many of them train one model (FSDP)")
     check.add_argument("--size", action="append", default=[], help="only this size; repeatable")
     check.add_argument("--method", action="append", default=[], help="only this method; repeatable")
+
+    text = "print the JSON Schema of suite files (data/suites/schema.json holds it)"
+    checks.add_parser("schema", help=text, description=text).set_defaults(function=_suite_schema)
+
+    new = add("new-suite", _new_suite, "ask five questions and write a suite file")
+    new.add_argument("--out", metavar="FILE", help="where (default: NAME.yaml in this folder)")
+
+    far = add("status", _status, "what is done and what is left of a suite")
+    _add_slice(far)
+
+    other = add("convert", _convert, "read generations in one tool's layout and write them in another's")
+    other.add_argument("task", metavar="TASK")
+    other.add_argument("file", metavar="FILE")
+    layouts = ("own", "harness", "human-eval", "evalplus", "lm-eval")
+    other.add_argument("--from", dest="source_layout", required=True, choices=layouts, help="the layout of FILE")
+    other.add_argument("--to", dest="target_layout", required=True, choices=layouts, help="the layout to write")
+    other.add_argument("--out", required=True, metavar="FILE", help="the file to write")
+    other.add_argument("--problems", metavar="PATH", help="what the samples answer, instead of the task's own problems")
+
+    shared = add("export", _export, "print a model's measured results as other tools publish them")
+    shared.add_argument("--suite", required=True, help="a suite of data/suites, or a suite file")
+    shared.add_argument("--size", required=True)
+    shared.add_argument("--method", required=True)
+    shared.add_argument("--as", dest="form", required=True, choices=("model-index", "lm-eval"), help="which form")
+    shared.add_argument("--name", help="what the model is called there (default: size and method)")
+
+    shell = add("completion", _completion, "print a completion script for a shell: source it, or put it where it looks")
+    shell.add_argument("shell", choices=("bash", "zsh", "tcsh"))
 
     train = add("train", _train, "tune a suite's models by its recipe, resumable")
     _add_slice(train)
@@ -296,13 +373,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     from .sandbox import SandboxError
 
-    options = build_parser().parse_args(arguments)
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help()
+        return 0
     try:
         status = options.function(options)
     except (schema.AstraiosError, SandboxError) as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader of a pipe (head) has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("interrupted: what is done stays done; the same command continues", file=sys.stderr)
         return 130
