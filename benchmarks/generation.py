@@ -29,7 +29,8 @@ from transformers import GPTBigCodeConfig, PreTrainedTokenizerFast, StoppingCrit
 from transformers.utils import logging as transformers_logging
 
 from astraios_utils import schema, store, training
-from astraios_utils.generation.engine import Answer, Engine, Request, Stats
+from astraios_utils.generation.engine import Engine
+from astraios_utils.generation.requests import Answer, Request, Stats
 from astraios_utils.models import STARCODER, merged, starcoder_config
 from astraios_utils.nano.pretrain import RECIPES
 from astraios_utils.tasks import Task, task_of

@@ -27,10 +27,11 @@ from ..training import say
 from ..training.identity import identities
 
 if TYPE_CHECKING:
-    from .engine import Answer, Engine, Request, Stats
+    from .engine import Engine
+    from .requests import Answer, Request, Stats
     from .served import Served
 
-VERSION = 2  # of what an answer depends on, beside its inputs
+VERSION = 3  # of what an answer depends on, beside its inputs
 PART = 1024  # samples
 _WEIGHTS = (".safetensors", ".bin", "config.json")
 _EVERY = 5.0  # seconds between lines of progress
@@ -214,7 +215,7 @@ class Part:
         return [self._request(0, at, problem, numbers) for at, problem in enumerate(self.problems)]
 
     def _request(self, turn: int, at: int, problem: Problem, samples: tuple[int, ...]) -> Request:
-        from .engine import Request
+        from .requests import Request
 
         how, decoding, asks = self.cell, self.cell.task.decoding, self.turns[turn]
         model = how.model

@@ -1,20 +1,20 @@
-"""The KV cache of a batch whose rows come and go.
+"""The KV cache of a batch whose rows come and go, for transformers' decoding step.
 
-Rows are aligned at their newest token: column ``width - 1`` is the newest of every row, and what lies left of a row's
-beginning is masked. So rows of any length can take the places of finished ones (:meth:`Store.put`) as long as there is
-room; the whole is copied only to win room or to become narrower (:func:`join`).
+Rows are aligned at their newest token: column ``width - 1`` holds the newest token of every row; the columns before a
+row's first token are masked. So rows of any length can take the places of ended ones (:meth:`Store.put`) while there is
+room. The cache is copied only to gain room or to become narrower (:func:`join`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from transformers.cache_utils import Cache, DynamicLayer
 
-ROOM = 64  # columns of spare room: every so many tokens the cache is copied once
+ROOM = 64  # columns of spare room: the cache is copied once per so many tokens
 
 
 class Layer(DynamicLayer):  # type: ignore[no-untyped-call]
@@ -50,17 +50,19 @@ class Layer(DynamicLayer):  # type: ignore[no-untyped-call]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What a forward pass over some prompts left behind, and which rows are made of it.
+    """The keys and values of some prompts, from one forward pass, and the new rows that start from them.
 
     Attributes:
         cache: of (prompts, columns).
         valid: (prompts, columns), bool: which columns hold a token.
         source: (rows,), int64: the prompt of each new row; the samples of a prompt share it.
+        names: a number per prompt by which the run recognises it.
     """
 
     cache: Cache
     valid: torch.Tensor
     source: torch.Tensor
+    names: tuple[int, ...]
 
     @property
     def columns(self) -> torch.Tensor:
@@ -70,12 +72,15 @@ class Piece:
 
 @dataclass(slots=True)
 class Store:
-    """A batch's cache: one :class:`Layer` a layer of the model, and which columns hold a token.
+    """A batch's cache: one :class:`Layer` per layer of the model, and which columns hold a token.
 
     Attributes:
         valid: (rows, columns with room), bool.
         width: columns in use; the first ``start`` of them hold nothing, and attention does not see them.
+        prompts: names of the prompts that need no computing: none, since each row holds its own copy.
     """
+
+    prompts: ClassVar[tuple[int, ...]] = ()
 
     cache: Cache
     valid: torch.Tensor
@@ -92,8 +97,16 @@ class Store:
         """Whether there is no room for one more column."""
         return self.width == self.valid.shape[1]
 
+    @property
+    def read(self) -> int:
+        """Columns that a step reads, over all rows."""
+        return len(self.valid) * (self.width - self.start)
+
+    def drop(self, row: int) -> None:
+        """A row has ended; nothing changes until another takes its place."""
+
     def grow(self) -> torch.Tensor:
-        """One column more for every row; which columns it may attend to: (rows, columns that are seen), bool."""
+        """Add a column to every row; returns which columns each may attend to: (rows, columns seen), bool."""
         self.valid[:, self.width] = True
         self.width += 1
         return self.valid[:, self.start : self.width]
@@ -102,11 +115,12 @@ class Store:
         """Whether the new rows are no longer than the columns in use."""
         return all(len(piece.columns) <= self.width for piece in pieces)
 
-    def put(self, places: torch.Tensor, pieces: Sequence[Piece]) -> None:
-        """Write new rows, which fit, over others.
+    def put(self, places: torch.Tensor, names: Sequence[int], pieces: Sequence[Piece]) -> None:
+        """Write new rows, which fit, over ended ones.
 
         Args:
-            places: (at least as many as there are new ones,), int64: the rows that are not needed any more.
+            places: (at least as many as there are new ones,), int64: all rows that have ended.
+            names: the prompt of each new row (the pieces say it once more).
             pieces: the new rows, in the order of their places.
         """
         at = 0
@@ -125,7 +139,7 @@ class Store:
 
 
 def join(store: Store | None, kept: torch.Tensor, pieces: Sequence[Piece]) -> Store:
-    """A cache of the kept rows of one and of new rows, with room to grow.
+    """A cache of the kept rows of another and of new rows, with room to grow.
 
     Args:
         store: the cache so far, which must not be used afterwards: its layers are freed one by one.
@@ -156,7 +170,7 @@ def join(store: Store | None, kept: torch.Tensor, pieces: Sequence[Piece]) -> St
 def _stack(
     tensors: Sequence[torch.Tensor], rows: Sequence[torch.Tensor], columns: Sequence[torch.Tensor], width: int
 ) -> torch.Tensor:
-    """The chosen rows and columns of each tensor, right-aligned at ``width``, below each other, with room."""
+    """The chosen rows and columns of each tensor, concatenated along rows, right-aligned at ``width``, with room."""
     first = tensors[0]
     shape = (sum(map(len, rows)), first.shape[1], width + ROOM, first.shape[3])
     made = first.new_zeros(shape)  # zeros: a masked column must hold no NaN

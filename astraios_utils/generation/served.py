@@ -16,7 +16,9 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from .. import methods, models, schema, training
-from .engine import Done, Request, Stats, _backend, _ends, _Row, _Run
+from .engine import end_tokens, fast_backend
+from .requests import Done, Request, Stats
+from .scheduling import Row, Run
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -83,11 +85,11 @@ class Served:
         from transformers import AutoConfig, GenerationConfig
 
         vllm = _vllm()
-        self.tokenizer, self.backend, self.virtual = tokenizer, _backend(tokenizer), 0
+        self.tokenizer, self.backend, self.virtual = tokenizer, fast_backend(tokenizer), 0
         config = AutoConfig.from_pretrained(folder)
         self.positions = getattr(config.get_text_config(), "max_position_embeddings", None)
         named = GenerationConfig.from_model_config(config)
-        self.ends = _ends(SimpleNamespace(generation_config=named), tokenizer)
+        self.ends = end_tokens(SimpleNamespace(generation_config=named), tokenizer)
         self._parameters = vllm.SamplingParams
         self._model = vllm.LLM(model=str(folder), enable_prefix_caching=True, seed=0)
         self.stats = Stats()
@@ -97,7 +99,7 @@ class Served:
         engine: Any = self
         return _ServedRun(engine, done, tick, sys.maxsize).answer(requests)
 
-    def ahead(self, rows: Sequence[_Row]) -> list[list[int]]:
+    def ahead(self, rows: Sequence[Row]) -> list[list[int]]:
         """The next stretch of tokens of each row, up to the end of its text or of its room."""
         asked, how = [], []
         for row in rows:
@@ -118,7 +120,7 @@ class Served:
         return [list(output.outputs[0].token_ids) for output in outputs]
 
 
-class _ServedRun(_Run):
+class _ServedRun(Run):
     """All open samples grow by a stretch at a time; whatever has ended makes room for what waits."""
 
     def answer(self, requests: Iterable[Request]) -> Stats:

@@ -15,7 +15,8 @@ from transformers import AutoModelForCausalLM
 
 from astraios_utils import generation, schema, training
 from astraios_utils.generation import served
-from astraios_utils.generation.engine import Answer, Engine, Request
+from astraios_utils.generation.engine import Engine
+from astraios_utils.generation.requests import Answer, Request
 from astraios_utils.running import grid
 
 PROMPTS = ("Question: What?\n\nAnswer:", "does this return the sum of a list? " * 2, "Answer: It returns")

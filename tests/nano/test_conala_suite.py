@@ -14,7 +14,8 @@ import nbformat
 import pytest
 
 from astraios_utils import generation, models, schema, store, training
-from astraios_utils.generation.engine import Answer, Engine, Request
+from astraios_utils.generation.engine import Engine
+from astraios_utils.generation.requests import Answer, Request
 from astraios_utils.metrics import similarity
 from astraios_utils.nano import conala_bases, shipped, snippets
 from astraios_utils.results import claims, parameter_recount
