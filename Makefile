@@ -14,7 +14,7 @@ SLICE  := $(foreach v,$(SIZES),--size '$(v)') $(foreach v,$(METHODS),--method '$
 SUITE  ?= released $(if $(SIZES),,nano)
 TORCH  := $(shell grep -m1 '^torch==' requirements.lock)
 
-.PHONY: help setup lab reproduce test lint bench report nano-base clean
+.PHONY: help setup lab reproduce test lint bench report nano-base links clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ report: $(READY) ## write one self-contained HTML page of each SUITE's tables an
 
 nano-base: $(READY) ## train the nano suite's base models anew (SIZES cuts; about an hour on two cores), checksummed
 	$(BIN)/python -m astraios_utils.nano base $(addprefix --size ,$(SIZES))
+
+links: $(READY) ## point badges, bootstrap cells and CITATION.cff to REPO=owner/name
+	@test -n "$(REPO)" || { echo "error: say where: make links REPO=owner/name" >&2; exit 2; }
+	$(BIN)/python -m astraios_utils.running.links '$(REPO)'
 
 clean: ## remove the virtual environment and everything runs have written (not figures/)
 	rm -rf build $(VENV)

@@ -15,6 +15,7 @@ from typing import Literal
 from .. import store
 from ..analyzers import codeql, validity
 from ..planning import estimates
+from ..running import links
 from ..sandbox import Sandbox, SandboxError, runtime_id
 from ..sandbox.kernel.levels import FULL
 from ..sources import released
@@ -184,13 +185,20 @@ def _disk() -> Finding:
     return Finding("disk", "ok" if free > 5 else "missing", f"{free:.0f} GiB free", mend)
 
 
+def _address() -> Finding:
+    name = links.repository()
+    placeholder = name == links.PLACEHOLDER
+    found = f"{links.HOST}{name}" + (" (a placeholder: badges and Colab cells point nowhere)" if placeholder else "")
+    return Finding("address", "partly" if placeholder else "ok", found, "make links REPO=owner/name")
+
+
 CHECKS: tuple[Callable[[], Finding], ...] = (
     *(_python, _packages, _gpu, _cuda, _bitsandbytes),
     _optional(
         "vllm", "generation by transformers alone", "pip install vllm, in an environment of its own: it pins torch"
     ),
     _optional("ray", "the grid runs on this machine alone", "pip install -e '.[ray]'"),
-    *(_java, _compiler, _codeql, _sandbox, _mirror, _upstream, _hub, _disk),
+    *(_java, _compiler, _codeql, _sandbox, _mirror, _upstream, _hub, _disk, _address),
 )
 
 

@@ -23,11 +23,8 @@ from papermill.execute import execute_notebook
 from traitlets.config import Config
 
 from .. import schema, store
-from . import figures
+from . import figures, links
 
-# Where the notebooks' Colab badges and bootstrap cells point. After a move or a fork: change it, and the notebooks
-# with it; a test names each that still points elsewhere.
-REPOSITORY = "astraios-reproduced/astraios"
 BADGE = (
     "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
     "(https://colab.research.google.com/github/{repository}/blob/main/notebooks/{name}.ipynb)"
@@ -59,12 +56,12 @@ class NotebookFailed(schema.AstraiosError):
 
 def bootstrap() -> str:
     """The source of the one cell that makes a notebook run on Colab; it does nothing anywhere else."""
-    return BOOTSTRAP.format(url=f"https://github.com/{REPOSITORY}")
+    return BOOTSTRAP.format(url=f"{links.HOST}{links.repository()}")
 
 
 def badge(name: str) -> str:
     """The Markdown of a notebook's "Open in Colab" badge."""
-    return BADGE.format(repository=REPOSITORY, name=name)
+    return BADGE.format(repository=links.repository(), name=name)
 
 
 def without_pictures(source: str) -> str:
