@@ -1,8 +1,8 @@
-"""The journal of programs already run: one line per distinct program, appended the moment its verdict is known.
+"""The journal of programs that have run: one line per distinct program, appended as soon as its verdict is known.
 
 A program's key covers everything that its verdict depends on: sources, test, limit, language level, interpreter or JDK
-version and the sandbox's own rules. So a killed run never runs a finished program again, the same program in another
-sample or another file costs nothing, and any change of the above starts afresh.
+version, and the sandbox's rules. So a killed run never repeats a finished program, the same program in another sample
+or file costs nothing, and a change to any of these makes the program run again.
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ from functools import lru_cache
 from pathlib import Path
 
 from .. import schema, store
-from ..sandbox import RULES, Outcome, Program, conditions
+from ..sandbox import ERROR, FAILED, PASSED, RULES, TIMEOUT, Outcome, Program, conditions
+
+STATUSES = (PASSED, FAILED, ERROR, TIMEOUT)
+KEY_DIGITS = 32
 
 
 @lru_cache(maxsize=4096)
 def _head(p: Program, rules: int) -> hashlib.blake2b:
     """The hash of everything but the sample; ``p`` comes without it, so that samples of one problem share it."""
-    head = hashlib.blake2b(digest_size=16)
+    head = hashlib.blake2b(digest_size=KEY_DIGITS // 2)
     settings = (repr(float(p.timeout)), repr(p.release), p.entry_point)
     for part in (conditions(p.language), str(rules), p.language, p.preamble, p.test, *settings):
         data = part.encode("utf-8", "surrogatepass")
@@ -34,10 +37,23 @@ def _head(p: Program, rules: int) -> hashlib.blake2b:
 
 
 def program_key(program: Program, rules: int = RULES) -> str:
-    """32 hex digits that name the program and everything that its verdict depends on."""
+    """32 hex digits: a hash of the program and of everything else that its verdict depends on."""
     digest = _head(replace(program, sample=""), rules).copy()
     digest.update(program.sample.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
+
+
+def _entry(line: bytes) -> tuple[str, Outcome] | None:
+    """The key and the outcome of one line, or ``None`` where the line is none that :meth:`Journal.put` writes."""
+    try:
+        key, status, detail, seconds, cpu = json.loads(line)
+        texts = all(isinstance(value, str) and value.isprintable() for value in (key, status, detail))
+        times = [float(value) for value in (seconds, math.nan if cpu is None else cpu)]
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        return None
+    if not texts or len(key) != KEY_DIGITS or status not in STATUSES or not 0 <= times[0] < math.inf:
+        return None
+    return key, Outcome(status, detail, *times)
 
 
 class Journal:
@@ -62,13 +78,11 @@ class Journal:
         with self.path.open("rb") as lines:
             for line in lines:
                 ended = line.endswith(b"\n")
-                try:
-                    key, status, detail, seconds, cpu = json.loads(line)
-                except ValueError:
-                    self.damaged += 1  # the line that a full disk or a power cut broke off: that program runs again
-                    continue
-                cpu = math.nan if cpu is None else cpu
-                self._known[key] = Outcome(status, detail, seconds, cpu)
+                entry = _entry(line)
+                if entry is None:
+                    self.damaged += 1  # cut off by a full disk or a power cut, or not ours: that program runs again
+                else:
+                    self._known[entry[0]] = entry[1]
         if not ended:
             self._write(b"\n")
 
@@ -85,7 +99,7 @@ class Journal:
         return self._known.get(key)
 
     def put(self, key: str, outcome: Outcome) -> None:
-        """Keep an outcome; it is on disk (in the system's cache) when this returns."""
+        """Append an outcome; the operating system has it when this returns."""
         cpu = None if math.isnan(outcome.cpu) else round(outcome.cpu, 4)
         record = [key, outcome.status, outcome.detail, round(outcome.seconds, 4), cpu]
         self._write(json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode() + b"\n")

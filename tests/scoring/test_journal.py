@@ -96,3 +96,40 @@ def test_two_processes_may_append(tmp_path: Path) -> None:
     with open_journal(path) as journal:
         assert len(journal) == 50
         assert journal.damaged == 0
+
+
+GOOD = ["0" * 32, "passed", "", 0.5, None]
+ODD = [
+    "null",
+    "5",
+    '"abcde"',
+    "{}",
+    '{"a": 1, "b": 2, "c": 3, "d": 4, "e": 5}',
+    "[1, 2, 3, 4, 5]",
+    "[" * 5000,
+    "[" + "1" * 5000 + "]",
+    json.dumps([*GOOD, 1]),
+    json.dumps([["a"], *GOOD[1:]]),
+    json.dumps(["short", *GOOD[1:]]),
+    json.dumps([GOOD[0], "unheard of", *GOOD[2:]]),
+    json.dumps([*GOOD[:2], None, *GOOD[3:]]),
+    json.dumps([*GOOD[:2], "half of a pair: \ud800", *GOOD[3:]]),
+    json.dumps([*GOOD[:2], "two\nlines", *GOOD[3:]]),
+    json.dumps([*GOOD[:3], "long", None]),
+    json.dumps([*GOOD[:3], -1, None]),
+    json.dumps([*GOOD[:3], math.nan, None]),
+    json.dumps([*GOOD[:3], 1, []]),
+    json.dumps([*GOOD[:3], 10**400, None]),
+    "\0\xff",
+]
+
+
+@pytest.mark.parametrize("line", ODD)
+def test_odd_lines_are_left_out(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "programs.jsonl"
+    path.write_bytes(f"{line}\n{json.dumps(GOOD)}\n".encode("latin-1"))
+    with open_journal(path) as known:
+        assert (len(known), known.damaged) == (1, 1)
+        found = known.get("0" * 32)
+        assert found is not None
+        assert (found.status, found.detail, found.seconds) == ("passed", "", 0.5)
