@@ -41,12 +41,16 @@ STATUSES = ("passed", "failed", "error", "timeout", "invalid", "secure", "insecu
 VERDICT_COLUMNS = ("suite", "size", "method", "task", "problem", "variant", "sample", "status", "detail", "seconds")
 
 
+_FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_RESERVED = frozenset({"cache"})  # other folders below build
+
+
 class AstraiosError(Exception):
-    """A fault that the user can mend; its text is one line that says what, where and what to do."""
+    """An error that the user can fix; its text is one line that says what, where and what to do."""
 
 
 class BadInput(AstraiosError):
-    """A file or an argument that is damaged, of the wrong shape, or not what it was taken for."""
+    """A file or an argument that is damaged, of the wrong shape, or something else than expected."""
 
 
 class UnknownName(BadInput):
@@ -54,7 +58,7 @@ class UnknownName(BadInput):
 
 
 class MissingArtefact(AstraiosError):
-    """Something that should be read is neither here nor to be had from where this machine can reach."""
+    """A required file is neither local nor downloadable."""
 
 
 class MissingTool(AstraiosError):
@@ -62,7 +66,7 @@ class MissingTool(AstraiosError):
 
 
 def match(name: str, known: Iterable[str], kind: str) -> str:
-    """Return ``name`` as spelled in ``known`` (case is forgiven); raise :class:`UnknownName` with near matches."""
+    """Return ``name`` as spelled in ``known``, ignoring case; raise :class:`UnknownName` with near matches."""
     known = tuple(known)
     by_folded = {k.casefold(): k for k in known}
     if name.casefold() in by_folded:
@@ -259,6 +263,24 @@ class Suite(BaseModel):
     sampling: Sampling = Sampling()
     resources: Resources = Resources()
 
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, value: str) -> str:
+        if not _FOLDER_NAME.fullmatch(value) or value.casefold() in _RESERVED:
+            raise ValueError(
+                "a suite's name is the name of its folder below build: up to 64 letters, digits, dots, dashes and "
+                f"underscores, the first one a letter or a digit, and not {' or '.join(sorted(_RESERVED))}"
+            )
+        return value
+
+    @field_validator("sizes")
+    @classmethod
+    def _name_files(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for size in value:
+            if not _FOLDER_NAME.fullmatch(size):
+                raise ValueError(f"size {size!r} names files: use letters, digits, dots, dashes and underscores")
+        return value
+
     @field_validator("problems")
     @classmethod
     def _of_known_tasks(cls, value: dict[str, Path]) -> dict[str, Path]:
@@ -294,6 +316,9 @@ class Suite(BaseModel):
 
     @model_validator(mode="after")
     def _one_file_name_each(self) -> Suite:
+        for method in self.methods:
+            if not method_slug(method).isascii() or not method_slug(method):
+                raise ValueError(f"method {method!r} names files: give it a letter or a digit of ASCII")
         slugs = [model.slug for model in self.models]
         twice = sorted({slug for slug in slugs if slugs.count(slug) > 1})
         if twice:
@@ -339,7 +364,9 @@ def read_suite(path: Path, cache: Path | None = None) -> Suite:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BadInput(f"{path}: no such suite file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no text, or a date that is none
         raise BadInput(f"{path}: not a YAML file ({str(error).splitlines()[0]})") from None
     if not isinstance(raw, dict):
         raise BadInput(f"{path}: a suite file holds a mapping, this one holds a {type(raw).__name__}")
@@ -348,6 +375,29 @@ def read_suite(path: Path, cache: Path | None = None) -> Suite:
     except UnknownName as error:
         raise BadInput(f"{path}: {error}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "suite"
-        raise BadInput(f"{path}: {where}: {first['msg']} (got {first.get('input')!r:.80})") from None
+        raise BadInput(f"{path}: {_first_fault(error)}") from None
+
+
+def _first_fault(error: ValidationError) -> str:
+    """The fault of a suite that explains the most: an unknown field, with its near match, or else the first one."""
+    faults = error.errors()
+    missing = {tuple(fault["loc"]) for fault in faults if fault["type"] == "missing"}
+    for fault in faults:
+        if fault["type"] == "extra_forbidden":
+            *outer, name = fault["loc"]
+            fields = _fields(outer)
+            wanted = [str(loc[-1]) for loc in missing if list(loc[:-1]) == outer] or list(fields)
+            near = [*difflib.get_close_matches(str(name), wanted, 1), *difflib.get_close_matches(str(name), fields, 1)]
+            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(fields)}"
+            return f"{'.'.join(map(str, fault['loc']))}: unknown field; {hint}"
+    first = faults[0]
+    where = ".".join(str(part) for part in first["loc"]) or "suite"
+    if first["type"] == "missing":
+        return f"{where}: required, and missing"
+    return f"{where}: {first['msg']} (got {first.get('input')!r:.80})"
+
+
+def _fields(outer: list[int | str]) -> list[str]:
+    """The names of the fields of the part of a suite that a location leads to."""
+    parts = {"recipe": Recipe, "bases": Base, "sampling": Sampling, "resources": Resources}
+    return list((parts.get(str(outer[0]), Suite) if outer else Suite).model_fields)

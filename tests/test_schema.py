@@ -45,8 +45,8 @@ def test_slice_keeps_the_rest() -> None:
     ("text", "complaint"),
     [
         ("name: x\ntitle: t\ntasks: [defekt]", "unknown task 'defekt': did you mean"),
-        ("name: x\ntasks: [defect]", "title: Field required"),
-        ("name: x\ntitle: t\ntasks: [defect]\nmetods: []", "metods: Extra inputs"),
+        ("name: x\ntasks: [defect]", "title: required, and missing"),
+        ("name: x\ntitle: t\ntasks: [defect]\nmetods: []", "metods: unknown field; did you mean methods?"),
         ("name: x\ntitle: t\ntasks: [defect]\nmethod_configs: {DoRA: {r: 8}}", "one of your own needs a peft_type"),
         (
             "name: x\ntitle: t\ntasks: [defect]\nmethod_configs: {DoRA: {like: Lora8}}",
@@ -75,3 +75,56 @@ def test_suite_by_path(tmp_path: Path) -> None:
     assert store.load_suite(str(path)).models == (schema.Model("2M", "LoRA"),)
     with pytest.raises(schema.UnknownName, match="released"):
         store.load_suite("releasd")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("name: x\ntitel: t\ntasks: [defect]", "titel: unknown field; did you mean title?"),
+        ("name: x\ntitle: t\ntaks: [defect]", "taks: unknown field; did you mean tasks?"),
+        (
+            "name: x\ntitle: t\ntasks: [defect]\nrecipe: {corpus: c, step: 3}",
+            "recipe.step: unknown field; did you mean",
+        ),
+        (
+            "name: x\ntitle: t\ntasks: [defect]\nbases: {1B: {modell: m}}",
+            "bases.1B.modell: unknown field; did you mean",
+        ),
+        ("name: x\ntitle: t\ntasks: [defect]\nqqq: 1", "qqq: unknown field; known: name, title"),
+        ("name: x\ntitle: 2024-99-99\ntasks: [defect]", "not a YAML file"),
+        ("[" * 3000, "not a YAML file"),
+    ],
+)
+def test_misspelt_fields_are_named(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(schema.BadInput) as caught:
+        schema.read_suite(path)
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["../evil", "a/b", "/abs", "..", ".", "", ".hidden", "a\\b", "cache", "Cache", "a\0b", "a b"]
+)
+def test_names_stay_inside_the_build_folder(name: str) -> None:
+    with pytest.raises(ValueError, match="name of its folder"):
+        schema.Suite(name=name, title="t", tasks=("defect",))
+
+
+@pytest.mark.parametrize("size", ["../x", "a/b", "", "..", "1 B"])
+def test_sizes_that_would_leave_their_folder_are_refused(size: str) -> None:
+    with pytest.raises(ValueError, match="names files"):
+        schema.Suite(name="x", title="t", tasks=("defect",), sizes=(size,))
+
+
+def test_methods_without_a_letter_are_refused() -> None:
+    with pytest.raises(ValueError, match="names files"):
+        schema.Suite(
+            name="x",
+            title="t",
+            tasks=("defect",),
+            method_configs={"..": {"like": "LoRA"}},
+            methods=("..",),
+            sizes=("1B",),
+        )

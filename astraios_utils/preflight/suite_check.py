@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import methods, models, schema, store, tasks, training
 from ..planning import estimates, memory
@@ -74,6 +74,7 @@ def names(suite: schema.Suite) -> Iterator[str]:
             yield f"bases: none of size {size} is named, so that it cannot be trained"
     for size, base in suite.bases.items():
         yield from _against_the_file(size, base)
+        yield from _without_tokenizer(size, base)
     yield from _unreadable(suite)
 
 
@@ -105,6 +106,47 @@ def _unreadable(suite: schema.Suite) -> Iterator[str]:
                 corpus.open_corpus(recipe, suite.seed, held_out=field == "corpus_test")
         except schema.AstraiosError as error:
             yield f"recipe.{field}: {error}"
+
+
+def _without_tokenizer(size: str, base: schema.Base) -> Iterator[str]:
+    """Where a base's folder holds weights and no usable tokenizer."""
+    folder = Path(base.model)
+    if any(folder.glob("*.safetensors")) or any(folder.glob("*.bin")):
+        try:
+            models.load_tokenizer(base)
+        except schema.AstraiosError as error:
+            yield f"bases.{size}: {error}"
+
+
+def _cannot_answer(suite: schema.Suite, size: str, method: str, config: PretrainedConfig) -> Iterator[str]:
+    """Where a trained model would be refused when it is loaded or generates, a line each."""
+    changes = suite.method_configs.get(method)
+    adapter = methods.peft_config(method, config.model_type, changes)
+    virtual = int(getattr(adapter, "num_virtual_tokens", None) or 0)
+    has = getattr(config, "max_position_embeddings", None)
+    lengths = {name: tasks.task_of(suite, name).decoding.max_length for name in suite.tasks}
+    too_long = {name: length for name, length in lengths.items() if has is not None and length + virtual > has}
+    if too_long:
+        longest = max(too_long, key=lambda name: too_long[name])
+        behind = f" and {virtual} virtual tokens" if virtual else ""
+        yield (
+            f"max_length {too_long[longest]} of {longest}{behind} is more than the base's {has} positions: set "
+            f"sampling.max_length to at most {has - virtual}"
+        )
+    if adapter is not None:
+        yield from _changed_embeddings(models.attach(models.on_meta(config), method, changes))
+
+
+def _changed_embeddings(model: Any) -> Iterator[str]:
+    """Where an adapter changes the embeddings or the head, so that its checkpoint could not be read back."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    base = model.get_base_model()
+    ends = [end for end in (base.get_input_embeddings(), base.get_output_embeddings()) if end is not None]
+    for name, module in model.named_modules():
+        if isinstance(module, BaseTunerLayer) and any(module is end for end in ends):
+            layer = name.rsplit(".", 1)[-1]
+            yield f"an adapter of {layer} cannot be read back from its checkpoint: leave {layer} out of target_modules"
 
 
 def _against_the_file(size: str, base: schema.Base) -> Iterator[str]:
@@ -218,9 +260,17 @@ def _size(
         try:
             if suite.backend == "vllm":
                 served.require_servable(suite, schema.Model(size, method))
+            found = [f"{size} {method}: {fault}" for fault in _cannot_answer(suite, size, method, config)]
+            faults += found
+            if found:
+                continue
             made, advice = row(suite, schema.Model(size, method), config, *cards)
         except schema.BadInput as error:
             faults.append(f"{size} {method}: {error}")
+            continue
+        except Exception as error:  # PEFT's tuners raise all kinds where a configuration does not suit the base
+            reason = (str(error).splitlines() or [""])[0]
+            faults.append(f"{size} {method}: cannot be planned or trained ({type(error).__name__}: {reason:.160})")
             continue
         say(str(made))
         if not made.fits:

@@ -47,7 +47,7 @@ def _entry(line: bytes) -> tuple[str, Outcome] | None:
     """The key and the outcome of one line, or ``None`` where the line is none that :meth:`Journal.put` writes."""
     try:
         key, status, detail, seconds, cpu = json.loads(line)
-        texts = all(isinstance(value, str) and value.isprintable() for value in (key, status, detail))
+        texts = all(isinstance(value, str) for value in (key, status, detail))
         times = [float(value) for value in (seconds, math.nan if cpu is None else cpu)]
     except (ValueError, TypeError, OverflowError, RecursionError):
         return None

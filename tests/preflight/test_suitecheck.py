@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,7 @@ def own(tmp_path: Path) -> dict[str, Any]:
         "tasks": ["synthesize-python"],
         "bases": {"tiny": {"model": str(tmp_path / "base")}},
         "recipe": {"corpus": "somebody/corpus", "sequence_length": 64, "base_precision": "bfloat16"},
+        "sampling": {"max_length": 128},
     }
 
 
@@ -98,6 +100,16 @@ def test_a_folder_with_a_configuration_is_enough(own: dict[str, Any]) -> None:
         ({"recipe": {"corpus": "c", "sequence_length": 2048}}, "tiny DoRA: sequence_length 2048: the base has 256"),
         ({"recipe": {"corpus": "/nowhere/c.jsonl", "sequence_length": 64}}, "recipe.corpus: /nowhere/c.jsonl: no such"),
         ({"problems": {"defect": "/nowhere/p.jsonl"}}, "suite mine: problems.defect: /nowhere/p.jsonl: "),
+        ({"sampling": {}}, "tiny DoRA: max_length 2048 of synthesize-python is more than the base's 256 positions"),
+        ({"sampling": {"max_length": 250}, "methods": ["Prompt"]},
+         "max_length 250 of synthesize-python and 30 virtual tokens is more than the base's 256 positions: set "
+         "sampling.max_length to at most 226"),
+        ({"method_configs": {"DoRA": {"like": "LoRA", "target_modules": ["lm_head"]}}}, "adapter of lm_head cannot be"),
+        ({"method_configs": {"DoRA": {"like": "LoRA", "target_modules": ["q_proj", "embed_tokens"]}}},
+         "tiny DoRA: an adapter of embed_tokens cannot be read back from its checkpoint: leave embed_tokens out"),
+        ({"method_configs": {"DoRA": {"peft_type": "MULTITASK_PROMPT_TUNING", "num_virtual_tokens": 4}}},
+         "tiny DoRA: cannot be planned or trained"),
+        ({"method_configs": {"DoRA": {"peft_type": "POLY", "target_modules": ["q_proj"]}}}, "tiny DoRA: "),
         ({"backend": "vllm", "method_configs": {"DoRA": {"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 4}}},
          "tiny DoRA: tiny-dora: vLLM cannot serve DoRA (virtual tokens)"),
     ],
@@ -131,3 +143,30 @@ def test_a_base_that_cannot_be_had_asks_for_its_shape(own: dict[str, Any], tmp_p
     [line] = faults(own)
     assert "no such folder" in line
     assert line.endswith("or give its shape in the suite")
+
+
+@pytest.mark.parametrize("target", ["lm_head", "embed_tokens"])
+def test_adapters_of_tied_weights_are_one_line(own: dict[str, Any], tmp_path: Path, target: str) -> None:
+    config = tiny("llama").config
+    config.tie_word_embeddings = True
+    config.save_pretrained(tmp_path / "base")
+    own["method_configs"] = {"DoRA": {"like": "LoRA", "target_modules": [target]}}
+    [line] = faults(own)
+    assert "tiny DoRA: " in line
+
+
+def test_an_incomplete_grid_of_perturbations_is_a_fault(own: dict[str, Any], tmp_path: Path) -> None:
+    row = {"prompt": "def f(x):\n", "entry_point": "f", "test": "assert f(1) == 1", "perturbation_name": "tabs"}
+    rows = [row | {"task_id": name, "seed": seed} for name, seed in (("a", 0), ("b", 0), ("a", 1))]
+    path = tmp_path / "p.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    own |= {"tasks": ["recode-format"], "problems": {"recode-format": str(path)}}
+    [line] = faults(own)
+    assert "problems.recode-format: " in line
+    assert "tabs, seed 1: 1 of 2 problems missing (b)" in line
+
+
+def test_a_folder_with_weights_and_no_tokenizer_is_a_fault(own: dict[str, Any], tmp_path: Path) -> None:
+    tiny("llama").save_pretrained(tmp_path / "base")
+    [line] = faults(own)
+    assert line.startswith("suite mine: bases.tiny: ")
