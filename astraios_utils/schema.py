@@ -399,5 +399,5 @@ def _first_fault(error: ValidationError) -> str:
 
 def _fields(outer: list[int | str]) -> list[str]:
     """The names of the fields of the part of a suite that a location leads to."""
-    parts = {"recipe": Recipe, "bases": Base, "sampling": Sampling, "resources": Resources}
+    parts: dict[str, type[BaseModel]] = {"recipe": Recipe, "bases": Base, "sampling": Sampling, "resources": Resources}
     return list((parts.get(str(outer[0]), Suite) if outer else Suite).model_fields)

@@ -123,10 +123,10 @@ def _cannot_answer(suite: schema.Suite, size: str, method: str, config: Pretrain
     changes = suite.method_configs.get(method)
     adapter = methods.peft_config(method, config.model_type, changes)
     virtual = int(getattr(adapter, "num_virtual_tokens", None) or 0)
-    has = getattr(config, "max_position_embeddings", None)
+    has: int | None = getattr(config, "max_position_embeddings", None)
     lengths = {name: tasks.task_of(suite, name).decoding.max_length for name in suite.tasks}
     too_long = {name: length for name, length in lengths.items() if has is not None and length + virtual > has}
-    if too_long:
+    if has is not None and too_long:
         longest = max(too_long, key=lambda name: too_long[name])
         behind = f" and {virtual} virtual tokens" if virtual else ""
         yield (
