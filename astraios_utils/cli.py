@@ -6,11 +6,13 @@ import argparse
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from . import __version__, schema, store
+
+Add = Callable[[str, Any, str], argparse.ArgumentParser]  # name, function and description of a command -> its parser
 
 
 def _sandbox_arguments(options: argparse.Namespace) -> dict[str, Any]:
@@ -243,7 +245,7 @@ def _share(text: str) -> float:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command line of design: ``astraios COMMAND …``."""
+    """Build the argument parser of ``astraios COMMAND …``."""
     parser = argparse.ArgumentParser(prog="astraios", description=__doc__)
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
@@ -253,6 +255,16 @@ def build_parser() -> argparse.ArgumentParser:
         command.set_defaults(function=function)
         return command
 
+    _add_looking(add)
+    _add_scoring(add)
+    _add_suite_check(commands)
+    _add_exchange(add)
+    _add_stages(add)
+    _add_showing(add)
+    return parser
+
+
+def _add_looking(add: Add) -> None:
     add("doctor", _doctor, "say what this machine can run, what is missing and how to get it")
 
     params = add("params", _params, "Table 1, counted on the meta device")
@@ -263,6 +275,8 @@ def build_parser() -> argparse.ArgumentParser:
     fetch = add("fetch", _fetch, "download upstream artefacts, verified")
     fetch.add_argument("tasks", nargs="*", metavar="TASK")
 
+
+def _add_scoring(add: Add) -> None:
     score = add("score", _score, "generations -> verdicts and metrics")
     score.add_argument("task", metavar="TASK")
     score.add_argument("files", nargs="+", metavar="FILE", help="generations: .json or .jsonl, may be compressed")
@@ -281,6 +295,8 @@ def build_parser() -> argparse.ArgumentParser:
     analyze.add_argument("--rule", action="append", default=[], help="only this rule (py/sql-injection); repeatable")
     analyze.add_argument("--json", action="store_true", help="one JSON object per file")
 
+
+def _add_suite_check(commands: Any) -> None:
     about = commands.add_parser("suite", help="look at a suite without running it")
     checks = about.add_subparsers(dest="what", required=True, metavar="{check,schema}")
     text = "validate a suite without its weights; print parameters, memory and time of each of its models"
@@ -295,6 +311,8 @@ def build_parser() -> argparse.ArgumentParser:
     text = "print the JSON Schema of suite files (data/suites/schema.json holds it)"
     checks.add_parser("schema", help=text, description=text).set_defaults(function=_suite_schema)
 
+
+def _add_exchange(add: Add) -> None:
     new = add("new-suite", _new_suite, "ask five questions and write a suite file")
     new.add_argument("--out", metavar="FILE", help="where (default: NAME.yaml in this folder)")
 
@@ -320,6 +338,8 @@ def build_parser() -> argparse.ArgumentParser:
     shell = add("completion", _completion, "print a completion script for a shell: source it, or put it where it looks")
     shell.add_argument("shell", choices=("bash", "zsh", "tcsh"))
 
+
+def _add_stages(add: Add) -> None:
     train = add("train", _train, "tune a suite's models by its recipe, resumable")
     _add_slice(train)
     _add_executor(train)
@@ -336,6 +356,8 @@ def build_parser() -> argparse.ArgumentParser:
     table.add_argument("--notebooks", action="store_true", help="write what came out into the notebooks' Markdown")
     table.add_argument("--ship", action="store_true", help="also write the verdict counts to data/released")
 
+
+def _add_showing(add: Add) -> None:
     judged = add("claims", _claims, "judge the paper's statements by its printed numbers and by a suite's own")
     judged.add_argument("--suite", required=True, help="a suite of data/suites, or a suite file")
     judged.add_argument("--json", action="store_true", help="one JSON object per claim and evidence")
@@ -361,7 +383,6 @@ def build_parser() -> argparse.ArgumentParser:
     note.add_argument("name", metavar="NAME")
     _add_slice(note)
     note.add_argument("--force", action="store_true", help="execute it even if it is current")
-    return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

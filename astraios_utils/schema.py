@@ -240,7 +240,7 @@ class Suite(BaseModel):
     knows, with its arguments. ``bases`` and ``recipe`` are what training needs. ``problems`` names a file of problems
     for tasks that are not to be run on the benchmark's own. ``prepare`` names the package's room that makes the
     suite's inputs before its first stage, in the cache. ``backend`` is what generates: vLLM is optional, and cannot
-    serve every method.
+    serve every method. ``claims`` names the file of ``data/paper`` with the statements that the suite can speak to.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -254,6 +254,7 @@ class Suite(BaseModel):
     generations: Literal["released", "generate"] = "generate"
     backend: Literal["transformers", "vllm"] = "transformers"
     published: bool = False
+    claims: Literal["claims", "conala_claims"] = "claims"
     seed: int = 0
     prepare: Literal["smol"] | None = None
     notebooks: tuple[str, ...] = Field(default=())

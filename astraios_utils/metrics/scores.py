@@ -242,8 +242,7 @@ def summarise(
     kind = _kind_of(keys)
     ks = sorted({*KS, *(int(key.split("@")[1]) for key in keys if "@" in key)})
     _require(verdicts, ("problem", "status"))
-    unknown = set(verdicts["status"]) - set(STATUSES)
-    if unknown:
+    if unknown := set(verdicts["status"]) - set(STATUSES):
         raise ValueError(f"unknown status {min(map(str, unknown))!r}: known are {', '.join(STATUSES)}")
     if kind == "pass":
         found = _pass_metrics(verdicts, ks, level)

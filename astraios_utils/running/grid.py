@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import itertools
 import os
 import sys
 import time
@@ -18,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from .. import generation, methods, training
+from .. import generation, methods, models, training
 from ..schema import Model, Suite
 from ..store import processes
 from ..tasks import task_of
@@ -91,7 +90,8 @@ def run(units: Sequence[Unit], executor: Executor | None = None) -> int:
     stage = units[0].stage
     say(f"{stage}: {len(stale)} of {len(units)} models to do")
     for unit in stale:  # what is wrong with a suite shows now, not after hours
-        methods.peft_config(unit.model.method, "gpt_bigcode", training.plan(unit.suite, unit.model).changes)
+        run = training.plan(unit.suite, unit.model)
+        methods.peft_config(unit.model.method, models.load_config(run.base).model_type, run.changes)
         if unit.suite.backend == "vllm":
             from ..generation import served
 
@@ -116,14 +116,16 @@ def local(units: Sequence[Unit]) -> None:
         with _threads(1):
             _in_turn(small)
     elif small:
-        numbers = itertools.count(1)
-        processes.share(work, small, lambda unit: say(f"[{next(numbers)}/{len(small)}] {unit.name}: done"))
+        with processes.stage(small[0].stage, len(small)) as finished:
+            processes.share(work, small, lambda unit: finished(unit.name))
 
 
 def _in_turn(units: Sequence[Unit]) -> None:
-    for number, unit in enumerate(units, 1):
-        say(f"[{number}/{len(units)}] {unit.name}")
-        work(unit)
+    if units:
+        with processes.stage(units[0].stage, len(units)) as finished:
+            for unit in units:
+                work(unit)
+                finished(unit.name)
 
 
 def threads(unit: Unit) -> int:

@@ -20,12 +20,10 @@ from ..schema import Model, Suite
 from ..sources import conala_study
 from . import pipeline
 
-STUDY: dict[tuple[str, ...], str] = {("conala",): "conala_claims"}  # tasks of a suite that has another paper's claims
-
 
 def claims_of(suite: Suite) -> tuple[Claim, ...]:
-    """The claims that a suite can speak to: the paper's, or those of the study of CoNaLa."""
-    return claims.load(STUDY.get(suite.tasks, "claims"))
+    """The claims that a suite can speak to: those of the file that it names."""
+    return claims.load(suite.claims)
 
 
 def measured(suite: Suite) -> Evidence:
@@ -48,8 +46,15 @@ def means(suite: Suite, frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFra
     asked = [name for name in names if {task for task, _ in claims.MEASURES[name].columns} <= set(suite.tasks)]
     if not asked:
         return pd.DataFrame(columns=list(results.COLUMNS))
-    evidence = measured(suite)
-    return pd.concat([compare.as_results(evidence, name, frame, suite.methods) for name in asked], ignore_index=True)
+
+    def compute() -> pd.DataFrame:
+        evidence = measured(suite)
+        made = [compare.as_results(evidence, name, frame, suite.methods) for name in asked]
+        return pd.concat(made, ignore_index=True)
+
+    drawn = store.fingerprint([asked, suite.sizes, suite.methods, suite.tasks])
+    path = store.suite_dir(suite.name) / "analysis" / f"means-{drawn}.parquet"
+    return store.stored(path, {"frame": store.frame_hash(frame), **_inputs(suite)}, compute)
 
 
 def costs(suite: Suite) -> pd.DataFrame | None:
@@ -76,7 +81,7 @@ def _generation_seconds(suite: Suite, model: Model) -> float:
 
 def published(suite: Suite) -> Evidence:
     """What the paper of a suite's claims prints."""
-    if suite.tasks in STUDY:
+    if suite.claims == "conala_claims":
         return claims.as_printed(conala_study.as_results(), conala_study.SIZES, conala_study.memory())
     return claims.published()
 
@@ -101,7 +106,8 @@ def judge(suite: Suite) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def _inputs(suite: Suite) -> dict[str, object]:
     folder = store.suite_dir(suite.name)
-    read = [folder / "results.parquet", *sorted((store.data_dir() / "paper").glob("*.*"))]
+    read = [path for path in [folder / "results.parquet"] if path.exists()]
+    read += [*sorted((store.data_dir() / "paper").glob("*.*"))]
     read += sorted(path for name in ("losses.jsonl", "run.json") for path in (folder / "train").glob(f"*/{name}"))
     return {
         "version": claims.VERSION,

@@ -15,7 +15,7 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import metadata
@@ -209,6 +209,18 @@ def is_current(path: Path, inputs: Mapping[str, Any]) -> bool:
     """Whether ``path`` exists and its provenance says that it was made from exactly these inputs."""
     beside = read_json(path.with_suffix(path.suffix + ".json"))
     return path.exists() and beside is not None and beside.get("inputs") == dict(inputs)
+
+
+def frame_hash(frame: pd.DataFrame) -> str:
+    """A short hash of a frame's columns and values."""
+    return sha256(frame.to_csv(index=False).encode())[:16]
+
+
+def stored(path: Path, inputs: Mapping[str, Any], compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """The frame at ``path`` if it was made from these inputs; otherwise it is computed, written there and returned."""
+    if not is_current(path, inputs):
+        write_stage(path, compute(), inputs)
+    return pd.read_parquet(path)
 
 
 def write_stage(path: Path, frame: pd.DataFrame, inputs: Mapping[str, Any], **extra: Any) -> None:

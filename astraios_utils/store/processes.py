@@ -5,25 +5,65 @@ Each has one thread, and none outlives the one that began it.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 from typing import Any, TypeVar
+
+import rich.console
+import rich.progress
 
 from .. import schema
 
 T = TypeVar("T")
 
 
+_shown: list[rich.progress.Progress] = []  # the live display of the stage that runs, if there is one
+
+
 def say(text: str) -> None:
-    """Tell the user what is going on, in one plain line on standard error (bars stick in executed notebooks)."""
-    print(text, file=sys.stderr, flush=True)
+    """Print a line of progress to standard error, above the live display where there is one."""
+    if _shown:
+        _shown[-1].console.print(text, markup=False, highlight=False)
+    else:
+        print(text, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def stage(name: str, total: int) -> Iterator[Callable[[str], None]]:
+    """Show how far a stage is: a live display with the time left on a terminal, a line per finished unit elsewhere.
+
+    Yields:
+        What is called with the name of each unit that has finished.
+    """
+    started, done = time.perf_counter(), 0
+    if sys.stderr.isatty():
+        columns = (rich.progress.TextColumn("{task.description}"), rich.progress.BarColumn())
+        counts = (rich.progress.MofNCompleteColumn(), rich.progress.TimeRemainingColumn())
+        with rich.progress.Progress(*columns, *counts, console=rich.console.Console(stderr=True)) as shown:
+            bar = shown.add_task(name, total=total)
+            _shown.append(shown)
+            try:
+                yield lambda unit: shown.update(bar, advance=1, description=f"{name}: {unit}")
+            finally:
+                _shown.remove(shown)
+        return
+
+    def finish(unit: str) -> None:
+        nonlocal done
+        done += 1
+        left = (time.perf_counter() - started) / done * (total - done)
+        say(f"[{done}/{total}] {unit}: done" + (f", {left:.0f} s left" if done < total else ""))
+
+    yield finish
 
 
 def share(call: Callable[[T], Any], items: Sequence[T], done: Callable[[T], None]) -> None:

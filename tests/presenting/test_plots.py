@@ -150,6 +150,17 @@ def test_methods_of_ones_own_look_different_everywhere() -> None:
     ]
 
 
+def test_looks_follow_the_suite_and_not_the_order_of_drawing() -> None:
+    suite = schema.Suite(
+        name="s", title="S", tasks=("defect",), methods=("LoRA", "A", "B"),
+        method_configs={"A": {"like": "LoRA"}, "B": {"like": "LoRA"}},
+    )  # fmt: skip
+    plots.begin(suite)
+    first = [plots.look("A"), plots.look("B")]
+    plots.begin(suite)
+    assert [plots.look("B"), plots.look("A")] == first[::-1]
+
+
 def test_panels_are_as_many_as_asked() -> None:
     for count, shape in ((1, (4.0, 3.0)), (2, (8.0, 3.0)), (3, (8.0, 6.0))):
         figure, axes = plots.panels(count, 4, 3)

@@ -269,7 +269,7 @@ def test_the_commands(build: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert cli.main(["generate", *one]) == 0
     said = capsys.readouterr().err
     assert "train: 1 of 1 models to do" in said
-    assert "[1/1] generate small-lora defect" in said
+    assert "[1/1] generate small-lora defect: done" in said
     made = build / "tiny" / "generations" / "defect" / "small-lora.jsonl.xz"
     before = made.read_bytes(), made.stat().st_mtime_ns
     assert cli.main(["generate", *one]) == 0

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from astraios_utils import schema, store
+from astraios_utils.store import processes
 
 
 def _write_half(path: Path) -> None:
@@ -112,3 +116,38 @@ def test_names_of_the_projects_suites_are_taken(build: Path) -> None:
     with pytest.raises(schema.BadInput, match="the project has another of that name"):
         store.keep_suite(released.model_copy(update={"seed": 7}))
     assert not list(build.rglob("suite.yaml"))
+
+
+def test_a_stored_frame_is_computed_again_only_for_other_inputs(tmp_path: Path) -> None:
+    calls: list[int] = []
+
+    def compute() -> pd.DataFrame:
+        calls.append(1)
+        return pd.DataFrame({"x": [len(calls)]})
+
+    path = tmp_path / "frame.parquet"
+    assert [store.stored(path, {"a": a}, compute)["x"].item() for a in (1, 1, 2)] == [1, 1, 2]
+    assert store.frame_hash(pd.DataFrame({"x": [1]})) != store.frame_hash(pd.DataFrame({"x": [2]}))
+
+
+def test_without_a_terminal_each_finished_unit_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with processes.stage("train", 2) as finished:
+        finished("train 1b-lora")
+        finished("train 1b-fft")
+    first, last = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"\[1/2\] train 1b-lora: done, \d+ s left", first)
+    assert last == "[2/2] train 1b-fft: done"
+
+
+def test_on_a_terminal_lines_stand_above_one_live_display(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with processes.stage("train", 1) as finished:
+        processes.say("a line [1/2]")
+        finished("train 1b-lora")
+    assert "a line [1/2]" in terminal.getvalue()
+    assert "1/1" in terminal.getvalue()

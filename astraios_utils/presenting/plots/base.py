@@ -12,8 +12,6 @@ Frames have the columns of ``results`` (``size``, ``method``, ``task``, ``metric
 
 from __future__ import annotations
 
-import functools
-import itertools
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -45,9 +43,15 @@ LOOKS: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 # For methods of the user's own: Tol's muted palette (personal.sron.nl/~pault), with markers that no other has.
-_OWN_LOOKS = itertools.cycle(
-    (("#882255", "*"), ("#117733", "p"), ("#332288", "8"), ("#999933", "d"), ("#44AA99", "H"), ("#CC6677", "."))
+_OWN_LOOKS = (
+    ("#882255", "*"),
+    ("#117733", "p"),
+    ("#332288", "8"),
+    ("#999933", "d"),
+    ("#44AA99", "H"),
+    ("#CC6677", "."),
 )
+_own: dict[str, tuple[str, str]] = {}
 STYLE: Mapping[str, Any] = MappingProxyType(
     {
         "font.family": "DejaVu Sans",
@@ -104,13 +108,19 @@ STRIP = 0.075  # height of the strip of missing cells, as a share of the axis
 
 
 def look(method: str) -> tuple[str, str]:
-    """Colour and marker of a method; a method of the user's own gets the next that is free, and keeps it."""
-    return LOOKS[method] if method in LOOKS else _own_look(method)
+    """Colour and marker of a method; a method of the user's own that :func:`begin` does not know gets the next free."""
+    return LOOKS.get(method) or _own.setdefault(method, _OWN_LOOKS[len(_own) % len(_OWN_LOOKS)])
 
 
-@functools.cache
-def _own_look(method: str) -> tuple[str, str]:
-    return next(_OWN_LOOKS)
+def begin(suite: schema.Suite) -> None:
+    """Set the style of all figures, and the looks of a suite's own methods by their order in the suite.
+
+    The colour of a method then depends neither on the slice nor on which figure is drawn first.
+    """
+    plt.style.use(dict(STYLE))
+    _own.clear()
+    for method in suite.methods:
+        look(method)
 
 
 def panels(count: int, width: float, height: float, columns: int = 2, **options: Any) -> tuple[Figure, np.ndarray]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 
 from ... import schema
@@ -24,19 +25,28 @@ def insecure_by_cwe(frame: pd.DataFrame, ax: Axes) -> Axes:
     models = sorted(found, key=lambda model: tuple(order.get(name, len(order)) for name in model))
     cwes = sorted(table["cwe"].unique(), key=lambda name: int(name.split("-")[1]))
     wide = table.pivot(index="cwe", columns=["size", "method"], values="insecure").reindex(cwes)[models]
+    values = wide.to_numpy(dtype=float)
+    between, angle = (" ", 90) if len(models) > 12 else ("\n", 0)
     ax.set_facecolor("#DDDDDD")
-    mesh = ax.imshow(wide.to_numpy(dtype=float), cmap="Blues", vmin=0, vmax=100, aspect="auto")
-    for (row, column), value in np.ndenumerate(wide.to_numpy(dtype=float)):
-        shown = "–" if np.isnan(value) else f"{value:.0f}"
-        ax.text(column, row, shown, ha="center", va="center", fontsize=7, color="white" if value > 50 else "#111111")
-    many = len(models) > 12
-    between, angle = (" ", 90) if many else ("\n", 0)
-    ax.set_xticks(range(len(models)), [f"{size}{between}{method}" for size, method in models], rotation=angle)
-    ax.set_yticks(range(len(cwes)), cwes)
+    sns.heatmap(
+        values,
+        vmin=0,
+        vmax=100,
+        cmap="Blues",
+        annot=True,
+        fmt=".0f",
+        annot_kws={"fontsize": 8},
+        linewidths=0.5,
+        xticklabels=[f"{size}{between}{method}" for size, method in models],
+        yticklabels=cwes,
+        cbar_kws={"label": "Insecure (% of valid programs)"},
+        ax=ax,
+    )
+    for row, column in np.argwhere(np.isnan(values)):
+        ax.text(column + 0.5, row + 0.5, "–", ha="center", va="center", fontsize=8, color="#111111")
+    ax.tick_params(axis="x", rotation=angle)
+    ax.tick_params(axis="y", rotation=0)
     ax.grid(False)
-    figure = ax.get_figure()
-    assert figure is not None
-    figure.colorbar(mesh, ax=ax, label="Insecure (% of valid programs)")
     return ax
 
 

@@ -457,11 +457,7 @@ class _Guard:
 
 @cache
 def seccomp_filter(
-    own_pid: int,
-    extra: tuple[str, ...] = (),
-    threads: bool = True,
-    pairs: bool = False,
-    attributes: bool = True,
+    own_pid: int, extra: tuple[str, ...] = (), threads: bool = True, pairs: bool = False, attributes: bool = True
 ) -> bytes:
     """A seccomp program that allows computing and files and denies the rest with ``EPERM``.
 
