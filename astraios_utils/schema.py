@@ -261,6 +261,7 @@ class Suite(BaseModel):
     bases: dict[str, Base] = Field(default={})
     recipe: Recipe | None = None
     problems: dict[str, Path] = Field(default={})
+    java_levels: tuple[int, ...] = Field(default=())  # `javac --release` levels scored in addition to the JDK's own
     sampling: Sampling = Sampling()
     resources: Resources = Resources()
 
@@ -339,6 +340,11 @@ class Suite(BaseModel):
             "tasks": tuple(match(t, self.tasks, "task") for t in tasks) or self.tasks,
         }
         return self.model_copy(update=cut)
+
+
+def java_metric(level: int) -> str:
+    """The metric key of Pass@1 at a Java language level: ``pass@1/java8``; plain ``pass@1`` is the JDK's own level."""
+    return f"pass@1/java{level}"
 
 
 CACHE = "cache:"  # how a path in a suite file begins that lies in the cache

@@ -26,7 +26,7 @@ from ..schema import Model, Suite
 from ..sources import paper
 from ..tasks import TASKS
 
-VERSION = 2  # of the rules below; a change makes every results file stale
+VERSION = 3  # of the rules below; a change makes every results file stale
 COLUMNS = (
     *("suite", "size", "method", "task", "metric"),
     *("value", "se", "low", "high", "n", "clusters"),
@@ -37,10 +37,12 @@ PROVENANCES = ("measured", "published", "missing")
 STATUSES = ("equal", "within interval", "different", "no artefact", "not published")
 COUNT_COLUMNS = ("task", "size", "method", "problem", "variant", "status", "detail", "n")
 MISSING = "—"
+JAVA_TASKS = tuple(task for task in schema.GENERATION_TASKS if task.endswith("-java"))
 
 # A cell's verdicts and their origin, "here" (scored in this build) or "shipped"; None: nobody has the generations.
 Found = tuple[pd.DataFrame, str]
-Verdicts = Callable[[str, Model], Found | None]
+# Of a task and model, and for Java tasks at a language level where one is given.
+Verdicts = Callable[..., Found | None]
 
 
 def results(suite: Suite, verdicts: Verdicts) -> pd.DataFrame:
@@ -77,9 +79,21 @@ def _cell(
             estimates |= _change_from_plain(task, model, frame, plain(model))
     for metric, estimate in estimates.items():
         yield _row(suite, task, model, metric, estimate, origin)
+    if task in JAVA_TASKS:
+        yield from _at_java_levels(suite, task, model, verdicts)
     if not math.isnan(nominal):
         row = _row(suite, task, model, "pass@1/implied", stats.Estimate(nominal), "")
         yield row | {"provenance": "published", "published": nominal, "status": "not published"}
+
+
+def _at_java_levels(suite: Suite, task: str, model: Model, verdicts: Verdicts) -> Iterator[dict[str, Any]]:
+    """Pass@1 at each Java language level of the suite, next to the paper's Pass@1, which names no level."""
+    for level in suite.java_levels:
+        found = verdicts(task, model, level)
+        estimate, origin = stats.Estimate(math.nan), ""
+        if found is not None:
+            estimate, origin = _summarise(task, model, found[0], math.nan)["pass@1"], found[1]
+        yield _row(suite, task, model, schema.java_metric(level), estimate, origin)
 
 
 def _reported(suite: Suite, task: str) -> tuple[str, ...]:
@@ -155,7 +169,7 @@ def _row(suite: Suite, task: str, model: Model, metric: str, estimate: stats.Est
 def _published(suite: Suite, task: str, model: Model, metric: str) -> float:
     if not suite.published or model.size not in paper.sizes_of(task):
         return math.nan
-    return paper.published(task, model.size, model.method, metric)
+    return paper.published(task, model.size, model.method, metric.partition("/java")[0])
 
 
 def _status(estimate: stats.Estimate, published: float, digits: int, missing: bool) -> str:
@@ -197,12 +211,22 @@ def expand_counts(counts: pd.DataFrame, suite: str = "released") -> pd.DataFrame
 
 
 def status_table(frame: pd.DataFrame) -> pd.DataFrame:
-    """How the cells that the paper shows came out: a row per table or figure, a column per status, and their sum."""
+    """How the cells that the paper shows came out: a row per table or figure, a column per status, and their sum.
+
+    Cells of a Java language level have a row of their own (``Table 3, Java 8``).
+    """
     shown = frame[[_is_shown(task, metric) for task, metric in zip(frame["task"], frame["metric"], strict=True)]]
-    where = shown["task"].map(paper.printed_in).rename("place")
-    counts = pd.crosstab(where, shown["status"]).reindex(columns=list(STATUSES), fill_value=0)
-    order = sorted(counts.index, key=lambda place: (place.split()[0] != "Table", int(place.split()[-1])))
+    level = shown["metric"].str.extract(r"/java(\d+)$", expand=False)
+    where = shown["task"].map(paper.printed_in) + level.radd(", Java ").fillna("")
+    counts = pd.crosstab(where.rename("place"), shown["status"]).reindex(columns=list(STATUSES), fill_value=0)
+    order = sorted(counts.index, key=_place_order)
     return counts.loc[order].assign(cells=counts.sum(axis=1))
+
+
+def _place_order(place: str) -> tuple[bool, int, str]:
+    """Tables first, by number; a Java level after its table."""
+    kind, number = place.split(",")[0].rsplit(" ", 1)
+    return kind != "Table", int(number), place
 
 
 def overview(frame: pd.DataFrame) -> pd.DataFrame:
@@ -238,7 +262,7 @@ def markdown(frame: pd.DataFrame) -> str:
 def _is_shown(task: str, metric: str) -> bool:
     if paper.printed_in(task).startswith("Figure"):
         return metric == headline(task)
-    return metric in paper.metrics_of(task)
+    return metric.partition("/java")[0] in paper.metrics_of(task)
 
 
 def table_view(frame: pd.DataFrame, tasks: str | Sequence[str], metric: str | None = None) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -26,10 +27,16 @@ def claims_of(suite: Suite) -> tuple[Claim, ...]:
     return claims.load(suite.claims)
 
 
-def measured(suite: Suite) -> Evidence:
-    """What a suite measured: its verdicts with joint replicates, the costs and losses of its trained models."""
-    found = functools.partial(pipeline.verdicts, suite.name)
-    return claims.measured(suite, found, costs(suite), training.loss_logs(suite))
+def measured(suite: Suite, java_level: int | None = None) -> Evidence:
+    """What a suite measured: its verdicts with joint replicates, the costs and losses of its trained models.
+
+    Args:
+        suite: the suite or a slice of it.
+        java_level: one of the suite's Java language levels, for Java scores of that level; the evidence's name says so.
+    """
+    found = functools.partial(pipeline.verdicts, suite.name, java_level=java_level)
+    evidence = claims.measured(suite, found, costs(suite), training.loss_logs(suite))
+    return evidence if java_level is None else replace(evidence, name=f"{suite.name}, Java {java_level}")
 
 
 def means(suite: Suite, frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
@@ -97,11 +104,16 @@ def judge(suite: Suite) -> tuple[pd.DataFrame, pd.DataFrame]:
     pipeline.aggregate(suite)
     inputs = _inputs(suite)
     if not (store.is_current(path, inputs) and store.is_current(beside, inputs)):
-        frame, parts = claims.ledger([published(suite), measured(suite)], claims_of(suite))
+        frame, parts = claims.ledger(_evidences(suite), claims_of(suite))
         store.write_stage(beside, parts, inputs)
         store.write_frame(path.with_suffix(".csv"), frame)
         store.write_stage(path, frame, inputs)
     return pd.read_parquet(path), pd.read_parquet(beside)
+
+
+def _evidences(suite: Suite) -> list[Evidence]:
+    """The bodies of evidence of a suite's ledger: printed, measured, and measured at each Java language level."""
+    return [published(suite), measured(suite), *(measured(suite, level) for level in suite.java_levels)]
 
 
 def _inputs(suite: Suite) -> dict[str, object]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import importlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from ..sandbox import SandboxError, runtime_id
 from ..schema import Model, Suite
 from ..sources import released
 from ..store.processes import say
-from ..tasks import ExecutedTask, Task, get_task, task_of
+from ..tasks import ExecutedTask, Problem, Task, get_task, task_of
 from . import figures, grid, notebooks
 
 
@@ -38,11 +38,24 @@ class Cell:
     generations: Path | None
     problems: Path | None = None
 
-    def verdicts(self, suite: str) -> Path:
-        """Where this cell's verdicts are written."""
-        return store.suite_dir(suite) / "verdicts" / self.task.name / f"{self.model.slug}.parquet"
+    def verdicts(self, suite: str, java_level: int | None = None) -> Path:
+        """Where this cell's verdicts are written; those at a Java language level have a folder of their own."""
+        folder = "verdicts" if java_level is None else f"verdicts-java{java_level}"
+        return store.suite_dir(suite) / folder / self.task.name / f"{self.model.slug}.parquet"
+
+    def source(self, suite: str, java_level: int | None = None) -> scoring.Source:
+        """The cell's generations as something to score; it must have some."""
+        assert self.generations is not None, "only cells with generations are scored"
+        model, problems = self.model, self.problems
+        return scoring.Source(self.task, self.generations, suite, model.size, model.method, problems, java_level)
+
+    @property
+    def runs_java(self) -> bool:
+        """Whether its samples are Java programs."""
+        return isinstance(self.task, ExecutedTask) and self.task.language == "java"
 
 
+Problems = Callable[[Task, Path | None], tuple[Problem, ...]]  # the problems that a file of a task answers
 GENERATIONS_ENDINGS = (".jsonl.zst", ".jsonl.xz", ".jsonl", ".json.xz", ".json")
 
 
@@ -139,59 +152,80 @@ def _fetch(suite: Suite) -> None:
 
 
 def score(suite: Suite, sandbox: Mapping[str, Any] | None = None) -> int:
-    """Score every cell whose generations are at hand and whose verdicts are not current; return how many that were."""
+    """Score every cell whose generations are here and whose verdicts are not current; return how many were scored."""
     started = time.perf_counter()
+    problems: Problems = functools.cache(lambda task, file: tuple(task.references(file)))
     present = judgeable([cell for cell in cells(suite) if cell.generations is not None])
-    problems = functools.cache(lambda task, file: task.references(file))
-    stale, sources = [], []
-    for cell in present:
-        assert cell.generations is not None
-        model = cell.model
-        source = scoring.Source(cell.task, cell.generations, suite.name, model.size, model.method, cell.problems)
-        if not store.is_current(
-            cell.verdicts(suite.name), scoring.inputs_of(source, problems(cell.task, cell.problems))
-        ):
-            stale.append(cell)
-            sources.append(source)
+    stale = [cell for cell in present if not _is_current(suite, cell, problems)]
     say(f"scoring: {len(stale)} files to score, {len(present) - len(stale)} current")
-    if stale:
-        for cell, scored in zip(stale, scoring.score(sources, sandbox=sandbox), strict=True):
-            scoring.write(scored, cell.verdicts(suite.name), problems(cell.task, cell.problems))
-            if scored.remark:
-                say(f"scoring: {scored.remark}")
+    done = scoring.score([cell.source(suite.name) for cell in stale], sandbox=sandbox) if stale else iter(())
+    for cell, scored in zip(stale, done, strict=True):
+        scoring.write(scored, cell.verdicts(suite.name), problems(cell.task, cell.problems))
+        if scored.remark:
+            say(f"scoring: {scored.remark}")
+    java = [cell for cell in present if cell.runs_java]
+    again = sum(_score_at_level(suite, java, level, problems, sandbox) for level in suite.java_levels)
+    if stale or again:
         say(f"scoring: done in {time.perf_counter() - started:.0f} s")
+    return len(stale) + again
+
+
+def _score_at_level(
+    suite: Suite, java: list[Cell], level: int, problems: Problems, sandbox: Mapping[str, Any] | None
+) -> int:
+    """Score Java cells at a language level, from their verdicts at the JDK's own; return how many were scored."""
+    stale = [cell for cell in java if not _is_current(suite, cell, problems, level)]
+    if not stale:
+        return 0
+    say(f"scoring: {len(stale)} Java files at language level {level}")
+    pairs = [(cell.source(suite.name, level), pd.read_parquet(cell.verdicts(suite.name))) for cell in stale]
+    for cell, scored in zip(stale, scoring.score_at_level(pairs, sandbox), strict=True):
+        scoring.write(scored, cell.verdicts(suite.name, level), problems(cell.task, cell.problems))
     return len(stale)
 
 
-def counts_path() -> Path:
-    """The per-problem verdict counts that the project ships for the released generations."""
-    return store.data_dir() / "released" / "counts.parquet"
+def _is_current(suite: Suite, cell: Cell, problems: Problems, java_level: int | None = None) -> bool:
+    inputs = scoring.inputs_of(cell.source(suite.name, java_level), problems(cell.task, cell.problems))
+    return store.is_current(cell.verdicts(suite.name, java_level), inputs)
 
 
-@functools.lru_cache(maxsize=1)
-def _shipped() -> Mapping[tuple[str, str, str], pd.DataFrame]:
-    if not counts_path().exists():
+def counts_path(java_level: int | None = None) -> Path:
+    """The per-problem verdict counts that the project ships for the released generations, or for a Java level."""
+    name = "counts.parquet" if java_level is None else f"counts_java{java_level}.parquet"
+    return store.data_dir() / "released" / name
+
+
+@functools.lru_cache(maxsize=4)
+def _shipped(java_level: int | None = None) -> Mapping[tuple[str, str, str], pd.DataFrame]:
+    path = counts_path(java_level)
+    if not path.exists():
         return {}
-    groups = pd.read_parquet(counts_path()).groupby(["task", "size", "method"], sort=False)
+    groups = pd.read_parquet(path).groupby(["task", "size", "method"], sort=False)
     return {(str(t), str(s), str(m)): frame for (t, s, m), frame in groups}
 
 
-def shipped_counts(suite: str, cell: Cell) -> pd.DataFrame | None:
+def shipped_counts(suite: str, cell: Cell, java_level: int | None = None) -> pd.DataFrame | None:
     """The counts that the project ships for a cell; ``None`` where it ships none."""
-    return _shipped().get((cell.task.name, cell.model.size, cell.model.method)) if suite == "released" else None
+    key = (cell.task.name, cell.model.size, cell.model.method)
+    return _shipped(java_level).get(key) if suite == "released" else None
 
 
-def verdicts(suite: str, task: str, model: Model) -> tuple[pd.DataFrame, str] | None:
-    """A cell's verdicts and their origin: ``"here"`` (scored in this build) or ``"shipped"``; ``None``: no artefact."""
-    path = Cell(get_task(task), model, None).verdicts(suite)
+def verdicts(suite: str, task: str, model: Model, java_level: int | None = None) -> tuple[pd.DataFrame, str] | None:
+    """A cell's verdicts and their origin: ``"here"`` (scored in this build) or ``"shipped"``; ``None``: no artefact.
+
+    At a Java language level, Java tasks have the verdicts of that level; all others have their only ones.
+    """
+    cell = Cell(get_task(task), model, None)
+    level = java_level if cell.runs_java else None
+    path = cell.verdicts(suite, level)
     if path.exists():
         return pd.read_parquet(path), "here"
-    counts = shipped_counts(suite, Cell(get_task(task), model, None))
+    counts = shipped_counts(suite, cell, level)
     return None if counts is None else (results.expand_counts(counts), "shipped")
 
 
 def _verdict_files(suite: str) -> Iterator[Path]:
-    yield from sorted((store.suite_dir(suite) / "verdicts").glob("*/*.parquet"))
+    yield from sorted(store.suite_dir(suite).glob("verdicts*/*/*.parquet"))
 
 
 def aggregate(suite: Suite) -> pd.DataFrame:
@@ -201,9 +235,11 @@ def aggregate(suite: Suite) -> pd.DataFrame:
         "suite": store.fingerprint(suite.model_dump(mode="json")),
         "results": results.VERSION,
         "verdicts": store.fingerprint(
-            [[p.parent.name, p.stem, store.sha256_file(p)] for p in _verdict_files(suite.name)]
+            [[p.parent.parent.name, p.parent.name, p.stem, store.sha256_file(p)] for p in _verdict_files(suite.name)]
         ),
-        "shipped": store.sha256_file(counts_path()) if counts_path().exists() else None,
+        "shipped": [
+            store.sha256_file(path) if path.exists() else None for path in map(counts_path, (None, *suite.java_levels))
+        ],
     }
     if not store.is_current(path, inputs):
         frame = results.results(suite, functools.partial(verdicts, suite.name))
@@ -223,15 +259,15 @@ def ship_counts(suite: Suite) -> Path:
     Raises:
         schema.MissingArtefact: nothing has been scored here.
     """
-    frames, origins = [], []
-    for cell in cells(suite):
-        path = cell.verdicts(suite.name)
-        if path.exists():
-            frames.append(results.to_counts(pd.read_parquet(path)))
-            origins.append(_provenance(cell, path))
-    if not frames:
-        raise schema.MissingArtefact(f"suite {suite.name} has no verdicts to ship: run `astraios run` first")
-    store.write_frame(counts_path(), pd.concat(frames, ignore_index=True))
+    origins = []
+    for level in (None, *suite.java_levels):
+        scored = [(c, c.verdicts(suite.name, level)) for c in cells(suite) if level is None or c.runs_java]
+        scored = [(cell, path) for cell, path in scored if path.exists()]
+        if not scored:
+            raise schema.MissingArtefact(f"suite {suite.name} has no verdicts to ship: run `astraios run` first")
+        frames = [results.to_counts(pd.read_parquet(path)) for _, path in scored]
+        store.write_frame(counts_path(level), pd.concat(frames, ignore_index=True))
+        origins += [_provenance(cell, path, level) for cell, path in scored]
     store.write_frame(counts_path().with_name("counts_provenance.csv"), pd.DataFrame(origins))
     return counts_path()
 
@@ -239,7 +275,7 @@ def ship_counts(suite: Suite) -> Path:
 TOOL_COLUMNS = ("interpreter", "jdk", "compiler", "analyzer")
 
 
-def _provenance(cell: Cell, path: Path) -> dict[str, Any]:
+def _provenance(cell: Cell, path: Path, java_level: int | None = None) -> dict[str, Any]:
     """A cell's row of ``counts_provenance.csv``: the file, the code, the tools and the day that gave its verdicts."""
     beside = store.read_json(path.with_suffix(".parquet.json")) or {}
     chosen, tools = released.choose(cell.task.name, cell.model), beside.get("tools", {})
@@ -248,6 +284,7 @@ def _provenance(cell: Cell, path: Path) -> dict[str, Any]:
         "task": cell.task.name,
         "size": cell.model.size,
         "method": cell.model.method,
+        "java_level": "" if java_level is None else java_level,
         "path": chosen.path if chosen else "",
         "git_blob_sha1": chosen.git_blob_sha1 if chosen else "",
         "scored_by": beside.get("commit"),

@@ -1,7 +1,0 @@
-"""Generations -> verdicts: read files in the released format, run or judge their samples, keep every outcome."""
-
-from __future__ import annotations
-
-from .score import VERSION, Scored, Source, inputs_of, print_line, run_programs, score, write
-
-__all__ = ["VERSION", "Scored", "Source", "inputs_of", "print_line", "run_programs", "score", "write"]

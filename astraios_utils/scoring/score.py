@@ -217,7 +217,7 @@ def _open_sheet(source: Source, own: Path | None, batch: _Batch) -> _Sheet:
 def _close_sheet(sheet: _Sheet, journal: Journal, fresh: dict[str, float]) -> Scored:
     source = sheet.source
     if sheet.keys:
-        outcomes = [_recall(journal, key) for key in sheet.keys]
+        outcomes = [recall(journal, key) for key in sheet.keys]
         decided, seconds = [(o.status, o.detail) for o in outcomes], [o.seconds for o in outcomes]
         sheet.seconds += sum(fresh.pop(key, 0.0) for key in (*sheet.keys, *sheet.strict))
     else:
@@ -225,7 +225,7 @@ def _close_sheet(sheet: _Sheet, journal: Journal, fresh: dict[str, float]) -> Sc
     frame = _frame(sheet, decided, seconds)
     strict: Mapping[str, Estimate] = {}
     if sheet.strict:
-        plain = [_recall(journal, key) for key in sheet.strict]
+        plain = [recall(journal, key) for key in sheet.strict]
         strict = source.task.summarise(_frame(sheet, [(o.status, o.detail) for o in plain], seconds))
     metrics = source.task.summarise(frame)
     return Scored(source, frame, metrics, sheet.seconds, sheet.anomalies, sheet.changed, strict)
@@ -245,12 +245,13 @@ def _frame(sheet: _Sheet, decided: Sequence[tuple[str, str]], seconds: Sequence[
 
 def _require_real_tests(sheet: _Sheet, own: Path | None, journal: Journal) -> None:
     """Raise :class:`schema.BadInput` where the test of a user's own problem passes without any sample."""
-    idle = next((name for key, name in sheet.tests.items() if _recall(journal, key).status == PASSED), None)
+    idle = next((name for key, name in sheet.tests.items() if recall(journal, key).status == PASSED), None)
     if idle is not None:
         raise schema.BadInput(f"{own}: problem {idle}: its test passes without a sample, so it tests nothing")
 
 
-def _recall(journal: Journal, key: str) -> Outcome:
+def recall(journal: Journal, key: str) -> Outcome:
+    """The outcome of a program that has run."""
     outcome = journal.get(key)
     assert outcome is not None, "every program of an opened sheet has run"
     return outcome

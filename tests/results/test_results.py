@@ -215,6 +215,24 @@ def _counted(**counts: int) -> dict[str, int]:
     return named | {"cells": sum(counts.values())}
 
 
+def test_java_tasks_have_a_row_per_language_level_next_to_the_same_printed_value() -> None:
+    suite = _suite("synthesize-java", "synthesize-python").slice(["1B"], ["LoRA"])
+    suite = suite.model_copy(update={"java_levels": (8,)})
+
+    def verdicts(task: str, model: Model, level: int | None = None) -> results.Found:
+        return _synthesis(model, 1640 if level is None else 820).assign(task=task), "here"
+
+    frame = results.results(suite, verdicts).set_index(["task", "metric"])["value"]
+    assert frame["synthesize-java", "pass@1"] == 50
+    assert frame["synthesize-java", "pass@1/java8"] == 25
+    assert ("synthesize-python", "pass@1/java8") not in frame.index
+    rows = results.results(suite, verdicts).set_index(["task", "metric"])
+    assert rows.loc[("synthesize-java", "pass@1/java8"), "published"] == 2.84  # the paper's 1B LoRA
+    places = results.status_table(results.results(suite, verdicts))
+    assert list(places.index) == ["Table 3", "Table 3, Java 8"]
+    assert list(places["cells"]) == [2, 1]
+
+
 def test_table_view_has_the_papers_layout() -> None:
     frame = results.results(_suite("defect", "clone"), _only({("defect", LORA): _defect(LORA, 883)}))
     view = results.table_view(frame, ["defect", "clone"])

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -252,6 +253,24 @@ def test_the_java_level_decides_what_compiles_and_is_recorded(
     sources = [scoring.Source(task, generations, java_level=level) for level in (None, 8, 9)]
     keys = [store.fingerprint(scoring.inputs_of(source, known)) for source in sources]
     assert len(set(keys)) == 3  # verdicts of one level are not current for another
+
+
+def test_scoring_at_a_level_keeps_what_failed_and_runs_again_what_passed(java_files: tuple[Path, Path]) -> None:
+    problems, path = java_files
+    written = json.loads(path.read_text())
+    broken = written[0][0].replace("Arrays.asList(1, 2)", "null")
+    path.write_text(json.dumps([[*written[0], broken]]))
+    task = get_task("synthesize-java")
+    source = scoring.Source(task, path, problems=problems)
+    (own,) = scoring.score([source], sandbox={"workers": 1}, progress=False)
+    assert list(own.verdicts["status"]) == ["passed", "passed", "error"]  # null is no list to compare
+    (again,) = scoring.score_at_level([(replace(source, java_level=8), own.verdicts)], {"workers": 1}, progress=False)
+    assert list(again.verdicts["status"])[::2] == ["passed", "error"]
+    assert again.verdicts["status"][1] != "passed"  # List.of came with Java 9
+    assert again.summary()["java_level"] == 8
+    assert round(again.metrics["pass@1"].value, 2) == 33.33
+    with pytest.raises(schema.BadInput, match="does not fit its verdicts"):
+        list(scoring.score_at_level([(replace(source, java_level=8), own.verdicts.iloc[:2])]))
 
 
 def test_a_java_level_that_cannot_be_used_is_refused(java_files: tuple[Path, Path]) -> None:

@@ -100,6 +100,7 @@ METRIC_LABELS: Mapping[str, str] = MappingProxyType(
     {
         **{"accuracy": "Accuracy (%)", "f1": "F1 (%)", "pass@1": "Pass@1 (%)", "rp@1": "RP@1 (%)", "rc@1": "RC@1 (%)"},
         **{"bleu": "BLEU (%)", "codebleu": "CodeBLEU (%)", "mean": "Mean (%)"},
+        **{schema.java_metric(level): f"Pass@1 (%), Java {level}" for level in (8, 9, 10, 11)},
     }
 )
 SPREAD = 0.66  # share of a size's place on the axis that its methods take up

@@ -100,7 +100,10 @@ def _text(value: Any) -> str:
 
 
 def _name(evidence: str) -> str:
-    return "published" if evidence == claims.PUBLISHED else "measured"
+    """``published``, ``measured``, or ``measured, Java 8`` for the evidence ``SUITE, Java 8``."""
+    if evidence == claims.PUBLISHED:
+        return "published"
+    return "measured" + "".join(evidence.partition(", ")[1:])
 
 
 def _evidence(row: Mapping[Any, Any]) -> Evidence:
