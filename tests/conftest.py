@@ -108,3 +108,14 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ASTRAIOS_BUILD", str(tmp_path / "build"))
     monkeypatch.setenv("ASTRAIOS_FIGURES", str(tmp_path / "figures"))
     return tmp_path / "build"
+
+
+@pytest.fixture(scope="session")
+def jdk() -> None:
+    """Skip the test where there is no usable JDK."""
+    from astraios_utils.sandbox.java.jdk import JdkUnavailable, find_jdk
+
+    try:
+        find_jdk()
+    except JdkUnavailable as error:
+        pytest.skip(str(error))
