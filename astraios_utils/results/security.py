@@ -111,10 +111,11 @@ def by_size(offsets: pd.DataFrame, sizes: Sequence[str] = schema.SIZES) -> pd.Da
         sizes: smallest first.
 
     Returns:
-        A row per rule ("as printed" last), a column per pair and metric, in percentage points (larger minus smaller).
+        A row per rule ("as printed" last), a column per pair and metric, in percentage points (larger minus smaller);
+        empty where no method has two sizes.
     """
     columns: dict[str, dict[str, float]] = {}
-    for method, part in offsets.groupby("method"):
+    for method, part in offsets.groupby("method") if len(offsets) else ():
         for small, large in itertools.combinations([size for size in sizes if (part["size"] == size).any()], 2):
             for metric, head in itertools.product(("valid", "insecure"), ("", "published_")):
                 wide = part.pivot(index="rule", columns="size", values=head + metric)

@@ -256,23 +256,53 @@ def load_results(suite: str) -> pd.DataFrame:
 def ship_counts(suite: Suite) -> Path:
     """Write the verdict counts of this build's scored cells to ``data/released``, with the provenance of each.
 
+    A cell that is not scored in this build keeps the counts and the provenance that are shipped for it.
+
     Raises:
         schema.MissingArtefact: nothing has been scored here.
     """
-    origins = []
+    record = counts_path().with_name("counts_provenance.csv")
+    kept = _shipped_provenance(record)
+    origins: list[dict[str, Any]] = []
+    scored = 0
     for level in (None, *suite.java_levels):
-        scored = [(c, c.verdicts(suite.name, level)) for c in cells(suite) if level is None or c.runs_java]
-        scored = [(cell, path) for cell, path in scored if path.exists()]
-        if not scored:
-            raise schema.MissingArtefact(f"suite {suite.name} has no verdicts to ship: run `astraios run` first")
-        frames = [results.to_counts(pd.read_parquet(path)) for _, path in scored]
-        store.write_frame(counts_path(level), pd.concat(frames, ignore_index=True))
-        origins += [_provenance(cell, path, level) for cell, path in scored]
-    store.write_frame(counts_path().with_name("counts_provenance.csv"), pd.DataFrame(origins))
+        frames = []
+        for cell in cells(suite):
+            path, counts = cell.verdicts(suite.name, level), shipped_counts(suite.name, cell, level)
+            if level is not None and not cell.runs_java:
+                continue
+            if path.exists():
+                scored += 1
+                frames.append(results.to_counts(pd.read_parquet(path)))
+                origins.append(_provenance(cell, path, level))
+            elif counts is not None:
+                frames.append(counts)
+                origins.append(kept[cell.task.name, cell.model.size, cell.model.method, str(level or "")])
+        if frames:
+            store.write_frame(counts_path(level), pd.concat(frames, ignore_index=True))
+    if not scored:
+        raise schema.MissingArtefact(f"suite {suite.name} has no verdicts to ship: run `astraios run` first")
+    store.write_frame(record, pd.DataFrame(origins).fillna(""))
     return counts_path()
 
 
+def _shipped_provenance(record: Path) -> dict[tuple[str, str, str, str], dict[str, Any]]:
+    """The rows of ``counts_provenance.csv`` by task, size, method and Java level."""
+    if not record.exists():
+        return {}
+    frame = pd.read_csv(record, dtype=str, keep_default_na=False)
+    rows = frame.reindex(columns=PROVENANCE_COLUMNS, fill_value="").to_dict("records")
+    return {
+        (row["task"], row["size"], row["method"], row["java_level"]): {str(k): v for k, v in row.items()}
+        for row in rows
+    }
+
+
 TOOL_COLUMNS = ("interpreter", "jdk", "compiler", "analyzer")
+PROVENANCE_COLUMNS = (
+    *("task", "size", "method", "java_level", "path", "git_blob_sha1", "scored_by", "date", "sandbox_rules"),
+    *TOOL_COLUMNS,
+)
 
 
 def _provenance(cell: Cell, path: Path, java_level: int | None = None) -> dict[str, Any]:

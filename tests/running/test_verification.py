@@ -76,7 +76,7 @@ def shipped(build: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pd.
         lambda sources, **_: [verification.scoring.Scored(source, frame, {}, 0.0) for source in sources],
     )
     counts = results.to_counts(frame)
-    monkeypatch.setattr(pipeline, "_shipped", lambda: {("defect", "1B", m): counts for m in ("LoRA", "FFT")})
+    monkeypatch.setattr(pipeline, "_shipped", lambda java_level: {("defect", "1B", m): counts for m in ("LoRA", "FFT")})
     return counts
 
 
