@@ -15,8 +15,8 @@ from pathlib import Path
 import pandas as pd
 
 from .. import results, store, training
-from ..results import claims
-from ..results.claims import Claim, Evidence, compare
+from ..results import claims, protocol
+from ..results.claims import Claim, Evidence, compare, corrected
 from ..schema import Model, Suite
 from ..sources import conala_study
 from . import pipeline
@@ -112,8 +112,25 @@ def judge(suite: Suite) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _evidences(suite: Suite) -> list[Evidence]:
-    """The bodies of evidence of a suite's ledger: printed, measured, and measured at each Java language level."""
-    return [published(suite), measured(suite), *(measured(suite, level) for level in suite.java_levels)]
+    """The bodies of evidence of a suite's ledger: printed, corrected (``released``), measured, and by Java level."""
+    own = [measured(suite), *(measured(suite, level) for level in suite.java_levels)]
+    printed = published(suite)
+    if suite.generations != "released":
+        return [printed, *own]
+    return [printed, corrected.corrected(printed, own[-1], corrections(suite)), *own]
+
+
+def corrections(suite: Suite) -> pd.DataFrame:
+    """The printed cells for which a released file gives another value (:func:`corrected.cells`)."""
+    levels = protocol.language_levels(store.data_dir() / "released" / "java_levels.csv")
+    return corrected.cells(pipeline.aggregate(suite), levels)
+
+
+def changes(suite: Suite) -> pd.DataFrame:
+    """What correcting the paper's tables changes in its claims (:func:`corrected.changes`)."""
+    printed, replaced = published(suite), corrections(suite)
+    after = corrected.corrected(printed, measured(suite, corrected.JAVA_LEVEL), replaced)
+    return corrected.changes(printed, after, replaced, claims_of(suite))
 
 
 def _inputs(suite: Suite) -> dict[str, object]:
