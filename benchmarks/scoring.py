@@ -36,7 +36,7 @@ from pathlib import Path
 from astraios_utils import store
 from astraios_utils.sandbox import FAILED, PASSED, TIMEOUT, Program, Sandbox, may_run_long
 from astraios_utils.sandbox.kernel import linux
-from astraios_utils.scoring import program_key
+from astraios_utils.scoring.journal import program_key
 from astraios_utils.tasks import TASKS, get_task
 
 SAMPLE = (("synthesize-python", "python"), ("repair-python", "python"), ("synthesize-java", "java"))
