@@ -13,6 +13,7 @@ import pytest
 
 from astraios_utils.sandbox import ERROR, FAILED, PASSED, TIMEOUT, Outcome, Program, SandboxError, choose, runtime_id
 from astraios_utils.sandbox.java.engine import JavaEngine, JdkUnavailable, find_jdk
+from astraios_utils.sandbox.java.jdk import ARCHIVE, JAR, build_classes
 from astraios_utils.sandbox.java.pool import COMPILE, JUDGE, SHARED
 
 try:
@@ -463,6 +464,16 @@ def test_a_missing_or_wrong_jdk_is_told_in_one_line(
     assert "older than 11" in error()
     fake(tmp_path, "javac", "exit 1")
     assert "does not tell its version (exit status 1)" in error()
+
+
+def test_the_sandbox_classes_are_built_once_and_others_can_read_them(cache: Path) -> None:
+    first = build_classes(find_jdk(), cache)
+    jar = first / JAR
+    before = jar.stat().st_mtime_ns
+    assert build_classes(find_jdk(), cache) == first
+    assert jar.stat().st_mtime_ns == before
+    assert {path.name for path in first.iterdir()} <= {JAR, ARCHIVE}
+    assert all(path.stat().st_mode & 0o004 for path in (first, *first.iterdir()))  # JVMs run as another user
 
 
 def test_runtime_id_names_the_jdk() -> None:

@@ -77,7 +77,6 @@ public final class CompileServer {
             server.spent |= heapHasGrown();
             frame = server.spent ? null : Frames.receive(requests);
         }
-        Runtime.getRuntime().halt(0);
     }
 
     private static boolean heapHasGrown() {

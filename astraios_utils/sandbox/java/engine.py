@@ -48,7 +48,7 @@ from ..types import ERROR, FAILED, PASSED, TIMEOUT, Outcome, Program
 from .compiling import Compilers, Task, TestCache
 from .fleet import Fleet
 from .jdk import JdkUnavailable, find_jdk
-from .pool import JUDGE, OWN, SHARED, Jvm, JvmPool
+from .pool import COMPILE, JUDGE, OWN, SHARED, TESTS, Jvm, JvmPool
 
 __all__ = ["JavaEngine", "JdkUnavailable", "find_jdk", "runtime_id"]
 
@@ -102,6 +102,8 @@ class JavaEngine:
         self.workers, self.patience, self.max_suspects, self.share = workers, patience, suspects, share
         self.tests = TestCache()
         self.pool = JvmPool(level, cache)
+        for role in (COMPILE, TESTS, JUDGE, SHARED):
+            self.pool.spawn(role)  # they start side by side
         self._try_out()
 
     def _try_out(self) -> None:

@@ -150,10 +150,11 @@ class JvmPool:
             return jdk.build_classes(self.jdk, directory)
 
     def _command(self, role: str) -> list[str]:
-        command = [self.jdk.java, *_COMMON, "-cp", str(self._classes)]
+        command = [self.jdk.java, *_COMMON, "-cp", str(self._classes / jdk.JAR)]
         if role in (COMPILE, TESTS):
-            command += ["-Xmx768m", "-XX:TieredStopAtLevel=1", *jdk.exports()]
-            return [*command, "astraios$sandbox.CompileServer", "samples" if role == COMPILE else "tests"]
+            archive = self._classes / jdk.ARCHIVE
+            command += [*jdk.COMPILER_FLAGS, *([f"-XX:SharedArchiveFile={archive}"] if archive.exists() else [])]
+            return [*command, *jdk.exports(), jdk.COMPILER_CLASS, "samples" if role == COMPILE else "tests"]
         if role == JUDGE:
             return [*command, "-Xmx768m", "-XX:TieredStopAtLevel=1", "astraios$sandbox.Judge"]
         command += ["-Xmx512m", "-XX:-OmitStackTraceInFastThrow"]  # such exceptions are shared between programs
