@@ -102,7 +102,7 @@ class JavaEngine:
         self.workers, self.patience, self.max_suspects, self.share = workers, patience, suspects, share
         self.tests = TestCache()
         self.pool = JvmPool(level, cache)
-        for role in (COMPILE, TESTS, JUDGE, SHARED):
+        for role in (COMPILE, TESTS, JUDGE, *([SHARED] if share else [])):
             self.pool.spawn(role)  # they start side by side
         self._try_out()
 
