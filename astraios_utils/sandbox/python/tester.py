@@ -16,7 +16,7 @@ from typing import Any
 from ..types import ERROR, FAILED, IN_ONE_PROCESS, PASSED
 from . import codec, verdict
 
-MUST_NAME = "an argument that cannot leave the test's process"
+UNSENDABLE = "an argument that cannot leave the test's process"
 
 
 class SampleGone(BaseException):
@@ -88,7 +88,7 @@ class Link:
                 trees = [encoder.encode(value) for value in arguments]
                 named = [[name, encoder.encode(value)] for name, value in (keywords or {}).items()]
         except (codec.Unsendable, RecursionError) as error:
-            self.need = self.need or MUST_NAME
+            self.need = self.need or UNSENDABLE
             raise codec.Unsendable(str(error)) from None
         reply = self._exchange({"op": operation, "h": remote.handle_number, "a": trees, "k": named})
         return self._value(reply, encoder.containers)
