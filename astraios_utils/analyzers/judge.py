@@ -14,7 +14,7 @@ from .python import syntax as python_syntax
 from .scenarios import SCENARIOS
 from .validity import LARGEST, Validity, check_c
 
-VERSION = 2  # of assembly, validity and checkers; a change makes every verdict stale
+VERSION = 3  # of assembly, validity and checkers; a change makes every verdict stale
 LANGUAGES = {".c": "c", ".h": "c", ".py": "python"}
 # Rules that port a query made for one scenario's program, and object to nearly anything elsewhere.
 NARROW = frozenset(

@@ -1,4 +1,4 @@
-"""Expressions and calls: which of them hold what a remote user sent."""
+"""Expressions and calls: which of them hold data that a remote user sent."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import replace
 from ..findings import GaveUp
 from .syntax import Module
 from .values import (
+    APPLIERS,
     CARRIERS,
     CLEAN,
     DIRTY,
@@ -16,6 +17,7 @@ from .values import (
     FIELDS,
     NORMALISERS,
     PATHS,
+    REGEXES,
     REQUEST,
     TELLERS,
     Env,
@@ -24,6 +26,7 @@ from .values import (
     Value,
 )
 
+DEEPEST_CALL = 8  # of lambdas that call lambdas
 STEPS = 200_000  # statements, expressions and copied variables before giving up
 
 
@@ -42,6 +45,7 @@ class Expressions:
         self.current: list[str] = []
         self.handler = False
         self.steps = 0
+        self.depth = 0  # of calls of lambdas
 
     def step(self, cost: int = 1) -> None:
         """Count work done."""
@@ -84,7 +88,30 @@ class Expressions:
         return CLEAN
 
     def _eval_Lambda(self, node: ast.Lambda, env: Env) -> Value:
-        return CLEAN
+        self._apply(node, [], {}, env)  # shows the body's calls to the sinks, even if nothing here calls the lambda
+        return Value(function=node)
+
+    def _apply(self, function: ast.Lambda, args: Sequence[Value], kwargs: dict[str, Value], env: Env) -> Value:
+        """The result of calling a lambda; of one that calls itself too deeply, whether its arguments are tainted."""
+        if self.depth >= DEEPEST_CALL:
+            return Value(any(value.tainted for value in (*args, *kwargs.values())))
+        inside, names = self.fork(env), function.args
+        plain = [parameter.arg for parameter in (*names.posonlyargs, *names.args)]
+        inside |= dict.fromkeys([*plain, *(parameter.arg for parameter in names.kwonlyargs)], CLEAN)
+        for parameter, default in zip(reversed(plain), reversed(names.defaults), strict=False):
+            inside[parameter] = self.value(default, env)
+        for keyword, given in zip(names.kwonlyargs, names.kw_defaults, strict=True):
+            inside[keyword.arg] = self.value(given, env) if given is not None else CLEAN
+        inside |= dict(zip(plain, args, strict=False)) | kwargs
+        if names.vararg is not None:
+            inside[names.vararg.arg] = Value(any(value.tainted for value in args[len(plain) :]))
+        if names.kwarg is not None:
+            inside[names.kwarg.arg] = Value(any(value.tainted for value in kwargs.values()))
+        self.depth += 1
+        try:
+            return self.value(function.body, inside)
+        finally:
+            self.depth -= 1
 
     def _eval_Attribute(self, node: ast.Attribute, env: Env) -> Value:
         if self.module.dotted(node.value) in REQUEST:
@@ -173,6 +200,17 @@ class Expressions:
         self, node: ast.Call, name: str, receiver: Value, args: list[Value], kwargs: dict[str, Value], env: Env
     ) -> Value:
         tainted = any(value.tainted for value in (*args, *kwargs.values()))
+        called = node.func if isinstance(node.func, ast.Lambda) else self._held(node.func, env).function
+        if called is not None:
+            return self._apply(called, args, kwargs, env)
+        if name in APPLIERS and args:
+            applied = self._applied(node.args[0], args, env)
+            kept = any(value.tainted for value in args[1:]) if name == "filter" else applied.tainted
+            return Value(kept, kind=name)
+        if name.startswith("re.") and name[3:] in REGEXES:
+            return Value(any(value.tainted for value in (*args[1:], *kwargs.values())), kind=name)
+        if isinstance(node.func, ast.Attribute) and receiver.kind == "re.compile" and node.func.attr in REGEXES:
+            return Value(tainted, kind=name)
         if name in self.known and name not in self.module.imports:
             return self._own(name, args, kwargs)
         if name in NORMALISERS:
@@ -186,11 +224,31 @@ class Expressions:
                 return CLEAN
             if node.func.attr in ("format", "join", "replace", "format_map"):
                 return receiver if receiver.kind in ESCAPING else Value(receiver.tainted or tainted)
-            if node.func.attr in self.methods and self.module.dotted(node.func.value) not in self.module.imports:
+            if node.func.attr in self.methods and self._may_be_own(node.func.value):
                 return self._own(node.func.attr, [receiver, *args], kwargs)
             if receiver.tainted:
                 return Value(True, kind=name)
         return Value(tainted and name in CARRIERS, kind=name)
+
+    def _may_be_own(self, receiver: ast.expr) -> bool:
+        """Whether an object may be of a class of the file: it is neither an import nor a field of the request."""
+        field = isinstance(receiver, ast.Attribute) and self.module.dotted(receiver.value) in REQUEST
+        return not field and self.module.dotted(receiver) not in self.module.imports
+
+    @staticmethod
+    def _held(node: ast.expr, env: Env) -> Value:
+        """What a variable holds; of any other expression nothing is known."""
+        return env.get(node.id, CLEAN) if isinstance(node, ast.Name) else CLEAN
+
+    def _applied(self, function: ast.expr, args: Sequence[Value], env: Env) -> Value:
+        """The results of ``map``, ``filter`` or ``reduce`` calling a function with items of their other arguments."""
+        items = [Value(value.tainted) for value in args[1:]]
+        name = self.module.dotted(function)
+        if args[0].function is not None and len(items) == 1:
+            return self._apply(args[0].function, items, {}, env)
+        if name in self.known and name not in self.module.imports:
+            return self._own(name, items, {})
+        return Value(any(value.tainted for value in args))
 
     def _own(self, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
         """A call of a function of the file: it learns what it is given; what it gave so far comes back."""

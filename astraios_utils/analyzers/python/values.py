@@ -38,6 +38,35 @@ CARRIERS |= {
     "shlex.split",
     "filter",
 }
+# Of the functions below, every one whose result is made of the path that it is given; the others tell something of it.
+_PATH_PARTS = "basename commonpath commonprefix dirname normcase relpath split splitdrive splitext splitroot"
+CARRIERS |= {f"{module}.{name}" for module in ("os.path", "posixpath", "ntpath") for name in _PATH_PARTS.split()}
+CARRIERS |= {f"{module}.join" for module in ("posixpath", "ntpath")}
+CARRIERS |= {
+    "urllib.parse.unquote_plus",
+    "urllib.parse.unquote_to_bytes",
+    "urllib.parse.urlunparse",
+    "urllib.parse.quote",
+}
+CARRIERS |= {"functools.reduce", "itertools.chain", "format", "max", "min", "sum", "frozenset", "ascii", "getattr"}
+CARRIERS |= {
+    "operator.add",
+    "operator.concat",
+    "operator.getitem",
+    "operator.mod",
+    "textwrap.dedent",
+    "string.Template",
+}
+CARRIERS |= {
+    "collections.deque",
+    "collections.OrderedDict",
+    "ast.literal_eval",
+    "pathlib.PosixPath",
+    "pathlib.PurePosixPath",
+}
+# Functions of re, and methods of compiled patterns, whose result holds the text (not the pattern) that they are given.
+REGEXES = {"sub", "subn", "split", "findall", "finditer", "match", "search", "fullmatch"}
+APPLIERS = {"map", "filter", "functools.reduce"}  # call their first argument with what the others hold
 ESCAPING = {"markupsafe.Markup", "flask.Markup"}  # escapes what is put into it by %, + and format()
 PATHS = {"joinpath", "resolve", "absolute", "expanduser", "with_name", "with_suffix"}  # of pathlib, and give paths
 NORMALISERS = {"os.path.normpath", "os.path.abspath", "os.path.realpath"}
@@ -65,17 +94,20 @@ class Value:
         normal: whether it is a path without ``..``.
         kind: dotted name of the call that made it, where that matters.
         items: of a list or tuple display.
+        function: the expression, of a lambda.
     """
 
     tainted: bool = False
     normal: bool = False
     kind: str = ""
     items: tuple[Value, ...] | None = None
+    function: ast.Lambda | None = None
 
     def __or__(self, other: Value) -> Value:
         kind = self.kind if self.kind == other.kind else ""
         items = self.items if self.items == other.items else None
-        return Value(self.tainted or other.tainted, self.normal and other.normal, kind, items)
+        function = self.function if self.function is other.function else None
+        return Value(self.tainted or other.tainted, self.normal and other.normal, kind, items, function)
 
 
 CLEAN = Value()
