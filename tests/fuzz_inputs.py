@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import copy
 import gzip
 import io
 import json
@@ -93,7 +94,7 @@ def mutated(value: Any, rng: random.Random) -> Any:
         key, old = path[-1], holder[path[-1]]
         match rng.randint(0, 5):
             case 0:
-                holder[key] = rng.choice(NASTY)
+                holder[key] = copy.deepcopy(rng.choice(NASTY))  # the next change must not change NASTY
             case 1 if len(path) > 1:
                 del holder[key]
             case 2 if isinstance(holder, list) and len(path) > 1:
