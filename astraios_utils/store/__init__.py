@@ -20,12 +20,14 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
-import pandas as pd
 import yaml
 
 from .. import schema
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PROVENANCE_PACKAGES = ("numpy", "pandas", "scipy", "torch", "transformers", "peft", "trl", "papermill")
 
