@@ -181,14 +181,19 @@ class SharedStore:
         # (rows x heads, queries of a head, width of a head), and once more in the order of the prompts
         own = query.reshape(rows * heads, -1, size)
         groups = own.shape[1]
-        shared = own.flatten(1)[self._gather].view(len(prompt_keys), self._most * groups, size)
+        shared = own.flatten(1).index_select(0, self._gather).view(len(prompt_keys), self._most * groups, size)
         before = torch.baddbmm(self._prompt_bias, shared, prompt_keys.transpose(1, 2), alpha=scale)
         columns = before.shape[-1]
-        before = before.view(-1, groups * columns)[self._scatter].view(-1, groups, columns)
+        before = before.view(-1, groups * columns).index_select(0, self._scatter).view(-1, groups, columns)
         since = torch.baddbmm(self._bias, own, keys.transpose(1, 2), alpha=scale)
         weights = torch.cat([before, since], -1).softmax(-1)
-        shared = weights[:, :, :columns][self._gather].view(len(prompt_keys), -1, columns)
-        read = torch.bmm(shared, prompt_values).view(-1, groups * size)[self._scatter].view(-1, groups, size)
+        shared = weights[:, :, :columns].index_select(0, self._gather).view(len(prompt_keys), -1, columns)
+        read = (
+            torch.bmm(shared, prompt_values)
+            .view(-1, groups * size)
+            .index_select(0, self._scatter)
+            .view(-1, groups, size)
+        )
         return torch.baddbmm(read, weights[:, :, columns:], values).view(rows, -1)
 
 

@@ -220,6 +220,8 @@ def frame_hash(frame: pd.DataFrame) -> str:
 
 def stored(path: Path, inputs: Mapping[str, Any], compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
     """The frame at ``path`` if it was made from these inputs; otherwise it is computed, written there and returned."""
+    import pandas as pd  # here, so that commands that read no table start without it
+
     if not is_current(path, inputs):
         write_stage(path, compute(), inputs)
     return pd.read_parquet(path)
