@@ -1,15 +1,15 @@
 """Our generation against the usual harness's loop, on the same model and prompts, in one run.
 
 The usual loop (bigcode-evaluation-harness) calls transformers' ``generate`` for one prompt at a time, with a batch of
-that prompt's samples, and after every token decodes all of them to look for stop words; it goes on until each sample
-has met one. It is written afresh here.
+that prompt's samples. After every token it decodes all of them to look for stop words, and it goes on until each sample
+has met one. This file contains its own implementation of that loop.
 
     python benchmarks/generation.py                              random models of nano's shapes
     python benchmarks/generation.py --suite nano --size 2M       a tuned model of a suite, on one of its tasks
     python benchmarks/generation.py --shape 1B --device cuda     a random StarCoder, in bfloat16
 
-Tokens are those up to a sample's end; what the loop computes after that is not counted. The limit is what the device's
-memory bandwidth (measured by a copy) allows: each step reads the weights once and the keys and values of every row.
+Tokens are those up to a sample's end; tokens that the loop computes after it are not counted. The limit is what the
+device's memory bandwidth (measured by a copy) allows: each step reads the weights once and the cache's columns once.
 """
 
 from __future__ import annotations
@@ -291,7 +291,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--max-length", type=int, default=300, help="for random models")
     parser.add_argument("--temperature", type=float, default=0.2)
     parser.add_argument("--rows", type=int, help="rows in a batch of ours (default: by the device)")
-    parser.add_argument("--repeats", type=int, default=3, help="of both sides in turn; the fastest of each is told")
+    parser.add_argument(
+        "--repeats", type=int, default=3, help="of both sides alternately; the fastest of each is shown"
+    )
     parser.add_argument("--threads", type=int, default=1, help="torch threads on a CPU, for both sides")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu")
     return parser.parse_args()

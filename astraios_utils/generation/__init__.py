@@ -1,12 +1,12 @@
-"""A suite's tuned models answer its tasks: prompts -> generations, one file for each model and task.
+"""A suite's tuned models answer its tasks: prompts -> generations, one file per model and task.
 
-``build/<suite>/generations/<task>/<model>.jsonl.xz`` holds a JSON line a problem: ``problem``, ``variant``, ``samples``
-(post-processed), ``raw`` (as written), ``tokens`` and ``ended`` of each sample, and what earlier turns put into the
-problem (the descriptions of code explanation). Beside it lies its provenance.
+``build/<suite>/generations/<task>/<model>.jsonl.xz`` holds one JSON line per problem: ``problem``, ``variant``,
+``samples`` (post-processed), ``raw`` (as the model wrote them), ``tokens`` and ``ended`` per sample, and the fields
+that earlier turns added to the problem (the descriptions of code explanation). Its provenance is stored next to it.
 
-The work is cut into parts of whole problems, which depend on nothing but the cell: each is generated in batches of its
-own and kept once it is complete. So a killed run repeats at most one part, with the same batches and therefore the same
-answers to the last bit, and a slice of a suite gives the same files as the whole.
+A cell's problems are cut into parts, which depend on the cell only. Each part is generated in batches of its own and
+kept once it is complete. So a killed run repeats at most one part, with the same batches and therefore the same answers
+to the last bit, and a slice of a suite gives the same files as the whole.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .requests import Answer, Request, Stats
     from .served import Served
 
-VERSION = 3  # of what an answer depends on, beside its inputs
+VERSION = 3  # raised when the same inputs give other answers
 PART = 1024  # samples
 _WEIGHTS = (".safetensors", ".bin", "config.json")
 _EVERY = 5.0  # seconds between lines of progress
@@ -39,7 +39,7 @@ _EVERY = 5.0  # seconds between lines of progress
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One model on one task, and where its generations go."""
+    """One model on one task, and the path of its generations."""
 
     suite: Suite
     model: Model
@@ -52,11 +52,11 @@ class Cell:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What is asked."""
+        """The task's problems in this suite."""
         return self.task.problems(self.suite.problems.get(self.task.name))
 
     def inputs(self) -> dict[str, Any]:
-        """What the answers depend on, as plain data."""
+        """Everything that the answers depend on, as plain data."""
         turns, problems, run = self.task.turns(), self.problems, training.plan(self.suite, self.model)
         weights = identities(run.checkpoint)
         return {
@@ -71,24 +71,24 @@ class Cell:
         }
 
     def current(self) -> bool:
-        """Whether the file is there and was made from these inputs."""
+        """Whether the file exists and was made from these inputs."""
         return self.path.exists() and store.is_current(self.path, self.inputs())
 
 
 def generate(
     suite: Suite, model: Model, tasks: Sequence[str], progress: Callable[[str], None] = say, force: bool = False
 ) -> int:
-    """Answer tasks with one of the suite's tuned models; what is current is skipped, what is begun is continued.
+    """Answer tasks with one of the suite's tuned models; current files are skipped, unfinished ones are continued.
 
     Args:
-        progress: gets a line now and then: samples, tokens per second, time left.
-        force: generate anew what is current, too.
+        progress: called with a line every few seconds: samples, tokens per second, time left.
+        force: generate current files again.
 
     Returns:
         How many files were written.
 
     Raises:
-        schema.MissingArtefact: the model has not been trained, or problems cannot be had.
+        schema.MissingArtefact: the model has not been trained, or a problem file is missing.
         schema.BadInput: problems, lengths and methods, as their modules say.
         engine.GenerationFailed: memory ran out.
     """
@@ -153,7 +153,7 @@ def _cost(stats: Stats) -> dict[str, float]:
 
 
 def _peak() -> dict[str, int]:
-    """The most GPU memory that this process has held, where there is a GPU."""
+    """The peak GPU memory of this process; empty without a GPU."""
     import torch
 
     if not torch.cuda.is_available():
@@ -168,11 +168,11 @@ def _parts(problems: Sequence[Problem], samples: int) -> Iterator[Sequence[Probl
 
 
 class Log:
-    """The parts that are complete, a line each, behind a line that says what they were made from."""
+    """A file with one line per complete part, after a first line that identifies their inputs."""
 
     def __init__(self, path: Path, inputs: str) -> None:
         self.path, self.parts = path, _read_log(path, inputs)
-        with store.atomic(path, "w") as stream:  # without the half line of a killed run
+        with store.atomic(path, "w") as stream:  # drops the half line of a killed run
             for line in ({"inputs": inputs}, *self.parts):
                 stream.write(json.dumps(line) + "\n")
 
@@ -184,7 +184,7 @@ class Log:
 
 
 def _read_log(path: Path, inputs: str) -> list[dict[str, Any]]:
-    """The complete lines of a log made from these inputs; none of any other."""
+    """The complete lines of the log if it was made from these inputs, otherwise none."""
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     lines = text[: text.rfind("\n") + 1].splitlines()
     if not lines or json.loads(lines[0]) != {"inputs": inputs}:
@@ -194,7 +194,7 @@ def _read_log(path: Path, inputs: str) -> list[dict[str, Any]]:
 
 @dataclass(slots=True)
 class _Sample:
-    """One sample on its way through the turns: its problem with what earlier turns have added, and the last answer."""
+    """A sample between turns: its problem with the fields that earlier turns added, and its last answer."""
 
     problem: Problem
     answer: Answer | None = None
@@ -202,7 +202,7 @@ class _Sample:
 
 
 class Part:
-    """Some problems of a cell: their requests, turn by turn, and the rows that come of the answers."""
+    """Some problems of a cell: their requests, turn by turn, and the rows made from the answers."""
 
     def __init__(self, cell: Cell, problems: Sequence[Problem]) -> None:
         self.cell, self.problems, self.turns = cell, problems, cell.task.turns()
@@ -210,7 +210,7 @@ class Part:
         self.samples = [[_Sample(problem) for _ in numbers] for problem in problems]
 
     def requests(self) -> list[Request]:
-        """The first turn: one request a problem."""
+        """The first turn: one request per problem."""
         numbers = tuple(range(self.cell.task.decoding.samples))
         return [self._request(0, at, problem, numbers) for at, problem in enumerate(self.problems)]
 
@@ -232,7 +232,7 @@ class Part:
         )
 
     def done(self, request: Request, answers: Sequence[Answer]) -> Iterable[Request]:
-        """Take the answers to a request; returns what is to be asked next."""
+        """Take the answers to a request; returns the next turn's requests."""
         turn, at = request.tag
         asked: Turn = self.turns[turn]
         for answer in answers:
@@ -244,7 +244,7 @@ class Part:
         return self._follow(turn + 1, at, answers) if turn + 1 < len(self.turns) else ()
 
     def _follow(self, turn: int, at: int, answers: Sequence[Answer]) -> Iterator[Request]:
-        """The next turn's requests: samples whose problem has become the same one share a prompt."""
+        """The next turn's requests; samples with the same text so far share a prompt."""
         alike: dict[str, list[int]] = {}
         for answer in answers:
             alike.setdefault(self.samples[at][answer.sample].text, []).append(answer.sample)
@@ -252,7 +252,7 @@ class Part:
             yield self._request(turn, at, self.samples[at][numbers[0]].problem, tuple(numbers))
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a problem, all of whose samples have been answered."""
+        """One row per problem; all samples must have been answered."""
         return [self._row(problem, samples) for problem, samples in zip(self.problems, self.samples, strict=True)]
 
     def _row(self, problem: Problem, samples: Sequence[_Sample]) -> dict[str, Any]:
@@ -269,7 +269,7 @@ class Part:
 
 
 class _Clock:
-    """Says how far a cell is and how long the rest will take."""
+    """Reports the progress of a cell and the time left."""
 
     def __init__(self, cell: Cell, progress: Callable[[str], None], problems: int) -> None:
         self.name = f"{cell.model.slug} {cell.task.name}"
@@ -279,16 +279,16 @@ class _Clock:
         self.started = self.told = time.perf_counter()
 
     def skip(self, problems: int) -> None:
-        """A part that an earlier run has finished."""
+        """Count a part that an earlier run finished."""
         self.skipped += problems
 
     def part(self, problems: int, stats: Stats) -> None:
-        """A part that is finished."""
+        """Count a part that this run finished."""
         self.before += problems
         self.tokens += stats.tokens
 
     def tick(self, stats: Stats) -> None:
-        """Called after every step; speaks every few seconds."""
+        """Called after every step; reports every few seconds."""
         now = time.perf_counter()
         if now - self.told < _EVERY:
             return
