@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,21 +99,24 @@ def program(sample: str, condition: str = QUESTION, timeout: float = 10.0) -> Pr
     return Program("java", sample, TEST % condition, timeout=timeout)
 
 
-@functools.cache
+ENGINES: dict[int, JavaEngine] = {}
+
+
 def engine(workers: int) -> JavaEngine:
     """One engine per number of workers, for the whole module: what a sample leaves behind shows in later tests."""
     missing = levels.missing_for(levels.FULL)
     if missing:
         pytest.skip(f"full isolation is not possible here: {'; '.join(missing)}")
-    return JavaEngine(levels.choose(levels.FULL), workers=workers)
+    if workers not in ENGINES:
+        ENGINES[workers] = JavaEngine(levels.choose(levels.FULL), workers=workers)
+    return ENGINES[workers]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def close_engines() -> Iterator[None]:
     yield
-    for workers in (1, 2, 3):
-        engine(workers).close()
-    engine.cache_clear()
+    while ENGINES:
+        ENGINES.popitem()[1].close()
 
 
 def outcomes(samples: list[str], workers: int = 1, condition: str = QUESTION) -> list[Outcome]:
