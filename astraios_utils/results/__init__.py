@@ -124,7 +124,7 @@ def _summarise(task: str, model: Model, frame: pd.DataFrame, nominal: float) -> 
     if task not in TASKS:
         raise schema.BadInput(f"task {task!r} cannot be scored by this version; available: {', '.join(TASKS)}")
     try:
-        return dict(scores.summarise(TASKS[task].metrics, frame, nominal=nominal))
+        return TASKS[task].summarise(frame, nominal)
     except ValueError as error:
         raise schema.BadInput(f"verdicts of {task} {model.slug}: {error}; score the file again") from None
 
