@@ -224,12 +224,18 @@ class Sampling(BaseModel):
     Attributes:
         samples: a problem, of tasks that draw more than one (greedy tasks keep theirs).
         max_length: of prompt and generation together, in tokens; virtual tokens of prompt methods not counted.
+        precision: what generation holds the whole model in. Adapters are merged in float32 and rounded once. In
+            ``float32`` a greedy answer does not depend on the other rows of its batch; in 16 bits it may, and in
+            ``8bit`` it mostly does. Without a GPU everything is float32.
+        rows: samples in one batch; none: a number that follows from the base alone, not from the machine.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     samples: int | None = Field(default=None, ge=1)
     max_length: int | None = Field(default=None, ge=8)
+    precision: Literal["bfloat16", "float16", "float32", "8bit"] = "bfloat16"
+    rows: int | None = Field(default=None, ge=1)
 
 
 class Suite(BaseModel):

@@ -83,7 +83,7 @@ def resident(peak: bool = False) -> float:
 def train(base: Path, recipe: schema.Recipe, method: str, precision: str) -> None:
     model = models.attach(models.load_base(schema.Base(model=str(base)), precision), method)
     with tempfile.TemporaryDirectory() as folder:
-        made = arguments(Path(folder), recipe, method, 0, prefix=method == "Prefix")
+        made = arguments(Path(folder), recipe, method, 0, models.checkpointing(model, recipe))
         data = Noise(model.config.vocab_size, recipe.sequence_length)
         Tuner(model=model, args=made, train_dataset=data, test=[]).train()
 

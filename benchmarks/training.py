@@ -169,7 +169,7 @@ def trainer_of(arm: str, model: Any, recipe: schema.Recipe, method: str, folder:
     if arm == "ours":
         return Tuner(
             model=model,
-            args=arguments(folder, recipe, method, 0, prefix=method == "Prefix"),
+            args=arguments(folder, recipe, method, 0, models.checkpointing(model, recipe)),
             train_dataset=data,
             test=[],
         )

@@ -45,6 +45,7 @@ CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {
     "qwen2": ("Qwen2", _LLAMA),
     "qwen3": ("Qwen3", {**_LLAMA, "head_dim": 8}),
     "starcoder2": ("Starcoder2", _LLAMA),
+    "gemma3_text": ("Gemma3Text", {**_LLAMA, "head_dim": 8, "layer_types": ["sliding_attention", "full_attention"]}),
 }
 
 
@@ -56,7 +57,7 @@ def tiny(model_type: str = "gpt_bigcode", seed: int = 0, **changes: Any) -> PreT
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        head = "GPT2LMHeadModel" if name == "GPT2" else f"{name}ForCausalLM"
+        head = {"GPT2": "GPT2LMHeadModel", "Gemma3Text": "Gemma3ForCausalLM"}.get(name, f"{name}ForCausalLM")
         model: PreTrainedModel = getattr(transformers, head)(config).eval()
     model.generation_config.eos_token_id = None
     return model

@@ -58,7 +58,7 @@ def write(folder: Path, **fields: Any) -> Path:
             "synthesize-python": code,
             "explain-python": code,
         },
-        "sampling": {"samples": 3, "max_length": 200},
+        "sampling": {"samples": 3, "max_length": 200, "precision": "float32"},
         "recipe": {
             "corpus": corpus,
             "corpus_test": corpus,

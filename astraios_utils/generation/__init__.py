@@ -65,6 +65,8 @@ class Cell:
             "weights": {name: identity for name, identity in weights.items() if name.endswith(_WEIGHTS)},
             "seed": self.suite.seed,
             "backend": self.suite.backend,
+            "precision": models.answer_precision(self.suite.sampling),
+            "rows": self.suite.sampling.rows,  # none: by the base, which the training names
             "decoding": {**dataclasses.asdict(self.task.decoding), "stop": [*self.task.decoding.stop]},
             "problems": store.fingerprint([[p.id, p.variant, dict(p.row)] for p in problems]),
             "prompts": store.fingerprint([turns[0].prompt(p) for p in problems]),
@@ -112,8 +114,8 @@ def _engine(suite: Suite, model: Model) -> Engine | Served:
         return serve(suite, model)
     from .engine import Engine
 
-    tuned, tokenizer = training.load_trained(suite, model)
-    return Engine(models.merged(tuned), tokenizer)
+    tuned, tokenizer = training.load_answering(suite, model)
+    return Engine(tuned, tokenizer, suite.sampling.rows)
 
 
 def _generate(cell: Cell, engine: Engine | Served, progress: Callable[[str], None]) -> None:
@@ -135,7 +137,8 @@ def _generate(cell: Cell, engine: Engine | Served, progress: Callable[[str], Non
     with store.atomic(cell.path) as stream:
         stream.write(lzma.compress(text.encode("utf-8", "surrogatepass")))
     cost = {key: sum(part["cost"][key] for part in log.parts) for key in log.parts[0]["cost"]}
-    store.write_json(_beside(cell.path), store.provenance(inputs=inputs, cost={**cost, **_peak()}))
+    cost |= {"rows": engine.rows, **_peak()}
+    store.write_json(_beside(cell.path), store.provenance(inputs=inputs, cost=cost))
     log.path.unlink()
 
 

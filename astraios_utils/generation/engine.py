@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 ROWS = {"cpu": 256, "cuda": 512}  # rows of a batch; on a CPU, 384 were slower at every size measured
-_SHARE = 0.4  # of the free GPU memory for the cache: while rows join, part of it exists twice
+_CACHE = 8 << 30  # bytes that a full batch's cache may take in 16 bits
+_LONGEST = 2048  # tokens of a row in such a cache
 
 
 class Engine:
@@ -38,7 +39,7 @@ class Engine:
     Args:
         model: a base or a tuned model, in evaluation mode.
         tokenizer: a fast tokenizer.
-        rows: samples in one batch; by default chosen by the device and its free memory.
+        rows: samples in one batch; by default :func:`default_rows`.
 
     Raises:
         schema.BadInput: the engine has no cache for this model, or does not know its prompt method.
@@ -58,7 +59,7 @@ class Engine:
         self.virtual = len(self.embeds[0]) if self.embeds is not None else _columns(self.prefix)
         self.ends = end_tokens(self.base, tokenizer)
         self.direct = direct_step(self.base)
-        self._rows = rows
+        self.rows = rows or default_rows(self.base.config, self.device.type)
         accepted = inspect.signature(self.base.forward).parameters
         self._options = {"use_cache": True, **({"logits_to_keep": 1} if "logits_to_keep" in accepted else {})}
         config = self.base.config.get_text_config()
@@ -81,19 +82,7 @@ class Engine:
             GenerationFailed: one row alone does not fit into memory.
         """
         with torch.inference_mode():
-            return Run(self, done, tick, self._rows or self._default_rows()).answer(requests)
-
-    def _default_rows(self) -> int:
-        rows = ROWS["cuda" if self.device.type == "cuda" else "cpu"]
-        if self.device.type != "cuda":
-            return rows
-        config = self.base.config.get_text_config()
-        heads = 1 if getattr(config, "multi_query", False) else getattr(config, "num_key_value_heads", None)
-        width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        column = 2 * (heads or config.num_attention_heads) * width * config.num_hidden_layers
-        free, _ = torch.cuda.mem_get_info(self.device)
-        longest = min(self.positions or 2048, 2048)
-        return max(1, min(rows, int(_SHARE * free / (column * self.base.dtype.itemsize * longest))))
+            return Run(self, done, tick, self.rows).answer(requests)
 
     def forward(self, cache: Any, mask: torch.Tensor, positions: torch.Tensor, **inputs: torch.Tensor) -> torch.Tensor:
         """Logits of the last column, (rows, vocabulary); the cache grows by the inputs."""
@@ -106,22 +95,27 @@ class Engine:
     def prefill(self, prompts: Sequence[Sequence[int]], source: torch.Tensor, names: Sequence[int]) -> kv.Piece:
         """Compute the keys and values of prompts, with their virtual tokens; see :class:`cache.Piece`."""
         width = max(1, *map(len, prompts))
-        padded = [[0] * (width - len(p)) + [*p] for p in prompts]
-        mask = torch.tensor([[False] * (width - len(p)) + [True] * len(p) for p in prompts])
-        ids, valid = torch.tensor(padded).to(self.device), mask.to(self.device)
+        # After a prefix, padding comes last: it would otherwise move the prefix out of a sliding window.
+        last = self.prefix is not None
+        pads = [[0] * (width - len(p)) for p in prompts]
+        padded = [[*p, *pad] if last else [*pad, *p] for p, pad in zip(prompts, pads, strict=True)]
+        real = [[True] * len(p) + [False] * len(pad) for p, pad in zip(prompts, pads, strict=True)]
+        ids = torch.tensor(padded).to(self.device)
+        valid = torch.tensor(real if last else [row[::-1] for row in real]).to(self.device)
         cache = DynamicCache()
         inputs: dict[str, torch.Tensor] = {"input_ids": ids}
         if self.embeds is not None:
             inputs = {"inputs_embeds": _before(self.embeds, self.base.get_input_embeddings()(ids), valid)}
+            valid = _shift(valid, self.virtual)
         if self.prefix is not None:
             for number, layer in enumerate(self.prefix.layers):
                 cache.update(*(t.expand(len(ids), -1, -1, -1) for t in (layer.keys, layer.values)), number)
-        if self.virtual:
-            ahead = valid.new_ones(len(valid), self.virtual)
-            valid = torch.cat([ahead, valid], 1) if self.prefix is not None else _shift(valid, self.virtual)
+            valid = torch.cat([valid.new_ones(len(valid), self.virtual), valid], 1)
         positions = (valid.long().cumsum(-1) - 1).clamp(min=0)
         columns = valid.shape[1] - _columns(self.prefix)
         self.forward(cache, valid.long(), positions[:, -columns:], **inputs)
+        if last:
+            valid = _right_align(cache, valid)
         for layer in cache.layers:  # a pad attends to nothing, which some kernels answer with NaN
             for held in (layer.keys, layer.values):  # type: ignore[union-attr]
                 held.masked_fill_(~valid[:, None, :, None], 0)  # type: ignore[union-attr]
@@ -168,6 +162,19 @@ class Engine:
         return tokens
 
 
+def default_rows(config: Any, device: str) -> int:
+    """How many samples one batch holds: by the base and the kind of device, never by the memory that is free.
+
+    In 16 bits, answers may depend on it.
+    """
+    text = config.get_text_config()
+    heads = 1 if getattr(text, "multi_query", False) else getattr(text, "num_key_value_heads", None)
+    width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    column = 2 * 2 * (heads or text.num_attention_heads) * width * text.num_hidden_layers
+    longest = min(getattr(text, "max_position_embeddings", None) or _LONGEST, _LONGEST)
+    return max(1, min(ROWS.get(device, ROWS["cpu"]), int(_CACHE // (column * longest))))
+
+
 def fast_backend(tokenizer: PreTrainedTokenizerBase) -> Any:
     """The Rust tokenizer inside a fast one; raises :class:`schema.BadInput` for others."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
@@ -200,6 +207,17 @@ def _virtual(tuned: Any) -> tuple[torch.Tensor | None, Any]:
 
 def _columns(prefix: Any) -> int:
     return 0 if prefix is None else int(prefix.get_seq_length())
+
+
+def _right_align(cache: Any, valid: torch.Tensor) -> torch.Tensor:
+    """Move each left-aligned row of a cache to the right, in place; returns the new mask."""
+    columns = valid.shape[1]
+    moved = torch.arange(columns, device=valid.device) - (columns - valid.sum(1))[:, None]
+    index = moved.clamp(min=0)[:, None, :, None]
+    for layer in cache.layers:
+        layer.keys = layer.keys.gather(2, index.expand_as(layer.keys))
+        layer.values = layer.values.gather(2, index.expand_as(layer.values))
+    return moved >= 0
 
 
 def _shift(valid: torch.Tensor, by: int) -> torch.Tensor:

@@ -284,13 +284,21 @@ class Run:
         return Answer(row.sample, whole[len(before) :], len(row.tokens), why)
 
     def _retreat(self, error: Exception) -> None:
-        """Out of memory: put every unfinished row back into the queue and continue with half as many rows."""
+        """Out of memory: put every unfinished row back into the queue and continue with half as many rows, in float32.
+
+        In 16 bits an answer may depend on how many rows are computed together, so the user has to choose.
+        """
         places = max(len(self.flying) // 2, 1)
+        first = str(error).splitlines()[0][:200]
         if len(self.flying) <= 1:
-            first = str(error).splitlines()[0][:200]
             raise GenerationFailed(
-                f"out of memory with one row ({first}): try a smaller sampling.max_length, base_precision: 8bit or a "
-                "smaller size"
+                f"out of memory with one row ({first}): try a smaller sampling.max_length, sampling.precision: "
+                "bfloat16 or a smaller size"
+            ) from None
+        if self.engine.base.dtype.itemsize < 4:
+            raise GenerationFailed(
+                f"out of memory with {self.rows} rows ({first}): set sampling.rows: {max(self.rows // 2, 1)} in the "
+                "suite (answers in 16 bits depend on the rows computed together, so they are not halved silently)"
             ) from None
         self.rows, self.batch = places, None
         for row in self.flying:

@@ -1,13 +1,16 @@
-"""The same requests answered by vLLM, for models that it can serve: bases, fully tuned and merged ones.
+"""Answer requests with vLLM, for models that it can serve: bases, fully tuned and merged ones.
 
-vLLM writes a stretch of tokens for every open sample at a time; the project's own rules look at each token's text as
-they do in :mod:`.engine`, and what stands behind a stop is thrown away. Prompts go in as tokens, so that they are the
-same ones, and its prefix cache keeps the next stretch from reading the prompt again. Random numbers are vLLM's own:
-samples are drawn from the same distribution, but are not those that the other back-end draws.
+vLLM writes a stretch of tokens for every open sample at a time. The project's own rules look at each token's text as
+they do in :mod:`.engine`; what comes after a stop is thrown away. Prompts are passed as tokens, so that both back-ends
+read the same ones, and vLLM's prefix cache saves reading the prompt again for the next stretch. Random numbers are
+vLLM's own: samples have the same distribution as the other back-end's, but are other samples.
+
+Adapters are merged in float32 on the CPU and saved; vLLM starts when that model is gone, with the GPU to itself.
 """
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -32,6 +35,8 @@ def require_servable(suite: schema.Suite, model: schema.Model) -> None:
     Raises:
         schema.BadInput: says why it cannot, and what can.
     """
+    if suite.sampling.precision == "8bit":
+        raise schema.BadInput(f"{model.slug}: vLLM cannot serve 8 bits: set sampling.precision: bfloat16")
     base = models.load_config(suite.bases[model.size]).model_type
     config: Any = methods.peft_config(model.method, base, suite.method_configs.get(model.method))
     kind = None if config is None else config.peft_type.value
@@ -54,7 +59,7 @@ def _vllm() -> Any:
 
 
 def serve(suite: schema.Suite, model: schema.Model) -> Served:
-    """A suite's tuned model, merged where it is an adapter and written beside its checkpoint, in vLLM's hands.
+    """Start vLLM on a suite's tuned model; an adapter is merged first and saved next to its checkpoint.
 
     Raises:
         schema.BadInput: as :func:`require_servable`.
@@ -63,15 +68,24 @@ def serve(suite: schema.Suite, model: schema.Model) -> Served:
     """
     require_servable(suite, model)
     _vllm()
-    folder = training.plan(suite, model).checkpoint
-    tuned, tokenizer = training.load_trained(suite, model)
-    if hasattr(tuned, "peft_config"):
-        if not models.can_merge(tuned):
-            raise schema.BadInput(f"{model.slug}: vLLM cannot serve an adapter on a tied weight: leave that layer out")
+    run = training.plan(suite, model)
+    folder = run.checkpoint
+    if models.is_adapter(folder):
         folder = folder.with_name("merged")
-        tuned.merge_and_unload().save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-    return Served(folder, tokenizer)
+        _write_merged(suite, model, folder)
+    gc.collect()  # the merged model must be gone before vLLM takes its share of the memory
+    precision = models.answer_precision(suite.sampling)
+    return Served(folder, models.load_tokenizer(run.base), precision, suite.sampling.rows)
+
+
+def _write_merged(suite: schema.Suite, model: schema.Model, folder: Path) -> None:
+    """Merge the adapter in float32 on the CPU, round once, and save the whole model."""
+    tuned, tokenizer = training.load_answering(suite, model, on_cpu=True)
+    if hasattr(tuned, "peft_config"):
+        raise schema.BadInput(f"{model.slug}: vLLM cannot serve an adapter on a tied weight: leave that layer out")
+    with models.quiet():
+        tuned.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
 
 
 class Served:
@@ -81,7 +95,9 @@ class Served:
         schema.MissingTool: vLLM is not installed.
     """
 
-    def __init__(self, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(
+        self, folder: Path, tokenizer: PreTrainedTokenizerBase, precision: str = "float32", rows: int | None = None
+    ) -> None:
         from transformers import AutoConfig, GenerationConfig
 
         vllm = _vllm()
@@ -91,13 +107,14 @@ class Served:
         named = GenerationConfig.from_model_config(config)
         self.ends = end_tokens(SimpleNamespace(generation_config=named), tokenizer)
         self._parameters = vllm.SamplingParams
-        self._model = vllm.LLM(model=str(folder), enable_prefix_caching=True, seed=0)
+        self._model = vllm.LLM(model=str(folder), dtype=precision, enable_prefix_caching=True, seed=0)
+        self.rows = rows or sys.maxsize  # vLLM batches by itself
         self.stats = Stats()
 
     def run(self, requests: Iterable[Request], done: Done, tick: Callable[[Stats], None] = lambda _: None) -> Stats:
         """Answer all requests; see :meth:`.engine.Engine.run`."""
         engine: Any = self
-        return _ServedRun(engine, done, tick, sys.maxsize).answer(requests)
+        return _ServedRun(engine, done, tick, self.rows).answer(requests)
 
     def ahead(self, rows: Sequence[Row]) -> list[list[int]]:
         """The next stretch of tokens of each row, up to the end of its text or of its room."""

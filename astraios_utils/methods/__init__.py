@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import schema
 from .architectures import ARCHITECTURES, ROLES, Architecture, architecture
+from .refusals import reason as refusal
 from .targets import ALL_LINEAR, require_targets
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ TABLE: Mapping[str, Method] = types.MappingProxyType(
     }
 )
 PROMPT_TYPES = ("P_TUNING", "PROMPT_TUNING", "PREFIX_TUNING")
+CACHED_TYPES = ("PREFIX_TUNING",)  # their virtual tokens are keys and values in the cache
 MERGEABLE_TYPES = ("LORA", "ADALORA", "IA3")  # all that they learn can be put into the base's weights
 _CONV1D_FIELD = {"LORA": "fan_in_fan_out", "ADALORA": "fan_in_fan_out", "IA3": "fan_in_fan_out"}
 
@@ -148,7 +150,8 @@ def peft_config(name: str, model_type: str, changes: Mapping[str, Any] | None = 
 
     Raises:
         schema.UnknownName: unknown method, architecture or ``peft_type``.
-        schema.BadInput: a field that the method's configuration does not have, or a value that it refuses.
+        schema.BadInput: a field that the method's configuration does not have, a value that it refuses, or a type that
+            cannot be used here (:mod:`.refusals`).
     """
     changes = dict(changes or {})
     method = _row(name, changes)
@@ -164,6 +167,9 @@ def peft_config(name: str, model_type: str, changes: Mapping[str, Any] | None = 
     known = {kind.value: cls for kind, cls in PEFT_TYPE_TO_CONFIG_MAPPING.items()}
     known |= {cls.__name__: cls for cls in PEFT_TYPE_TO_CONFIG_MAPPING.values()}
     cls = known[schema.match(changes.pop("peft_type", method.peft_type), known, "peft_type")]
+    kind = next(kind.value for kind, held in PEFT_TYPE_TO_CONFIG_MAPPING.items() if held is cls)
+    if why := refusal(kind):
+        raise schema.BadInput(f"{name}: {kind} cannot be used: {why}")
     fields = {"task_type": "CAUSAL_LM", **method.fields, **_layers(method, model_type, changes), **changes}
     odd = sorted(set(fields) - set(cls.__dataclass_fields__))
     if odd:
@@ -172,11 +178,14 @@ def peft_config(name: str, model_type: str, changes: Mapping[str, Any] | None = 
         return cls(**fields)
     except (TypeError, ValueError) as error:
         raise schema.BadInput(f"{name}: {str(error).splitlines()[0]}") from None
+    except ImportError as error:
+        raise schema.MissingTool(f"{name}: {str(error).splitlines()[0]}") from None
 
 
 __all__ = [
     "ALL_LINEAR",
     "ARCHITECTURES",
+    "CACHED_TYPES",
     "MERGEABLE_TYPES",
     "PROMPT_TYPES",
     "ROLES",
@@ -187,5 +196,6 @@ __all__ = [
     "get_method",
     "is_full",
     "peft_config",
+    "refusal",
     "require_targets",
 ]

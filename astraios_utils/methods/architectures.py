@@ -60,6 +60,7 @@ ARCHITECTURES = {
     "mistral": _LLAMA,
     "qwen2": _LLAMA,
     "qwen3": _LLAMA,
+    "gemma3_text": _LLAMA,
 }
 
 

@@ -50,7 +50,7 @@ def write_bases(sizes: Iterable[str], to: Path, work: Path) -> None:
     """
     pretrain.prepare(work, SEED, say)
     largest_first = sorted(set(sizes), key=list(pretrain.RECIPES).index, reverse=True)
-    processes.share(_write_base, [(size, to, work) for size in largest_first], lambda one: say(f"{one[0]}: done"))
+    processes.share(_write_base, [(size, to, work) for size in largest_first], lambda one, _: say(f"{one[0]}: done"))
 
 
 def _write_base(job: tuple[str, Path, Path]) -> None:

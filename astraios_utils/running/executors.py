@@ -32,10 +32,6 @@ PASSED_ON = ("ASTRAIOS_", "HF_", "CUDA_HOME")  # beginnings of the variables tha
 LOCK = ".fetching"
 
 
-class ExecutionFailed(schema.AstraiosError):
-    """Units that failed for good, a line each; all others are done."""
-
-
 def executor(name: str, suite: schema.Suite, url: str = "") -> grid.Executor | None:
     """The executor of that name for a suite; ``None`` is this machine.
 
@@ -230,7 +226,7 @@ class RayExecutor:
 
         Raises:
             schema.BadInput: no machine of the cluster has what a unit takes.
-            ExecutionFailed: some failed for good.
+            grid.ExecutionFailed: some failed for good.
         """
         parts, remote = [part for unit in units for part in unit.split()], Remote(self.url)
         with _connected() as ray:
@@ -249,7 +245,7 @@ class RayExecutor:
         for part in parts:
             remote.pull(part)
         if state.failed:
-            raise ExecutionFailed("\n".join(state.failed))
+            raise grid.ExecutionFailed("\n".join(state.failed))
 
     def _task(self, ray: Any) -> Any:
         """Ray's task, with the resources of a unit; a cluster without GPUs gives none unless they are asked for."""

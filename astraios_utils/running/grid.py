@@ -10,15 +10,19 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import queue
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TextIO
 
-from .. import generation, methods, models, training
+from .. import generation, methods, models, schema, store, training
 from ..schema import Model, Suite
+from ..sources import hub
 from ..store import processes
 from ..tasks import task_of
 from ..training import say
@@ -59,10 +63,14 @@ class Unit:
 Executor = Callable[[Sequence[Unit]], None]
 
 
+class ExecutionFailed(schema.AstraiosError):
+    """Units that failed for good, a line each; all others are done."""
+
+
 def units(suite: Suite, stage: Stage, force: bool = False) -> list[Unit]:
-    """The units of a stage, largest bases first, so that no long one is left for the end."""
+    """The units of a stage, smallest bases first: what fails there fails early and cheaply."""
     tasks = suite.tasks if stage == "generate" else ()
-    return [Unit(stage, suite, model, tasks, force) for model in reversed(suite.models)]
+    return [Unit(stage, suite, model, tasks, force) for model in suite.models]
 
 
 def work(unit: Unit) -> None:
@@ -89,6 +97,9 @@ def run(units: Sequence[Unit], executor: Executor | None = None) -> int:
     stale = [unit for unit in units if not unit.current()]
     stage = units[0].stage
     say(f"{stage}: {len(stale)} of {len(units)} models to do")
+    if stale and stage == "train":
+        cut = stale[0].suite
+        hub.check_access(cut.model_copy(update={"sizes": tuple(dict.fromkeys(unit.model.size for unit in stale))}))
     for unit in stale:  # what is wrong with a suite shows now, not after hours
         run = training.plan(unit.suite, unit.model)
         methods.peft_config(unit.model.method, models.load_config(run.base).model_type, run.changes)
@@ -104,28 +115,126 @@ def run(units: Sequence[Unit], executor: Executor | None = None) -> int:
 
 
 def local(units: Sequence[Unit]) -> None:
-    """Work units here: one after the other on a GPU, on a CPU several small models at once, a core each.
+    """Work units here: one at a time on each GPU; on a CPU several small models at once, a core each.
+
+    A unit that fails does not stop the others.
 
     How many cores a model gets depends on its base alone, not on how many units there are: sums of other numbers of
     threads round differently, and a slice shall give what the whole gives.
+
+    Raises:
+        ExecutionFailed: some units failed, a line each.
     """
     small = [unit for unit in units if threads(unit)]
     large = [unit for unit in units if not threads(unit)]
-    _in_turn(large)
+    failed: list[str] = []
     if len(small) == 1 or os.cpu_count() == 1:
         with _threads(1):
-            _in_turn(small)
+            failed += _one_by_one(small)
     elif small:
-        with processes.stage(small[0].stage, len(small)) as finished:
-            processes.share(work, small, lambda unit: finished(unit.name))
+        # The largest of the small ones first, so that no long one is left for the end.
+        failed += _shared(list(reversed(small)))
+    failed += _on_gpus(large) if _gpus() > 1 else _one_by_one(large)
+    if failed:
+        raise ExecutionFailed("\n".join(failed))
 
 
-def _in_turn(units: Sequence[Unit]) -> None:
-    if units:
-        with processes.stage(units[0].stage, len(units)) as finished:
-            for unit in units:
-                work(unit)
-                finished(unit.name)
+def attempt(unit: Unit) -> str:
+    """Do one unit; returns what went wrong, in a line, or nothing. Other units do not depend on it."""
+    try:
+        work(unit)
+    except schema.AstraiosError as error:
+        return f"{unit.name}: {str(error).splitlines()[0]}"
+    except Exception as error:  # a library's own failure: the other units go on
+        traceback.print_exc(file=_log_of(unit))
+        reason = next((line for line in str(error).splitlines() if line.strip()), "no reason given")[:200]
+        return f"{unit.name}: {type(error).__name__}: {reason} (traceback: {_log_path(unit)})"
+    return ""
+
+
+def _log_path(unit: Unit) -> Path:
+    return store.suite_dir(unit.suite.name) / "failures" / f"{unit.stage}-{unit.model.slug}.txt"
+
+
+def _log_of(unit: Unit) -> TextIO:
+    path = _log_path(unit)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("w", encoding="utf-8")
+
+
+def _one_by_one(units: Sequence[Unit]) -> list[str]:
+    """Work units here, one after the other; returns the failures."""
+    with _settling(units) as settle:
+        for unit in units:
+            settle(unit, attempt(unit))
+        return settle.failed
+
+
+def _shared(units: Sequence[Unit]) -> list[str]:
+    """Work units in processes of one thread, as many as there are cores; returns the failures."""
+    with _settling(units) as settle:
+        processes.share(attempt, units, settle)
+        return settle.failed
+
+
+@dataclass
+class _Settle:
+    """Called with each unit that has ended, and with what went wrong; keeps the failures."""
+
+    finished: Callable[[str], None]
+    failed: list[str] = field(default_factory=list)
+
+    def __call__(self, unit: Unit, why: str) -> None:
+        if why:
+            say(f"failed: {why}")
+            self.failed.append(why)
+        self.finished(f"{unit.name}{' (failed)' if why else ''}")
+
+
+@contextlib.contextmanager
+def _settling(units: Sequence[Unit]) -> Iterator[_Settle]:
+    """Show how far these units are."""
+    if not units:
+        yield _Settle(lambda _: None)
+        return
+    with processes.stage(units[0].stage, len(units)) as finished:
+        yield _Settle(finished)
+
+
+def _gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def _on_gpus(units: Sequence[Unit]) -> list[str]:
+    """Work units on all GPUs of this machine, a process per GPU; returns the failures.
+
+    Each process sees one GPU alone and takes the next unit when it is done with one.
+    """
+    free: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for gpu in range(_gpus()):
+        free.put(gpu)
+
+    def on_one(unit: Unit) -> str:
+        gpu = free.get()
+        try:
+            return processes.alone(attempt, unit, {"CUDA_VISIBLE_DEVICES": _visible(gpu)})
+        except schema.AstraiosError as error:
+            return f"{unit.name}: {error}"
+        finally:
+            free.put(gpu)
+
+    with ThreadPoolExecutor(_gpus()) as pool, _settling(units) as settle:
+        for unit, why in zip(units, pool.map(on_one, units), strict=True):
+            settle(unit, why)
+        return settle.failed
+
+
+def _visible(gpu: int) -> str:
+    """The name of a GPU of this process in ``CUDA_VISIBLE_DEVICES``, which may already leave some out."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return given.split(",")[gpu] if given else str(gpu)
 
 
 def threads(unit: Unit) -> int:

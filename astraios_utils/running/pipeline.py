@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -90,7 +90,13 @@ def judgeable(present: list[Cell]) -> list[Cell]:
     return kept
 
 
-def make(suite: Suite, stage: grid.Stage, executor: grid.Executor | None = None, force: bool = False) -> int:
+def make(
+    suite: Suite,
+    stage: grid.Stage,
+    executor: grid.Executor | None = None,
+    force: bool = False,
+    trained_only: bool = False,
+) -> int:
     """Train the suite's models, or let them answer its tasks; returns how many models had anything to do.
 
     Generations that were put there by hand (with another ending than ours) are not made again.
@@ -114,18 +120,25 @@ def prepare(suite: Suite) -> None:
         importlib.import_module(f"..{suite.prepare}", __package__).prepare(say)
 
 
-def obtain(suite: Suite, executor: grid.Executor | None = None) -> None:
+def obtain(suite: Suite, executor: grid.Executor | None = None) -> list[str]:
     """Make the suite's generations, or fetch what its cells lack from upstream; say in one line what stays missing.
+
+    Returns:
+        What failed, a line per unit; the other units are done.
 
     Raises:
         schema.MissingArtefact: there are no generations to score, and this machine cannot make any; says why.
     """
     prepare(suite)
+    failed: list[str] = []
     if suite.generations == "released":
         _fetch(suite)
     elif not (obstacle := training.obstacle(suite)):
-        make(suite, "train", executor)
-        make(suite, "generate", executor)
+        for stage, trained_only in (("train", False), ("generate", True)):
+            try:
+                make(suite, cast(grid.Stage, stage), executor, trained_only=trained_only)
+            except grid.ExecutionFailed as error:
+                failed += str(error).splitlines()
     elif all(cell.generations is None for cell in cells(suite)):
         place = store.suite_dir(suite.name) / "generations" / "TASK" / f"{suite.models[0].slug}.jsonl"
         raise schema.MissingArtefact(
@@ -134,6 +147,7 @@ def obtain(suite: Suite, executor: grid.Executor | None = None) -> None:
         )
     else:
         say(f"nothing is trained or generated: {obstacle}")
+    return failed
 
 
 def _fetch(suite: Suite) -> None:
@@ -341,10 +355,13 @@ def run(
         executor: who trains and generates; none: this machine (:func:`grid.local`).
 
     Raises:
+        grid.ExecutionFailed: units failed; everything else has been done.
         schema.AstraiosError: as the stages and notebooks say; or a suite has the name of another of the project.
     """
     store.keep_suite(whole)
-    obtain(part, executor)
+    failed = obtain(part, executor)
+    if failed and all(cell.generations is None for cell in cells(part)):
+        raise grid.ExecutionFailed("\n".join(failed))
     score(part, sandbox)
     aggregate(whole)
     for name in part.notebooks:
@@ -352,6 +369,8 @@ def run(
             draw(name, part, force)
     drawn = store.figures_dir(part.name) if figures.slice_name(part) == figures.WHOLE else figures.folder(part)
     say(f"figures: {drawn}    executed notebooks: {store.suite_dir(part.name) / 'notebooks'}")
+    if failed:
+        raise grid.ExecutionFailed("\n".join(failed))
 
 
 def draw(name: str, part: Suite, force: bool = False) -> Path:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import numpy as np
 
 from .. import schema
-from . import released
+from . import hub, released
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -31,7 +31,13 @@ Pair = tuple[str, str]
 
 
 class Corpus(Protocol):
-    """Documents in an order that depends on the pass alone."""
+    """Documents in an order that depends on the pass alone.
+
+    ``commit`` is the hub's, where the documents come from there.
+    """
+
+    @property
+    def commit(self) -> str | None: ...
 
     def read(self, epoch: int, start: int) -> Iterator[Pair]:
         """The (prompt, completion) pairs of one pass, from document ``start`` on."""
@@ -77,6 +83,8 @@ class FileCorpus:
 
     Each pass has its own permutation.
     """
+
+    commit = None
 
     def __init__(self, path: Path, prompt: str, completion: str, seed: int | None, fallback: str | None = None) -> None:
         self.path = path
@@ -129,13 +137,18 @@ def _pair(row: Any, prompt: str, completion: str, where: str, fallback: str | No
 
 
 class HubCorpus:
-    """A data set of the hub, or a folder of one, streamed: nothing is downloaded that is not read."""
+    """A data set of the hub, or a folder of one.
+
+    One of less than 1 GiB is kept whole in the hub's cache, so that nodes without internet can train; a larger one is
+    streamed, and nothing is downloaded that is not read.
+    """
 
     def __init__(self, recipe: schema.Recipe, name: str, split: str, seed: int | None) -> None:
         self.recipe = recipe
         self.name = name
         self.split = split
         self.seed = seed
+        self.commit: str | None = None
 
     def _stream(self, epoch: int) -> Any:
         import datasets
@@ -144,25 +157,28 @@ class HubCorpus:
         config, revision = recipe.corpus_config, recipe.corpus_revision
         if self.name != recipe.corpus:  # the test set's own
             config = revision = None
-        stream = datasets.load_dataset(self.name, config, split=self.split, revision=revision, streaming=True)
+        kept = None if Path(self.name).is_dir() else hub.snapshot(self.name, revision)
+        place = self.name
+        if kept is not None:  # a snapshot's folder is named after its commit
+            place, revision, self.commit = str(kept), None, kept.name
+        stream = datasets.load_dataset(place, config, split=self.split, revision=revision, streaming=True)
         return stream if self.seed is None else stream.shuffle(seed=self.seed + epoch, buffer_size=SHUFFLE_BUFFER)
 
     def read(self, epoch: int, start: int) -> Iterator[Pair]:
         """See :class:`Corpus`; streamed data are shuffled within a buffer.
 
         Raises:
-            schema.MissingArtefact: the data set cannot be had.
+            schema.MissingArtefact: the data set is unavailable.
         """
         recipe = self.recipe
         try:
             for number, row in enumerate(self._stream(epoch).skip(start), start + 1):
                 where = f"{self.name}: row {number}"
                 yield _pair(row, recipe.prompt_column, recipe.completion_column, where, recipe.prompt_fallback)
-        except (OSError, ValueError) as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0][:200]
+        except (OSError, ValueError, RuntimeError) as error:
             raise schema.MissingArtefact(
-                f"{self.name}: split {self.split} cannot be had from the hub ({reason}): connect, or name a file "
-                "of JSON lines as the recipe's corpus"
+                f"{self.name}: split {self.split} is unavailable: {hub.cause(error)}; or name a file of JSON lines as "
+                "the recipe's corpus"
             ) from None
 
 

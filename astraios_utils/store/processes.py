@@ -12,11 +12,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import rich.console
 import rich.progress
@@ -24,6 +24,7 @@ import rich.progress
 from .. import schema
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 _shown: list[rich.progress.Progress] = []  # the live display of the stage that runs, if there is one
@@ -66,11 +67,11 @@ def stage(name: str, total: int) -> Iterator[Callable[[str], None]]:
     yield finish
 
 
-def share(call: Callable[[T], Any], items: Sequence[T], done: Callable[[T], None]) -> None:
-    """Call a function of a module with each item, begun in their order, one a core; the first fault stops all.
+def share(call: Callable[[T], R], items: Sequence[T], done: Callable[[T, R], None]) -> None:
+    """Call a function of a module with each item, started in their order, one per core; the first fault stops all.
 
     Args:
-        done: gets each item, here, when its call has returned.
+        done: gets each item and what its call returned, here.
 
     Raises:
         schema.AstraiosError: a process was killed.
@@ -80,8 +81,7 @@ def share(call: Callable[[T], Any], items: Sequence[T], done: Callable[[T], None
     try:
         futures = {pool.submit(call, item): item for item in items}
         for future in as_completed(futures):
-            future.result()
-            done(futures[future])
+            done(futures[future], future.result())
     except BrokenProcessPool:
         raise schema.AstraiosError(
             "a process of this run was killed, perhaps for want of memory; what is done is kept: run it again"
@@ -94,11 +94,38 @@ def share(call: Callable[[T], Any], items: Sequence[T], done: Callable[[T], None
         pool.shutdown(cancel_futures=True)
 
 
+def alone(call: Callable[[T], R], item: T, variables: Mapping[str, str]) -> R:
+    """Call a function of a module with one item in a process of its own, which has these environment variables.
+
+    Raises:
+        schema.AstraiosError: the process was killed.
+        Exception: what the call raised.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, context, _enter, (dict(variables),)) as pool:
+        try:
+            return pool.submit(call, item).result()
+        except BrokenProcessPool:
+            raise schema.AstraiosError(
+                "its process was killed, perhaps for want of memory; what is done is kept: run it again"
+            ) from None
+
+
+def _enter(variables: Mapping[str, str]) -> None:
+    """Set up a process of :func:`alone`: its variables before any library reads them; see :func:`_start`."""
+    os.environ.update(variables)
+    _outlive_nobody()
+
+
 def _start() -> None:
     """Set up a worker: one thread, Ctrl-C left to its parent, and no life after its parent's end."""
     import torch
 
     torch.set_num_threads(1)
+    _outlive_nobody()
+
+
+def _outlive_nobody() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
 

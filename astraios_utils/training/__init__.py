@@ -206,10 +206,11 @@ def train(run: Run, progress: Callable[[str], None] = say, force: bool = False) 
     Args:
         run: from :func:`plan`, or put together by hand.
         progress: gets a line now and then: step, losses, tokens per second, time left.
-        force: train anew even where the result is current.
+        force: train from scratch even where the result is current, and even where the machine does not hold it.
 
     Raises:
         schema.BadInput, schema.MissingArtefact, schema.MissingTool: bases, corpora, methods, as their modules say.
+        DoesNotFit: the GPU or the disk does not hold it.
         TrainingFailed: the loss is not a number any more, or memory ran out; says what to change.
     """
     held = run.record()
@@ -225,7 +226,7 @@ def train(run: Run, progress: Callable[[str], None] = say, force: bool = False) 
     from .trainer import TrainingFailed
 
     try:
-        return _train(run, progress)
+        return _train(run, progress, force)
     except (RuntimeError, MemoryError) as error:
         if not _out_of_memory(error):
             raise
@@ -233,17 +234,37 @@ def train(run: Run, progress: Callable[[str], None] = say, force: bool = False) 
         raise TrainingFailed(f"{run.model.slug}: out of memory ({reason}): try {_remedies(run)}") from None
 
 
-def _announce(run: Run, progress: Callable[[str], None]) -> None:
-    """Say, before anything is loaded, what the training will take of the GPUs."""
+class DoesNotFit(schema.AstraiosError):
+    """A training that this machine's GPU or disk does not hold; says what would."""
+
+
+def card() -> int | None:
+    """Bytes of this process's GPU; ``None`` without one."""
     import torch
 
-    if not torch.cuda.is_available():
+    return torch.cuda.get_device_properties().total_memory if torch.cuda.is_available() else None
+
+
+def _announce(run: Run, progress: Callable[[str], None], force: bool) -> None:
+    """Say, before anything is loaded, what the training will take of the GPUs and the disk.
+
+    Raises:
+        DoesNotFit: they do not hold it, and ``force`` is not set.
+    """
+    memory_of_card = card()
+    if memory_of_card is None:
         return
-    card = torch.cuda.get_device_properties().total_memory
     gpus = parallel.processes() if parallel.sharded() else 1
     config = models.load_config(run.base)
-    said = memory.forecast(config, run.recipe, run.model.method, run.changes, card, gpus)
-    progress(f"{run.model.slug}: {said}")
+    fits, said = memory.forecast(config, run.recipe, run.model.method, run.changes, memory_of_card, gpus)
+    if fits:
+        needs = memory.checkpoint_bytes(config, run.model.method, run.changes)
+        free = shutil.disk_usage(run.folder).free
+        fits, said = needs <= free, f"{said}; disk {needs / memory.GIB:.1f} GiB of {free / memory.GIB:.1f} free"
+    if fits or force:
+        progress(f"{run.model.slug}: {said}")
+        return
+    raise DoesNotFit(f"{run.model.slug}: skipped: {said} (--force trains it all the same)")
 
 
 def _prepare(run: Run) -> tuple[PreTrainedModel | PeftModel, PreTrainedTokenizerBase, str]:
@@ -262,11 +283,11 @@ def _prepare(run: Run) -> tuple[PreTrainedModel | PeftModel, PreTrainedTokenizer
     return model, tokenizer, precision
 
 
-def _train(run: Run, progress: Callable[[str], None]) -> Trained:
+def _train(run: Run, progress: Callable[[str], None], force: bool) -> Trained:
     from .cost import Meter
-    from .trainer import PackedData, Tuner, Watch, arguments, held_out_batches
+    from .trainer import PackedData, Tuner, Watch, arguments, held_out_batches, tensor_cores
 
-    _announce(run, progress)
+    _announce(run, progress, force)
     with parallel.first_goes_first():
         resume = _last_complete(run)
     meter = Meter(resume.cost)
@@ -280,10 +301,9 @@ def _train(run: Run, progress: Callable[[str], None]) -> Trained:
     if resume.folder:
         progress(f"{run.model.slug}: continues at step {resume.step}")
     data = PackedData(documents, tokenizer, recipe, resume.position, resume.step * recipe.batch)
-    prefix = getattr(getattr(model, "active_peft_config", None), "peft_type", None) == "PREFIX_TUNING"
     tuner = Tuner(
         model=model,
-        args=arguments(run.folder / "resume", recipe, run.model.method, run.seed, prefix),
+        args=arguments(run.folder / "resume", recipe, run.model.method, run.seed, models.checkpointing(model, recipe)),
         train_dataset=data,
         test=held_out_batches(held_out, tokenizer, recipe) if held_out else [],
     )
@@ -294,11 +314,17 @@ def _train(run: Run, progress: Callable[[str], None]) -> Trained:
     if resume.folder and resume.step == recipe.steps:  # killed after its last step: transformers would do one more
         tuner._load_from_checkpoint(str(resume.folder))
     else:
-        tuner.train(resume_from_checkpoint=str(resume.folder) if resume.folder else None)
-    computed = "bfloat16" if tuner.args.bf16 else "float32"
-    return _finish(
-        run, tuner, tokenizer, meter, {"base_precision": precision, "compute": computed, "resumed_at": resume.step}
-    )
+        with tensor_cores():
+            tuner.train(resume_from_checkpoint=str(resume.folder) if resume.folder else None)
+    computed = "bfloat16" if tuner.args.bf16 else "float16" if tuner.args.fp16 else "float32"
+    how = {
+        "base_precision": precision,
+        "compute": computed,
+        "resumed_at": resume.step,
+        "base_commit": getattr(model.config, "_commit_hash", None),  # of the hub; a folder is known by what it holds
+        "corpus_commit": documents.commit,
+    }
+    return _finish(run, tuner, tokenizer, meter, how)
 
 
 def _finish(run: Run, tuner: Any, tokenizer: PreTrainedTokenizerBase, meter: Meter, how: dict[str, Any]) -> Trained:
@@ -391,19 +417,37 @@ def collect(suite: schema.Suite, runs: Iterable[Run] | None = None) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
-def load_trained(suite: schema.Suite, model: schema.Model) -> tuple[Any, PreTrainedTokenizerBase]:
-    """A suite's tuned model, ready for inference, and its tokenizer.
-
-    Raises:
-        schema.MissingArtefact: it has not been trained.
-    """
+def _trained(suite: schema.Suite, model: schema.Model) -> tuple[Run, str]:
+    """A finished run of the suite, and the precision to answer in; raises :class:`schema.MissingArtefact`."""
     run = plan(suite, model)
     if run.record() is None:
         raise schema.MissingArtefact(
             f"{run.folder}: no finished training with this recipe; run `astraios train --suite {suite.name} "
             f"--size {model.size} --method '{model.method}'`"
         )
-    import torch
+    precision = models.answer_precision(suite.sampling)
+    if precision != suite.sampling.precision:
+        say(f"{model.slug}: answers in {precision} instead of {suite.sampling.precision} (what this machine has)")
+    return run, precision
 
-    precision = models.weights_precision(run.recipe, run.full, torch.cuda.is_available())
+
+def load_trained(suite: schema.Suite, model: schema.Model) -> tuple[Any, PreTrainedTokenizerBase]:
+    """Load a suite's tuned model, its adapter beside the base, and its tokenizer.
+
+    Raises:
+        schema.MissingArtefact: it has not been trained.
+    """
+    run, precision = _trained(suite, model)
     return models.load_tuned(run.base, run.checkpoint, precision), models.load_tokenizer(run.base)
+
+
+def load_answering(
+    suite: schema.Suite, model: schema.Model, on_cpu: bool = False
+) -> tuple[Any, PreTrainedTokenizerBase]:
+    """Load a suite's tuned model for generation, merged where that gives the same model, and its tokenizer.
+
+    Raises:
+        schema.MissingArtefact: it has not been trained.
+    """
+    run, precision = _trained(suite, model)
+    return models.load_answering(run.base, run.checkpoint, precision, on_cpu), models.load_tokenizer(run.base)

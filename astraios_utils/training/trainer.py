@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import math
@@ -112,7 +113,7 @@ class Tuner(Trainer):
 
     Args:
         test: the held-out batches.
-        fused: whether the fused head is used; default: on a GPU.
+        fused: whether the fused head is used; default: on a GPU that has bfloat16.
     """
 
     def __init__(
@@ -125,7 +126,8 @@ class Tuner(Trainer):
         self._penalty = 0.0
         model: Any = self.model
         self.kind = model.active_peft_config.peft_type.value if hasattr(model, "peft_config") else None
-        self.fused = self.args.device.type == "cuda" if fused is None else fused
+        cuda = self.args.device.type == "cuda"
+        self.fused = (cuda and models.has_bfloat16()) if fused is None else fused  # Triton needs a newer GPU, too
         if self.fused:
             add_fused_lm_head(model.get_base_model() if self.kind else model)
 
@@ -330,12 +332,31 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def arguments(run_folder: Path, recipe: schema.Recipe, method: str, seed: int, prefix: bool) -> TrainingArguments:
-    """The recipe in transformers' words."""
-    cuda = torch.cuda.is_available()
-    checkpointing: dict[str, Any] = {"use_reentrant": False}
-    if recipe.checkpoint_every > 1:
-        checkpointing["every_n_layers"] = recipe.checkpoint_every
+@contextlib.contextmanager
+def tensor_cores() -> Iterator[None]:
+    """Compute float32 products in TF32 inside the block, on GPUs that have it; generation does not use it."""
+    if not (torch.cuda.is_available() and models.has_bfloat16()):  # both came with compute capability 8.0
+        yield
+        return
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def arguments(
+    run_folder: Path, recipe: schema.Recipe, method: str, seed: int, checkpointing: dict[str, Any] | None
+) -> TrainingArguments:
+    """Translate the recipe for transformers.
+
+    Args:
+        run_folder: where checkpoints go.
+        recipe, method, seed: of the run.
+        checkpointing: of activations, from :func:`models.checkpointing`.
+    """
+    mixed = torch.cuda.is_available() and recipe.compute == "bfloat16"
     made = TrainingArguments(
         output_dir=str(run_folder),
         max_steps=recipe.steps,
@@ -346,10 +367,9 @@ def arguments(run_folder: Path, recipe: schema.Recipe, method: str, seed: int, p
         warmup_steps=recipe.warmup_steps,
         weight_decay=recipe.weight_decay,
         max_grad_norm=recipe.gradient_clip,
-        bf16=cuda and recipe.compute == "bfloat16",
-        tf32=True if cuda and torch.cuda.get_device_capability() >= (8, 0) else None,
-        # A prefix is handed over as KV cache, which checkpointed layers drop without a word.
-        activation_checkpointing=recipe.gradient_checkpointing and not prefix,
+        bf16=mixed and models.has_bfloat16(),
+        fp16=mixed and not models.has_bfloat16(),  # with a loss scaler
+        activation_checkpointing=checkpointing is not None,
         activation_checkpointing_kwargs=checkpointing,
         logging_steps=1,
         logging_nan_inf_filter=False,
@@ -362,7 +382,7 @@ def arguments(run_folder: Path, recipe: schema.Recipe, method: str, seed: int, p
         remove_unused_columns=False,
         report_to=[],
         disable_tqdm=True,
-        use_cpu=not cuda,
+        use_cpu=not torch.cuda.is_available(),
     )
     made._n_gpu = min(made.n_gpu, 1)  # one model, one device: DataParallel would split a micro-batch of 1
     return made

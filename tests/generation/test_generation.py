@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import MambaConfig, MambaForCausalLM
 
 from astraios_utils import models, schema
-from astraios_utils.generation import requests
+from astraios_utils.generation import engine, requests
 from astraios_utils.generation.engine import Engine
 from astraios_utils.generation.requests import Answer, Request
 from astraios_utils.tasks import ExecutedTask, Problem, get_task
@@ -236,9 +236,8 @@ def test_models_and_methods_without_keys_and_values_are_refused() -> None:
     with pytest.raises(schema.BadInput, match="MambaForCausalLM keeps a state"):
         Engine(recurrent, tokenizer())
     shared = {"peft_type": "MULTITASK_PROMPT_TUNING", "num_virtual_tokens": 4, "num_tasks": 2}
-    tasks = models.attach(tiny(vocab_size=300), "of my own", shared)
-    with pytest.raises(schema.BadInput, match="does not know the prompt method MULTITASK_PROMPT_TUNING"):
-        Engine(tasks, tokenizer())
+    with pytest.raises(schema.BadInput, match="MULTITASK_PROMPT_TUNING cannot be used: it needs a task number"):
+        models.attach(tiny(vocab_size=300), "of my own", shared)
 
 
 def test_out_of_memory_halves_the_batch_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,6 +254,34 @@ def test_out_of_memory_halves_the_batch_and_changes_nothing(monkeypatch: pytest.
     most = 0
     with pytest.raises(requests.GenerationFailed, match="out of memory with one row"):
         answers(peaked(), SAMPLED)
+
+
+def test_out_of_memory_in_16_bits_asks_for_fewer_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Engine, batch: Any) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried")
+
+    monkeypatch.setattr(Engine, "step", full)
+    half = tiny(vocab_size=300).to(torch.bfloat16)
+    with pytest.raises(requests.GenerationFailed, match=r"memory with 6 rows .* set sampling\.rows: 3 in the suite"):
+        Engine(half, tokenizer(), rows=6).run(SAMPLED, lambda *_: ())
+
+
+def test_rows_follow_from_the_base_alone() -> None:
+    assert engine.default_rows(tiny().config, "cpu") == engine.ROWS["cpu"]
+    # 1B: keys and values of one head of 128 in 24 layers, 2 bytes, 2048 tokens: 24 MiB a row; 8 GiB hold 341.
+    assert engine.default_rows(models.starcoder_config("1B"), "cuda") == 341
+
+
+@pytest.mark.parametrize("model_type", ["mistral", "starcoder2", "llama", "gpt_bigcode"])
+def test_a_prefix_comes_directly_before_each_prompt(model_type: str) -> None:
+    """In a batch of mixed lengths a window of 8 still reaches the prefix of the short prompt, as it does alone."""
+    window = {"sliding_window": 8} if model_type in ("mistral", "starcoder2") else {}
+    model = models.attach(tiny(model_type, vocab_size=300, **window), "Prefix", {"num_virtual_tokens": 4})
+    stir(model)
+    both = [request("Q"), request("What does this function return, and why?" * 2)]
+    together = answers(model.eval(), both)
+    for one in both:
+        assert answers(model, [one]) == {one.prompt: together[one.prompt]}
 
 
 WRITTEN = (

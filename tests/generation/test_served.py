@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import types
+import weakref
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import tiny_suite
@@ -28,9 +29,13 @@ class SamplingParams:
 
 
 class LLM:
-    """Greedy, one prompt at a time; refuses what the real one would not know."""
+    """Greedy, one prompt at a time; refuses what the real one would not know, and to share the memory."""
 
-    def __init__(self, model: str, enable_prefix_caching: bool, seed: int) -> None:
+    others: ClassVar[list[weakref.ref[Any]]] = []
+
+    def __init__(self, model: str, dtype: str, enable_prefix_caching: bool, seed: int) -> None:
+        assert dtype == "float32"
+        assert [other() for other in self.others] == [None] * len(self.others)
         self.model = AutoModelForCausalLM.from_pretrained(model).eval()
         self.calls = 0
 
@@ -102,13 +107,25 @@ def suite(build: Path, tmp_path: Path) -> schema.Suite:
 
 
 @pytest.mark.parametrize("method", ["LoRA", "(IA)3", "FFT"])
-def test_tuned_models_are_merged_and_answer_alike(vllm: None, suite: schema.Suite, method: str) -> None:
-    model = schema.Model("small", method)
+def test_tuned_models_are_merged_and_answer_alike(
+    vllm: None, suite: schema.Suite, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, load = schema.Model("small", method), training.load_answering
+    monkeypatch.setattr(LLM, "others", [])
+
+    def loaded(*args: Any, on_cpu: bool = False) -> Any:
+        tuned = load(*args, on_cpu=on_cpu)
+        if on_cpu:  # for vLLM
+            LLM.others.append(weakref.ref(tuned[0]))
+        return tuned
+
+    monkeypatch.setattr(served.training, "load_answering", loaded)
     training.train(training.plan(suite, model), lambda _: None)
     assert generation.generate(suite, model, ["defect"], lambda _: None) == 1
     cell = generation.Cell(suite, model, generation.task_of(suite, "defect"))
     by_vllm = cell.path.read_bytes()
     assert cell.current()
+    assert len(LLM.others) == (method != "FFT")  # a whole model is served from where it lies
     plain = suite.model_copy(update={"backend": "transformers"})
     assert generation.generate(plain, model, ["defect"], lambda _: None) == 1  # another back-end, another file
     assert cell.path.read_bytes() == by_vllm

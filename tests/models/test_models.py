@@ -125,8 +125,8 @@ def test_an_adapter_of_another_base_is_refused(adapter: Path) -> None:
     # AdapterP on 2 layers of hidden size 32 (narrowed to 4), where the base has 16.
     other = r"is it an adapter of another base\? size mismatch for .*torch.Size\(\[4, 32\]\) from checkpoint.*\[4, 16\]"
     refuse(adapter, other, n_embd=16)
-    refuse(adapter, r"lacks .*h\.2\.mlp\.c_proj\.adapter_down\.weight \(2 such\)", n_layer=3)
-    refuse(adapter, r"has, and the model lacks, .*h\.1\.mlp\.c_proj", n_layer=1)
+    refuse(adapter, r"is missing .*h\.2\.mlp\.c_proj\.adapter_down\.weight \(2 such\)", n_layer=3)
+    refuse(adapter, r"has, and the model does not have, .*h\.1\.mlp\.c_proj", n_layer=1)
     with pytest.raises(
         schema.BadInput, match=r"another base\? LlamaForCausalLM has no module mlp\.c_proj: did you mean mlp"
     ):
@@ -188,7 +188,7 @@ def test_a_shape_stands_in_for_a_configuration_that_cannot_be_reached() -> None:
 def test_a_folder_says_its_own_shape(tmp_path: Path) -> None:
     tiny("llama").config.save_pretrained(tmp_path)
     assert models.load_config(schema.Base(model=str(tmp_path))).model_type == "llama"
-    with pytest.raises(schema.MissingArtefact, match="nowhere: no such folder, and not to be had from the hub"):
+    with pytest.raises(schema.MissingArtefact, match="nowhere: no such folder, and unavailable from the hub"):
         models.load_config(schema.Base(model=str(tmp_path / "nowhere")))
 
 

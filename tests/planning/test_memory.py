@@ -70,7 +70,7 @@ def test_the_planned_step_is_the_one_that_training_makes(method: str, dropout: f
     ledger = memory.Ledger()
     with ledger.watching():
         model = models.attach(tiny(**shape), method)
-        made = arguments(tmp_path, RECIPE, method, 0, prefix=method == "Prefix")
+        made = arguments(tmp_path, RECIPE, method, 0, models.checkpointing(model, RECIPE))
         tuner = Tuner(model=model, args=made, train_dataset=Noise(), test=[])
         for tensor in (*model.parameters(), *model.buffers()):
             ledger.add(tensor)
@@ -140,8 +140,26 @@ def test_a_card_that_holds_nothing_gets_no_advice() -> None:
 
 def test_the_forecast_says_what_fits() -> None:
     needs = memory.plan(config(**LARGE), RECIPE, "FFT").total
-    roomy = memory.forecast(config(**LARGE), RECIPE, "FFT", None, 2 * needs + 2 * memory.CONTEXT)
+    fits, roomy = memory.forecast(config(**LARGE), RECIPE, "FFT", None, 2 * needs + 2 * memory.CONTEXT)
+    assert fits
     assert "weights" in roomy
     assert "fits on 1 GPU of" in roomy
-    tight = memory.forecast(config(**LARGE), RECIPE, "FFT", None, memory.CONTEXT)
+    fits, tight = memory.forecast(config(**LARGE), RECIPE, "FFT", None, memory.CONTEXT)
+    assert not fits
     assert "does NOT fit on 1 GPU of 0.7 GiB; what would: a larger card | or a smaller base" in tight
+
+
+def test_disk_of_full_fine_tuning() -> None:
+    shape = config()
+    count = models.trainable_parameters(tiny())
+    # Three checkpoints of weights and two moments in float32, and the tuned weights.
+    assert memory.checkpoint_bytes(shape, "FFT", None) == (3 * 12 + 4) * count
+    assert memory.host_bytes(shape, full=True, merges=False) == 4 * count
+
+
+def test_generation_holds_weights_and_a_cache() -> None:
+    shape = models.starcoder_config("16B")
+    # 15.5 billion parameters in 16 bits, 29 GiB; keys and values of one head of 128 in 40 layers for 8 x 2048 tokens.
+    half = memory.answering(shape, "bfloat16", 8, 2048)
+    assert half == 2 * 15_517_456_384 + 2 * 8 * 2048 * 2 * 128 * 40 * 2
+    assert memory.answering(shape, "float32", 8, 2048) == 2 * half

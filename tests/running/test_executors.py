@@ -83,7 +83,7 @@ def test_a_passing_fault_is_tried_again(marks: Path) -> None:
 
 
 def test_what_cannot_be_mended_by_trying_is_said_and_the_rest_is_done(marks: Path) -> None:
-    with pytest.raises(executors.ExecutionFailed) as caught:
+    with pytest.raises(grid.ExecutionFailed) as caught:
         run(hopeless)
     lines = sorted(str(caught.value).splitlines())
     assert lines == [

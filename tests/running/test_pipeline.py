@@ -211,10 +211,10 @@ def test_units_are_pickled_by_name_and_split_by_task(tmp_path: Path) -> None:
 
     suite = tiny_suite.read(tmp_path / "suite")
     units = grid.units(suite, "generate")
-    assert [unit.model.slug for unit in units] == ["large-ptuning", "large-lora", "small-ptuning", "small-lora"]
+    assert [unit.model.slug for unit in units] == ["small-lora", "small-ptuning", "large-lora", "large-ptuning"]
     assert pickle.loads(pickle.dumps((grid.work, units))) == (grid.work, units)
-    assert [unit.name for unit in units[0].split()] == [f"generate large-ptuning {task}" for task in suite.tasks]
-    assert [unit.name for unit in grid.units(suite, "train")[0].split()] == ["train large-ptuning"]
+    assert [unit.name for unit in units[0].split()] == [f"generate small-lora {task}" for task in suite.tasks]
+    assert [unit.name for unit in grid.units(suite, "train")[0].split()] == ["train small-lora"]
 
 
 @pytest.mark.slow

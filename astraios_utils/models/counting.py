@@ -1,0 +1,102 @@
+"""How many parameters each method trains (Table 1, Figure 2), counted on models without weights."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from .. import schema, store
+from .attaching import attach
+from .bases import STARCODER, load_config, on_meta, starcoder_config
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import torch
+
+
+def trainable_parameters(model: torch.nn.Module) -> int:
+    """Count the numbers that training changes; parameters that two modules share count once."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def count_parameters(
+    sizes: Iterable[str] = schema.SIZES,
+    names: Iterable[str] = schema.METHODS,
+    changes: Mapping[str, Any] | None = None,
+) -> pd.DataFrame:
+    """Count Table 1 and Figure 2 on the meta device.
+
+    Args:
+        sizes: of StarCoderBase.
+        names: methods of the table.
+        changes: fields of each method's PEFT configuration that replace the table's.
+
+    Returns:
+        A row per model: size, method, parameters (trained), percent (of the base's parameters).
+    """
+    import pandas as pd
+    import torch
+
+    rows = []
+    for size in sizes:
+        config = starcoder_config(size)
+        base = trainable_parameters(on_meta(config))
+        for name in names:
+            method = schema.match(name, schema.ALL_METHODS, "method")
+            with torch.device("meta"):
+                count = trainable_parameters(attach(on_meta(config), method, changes))
+            rows.append((schema.match(size, STARCODER, "size"), method, count, 100 * count / base))
+    return pd.DataFrame(rows, columns=["size", "method", "parameters", "percent"])
+
+
+def count_suite(suite: schema.Suite) -> pd.DataFrame:
+    """Count on the meta device what each method of a suite trains on each of its bases.
+
+    Returns:
+        A row per model: size, method, parameters (trained), base (the base's own), percent (of the base's),
+        percent_of_all (of the base's and the added ones together, as PEFT's ``print_trainable_parameters`` prints).
+
+    Raises:
+        schema.BadInput: a size without a base, or a method that does not fit its base.
+    """
+    import pandas as pd
+    import torch
+
+    rows = []
+    for size in suite.sizes:
+        if size not in suite.bases:
+            raise schema.BadInput(f"suite {suite.name}: names no base of size {size}")
+        config = load_config(suite.bases[size])
+        base = trainable_parameters(on_meta(config))
+        for method in suite.methods:
+            with torch.device("meta"):
+                tuned = attach(on_meta(config), method, suite.method_configs.get(method))
+            count, whole = trainable_parameters(tuned), sum(p.numel() for p in tuned.parameters())
+            rows.append((size, method, count, base, 100 * count / base, 100 * count / whole))
+    return pd.DataFrame(rows, columns=["size", "method", "parameters", "base", "percent", "percent_of_all"])
+
+
+def print_parameters(as_json: bool = False, sizes: Iterable[str] = (), names: Iterable[str] = ()) -> None:
+    """Run the command ``astraios params``: print Table 1 as counted here next to the paper's numbers."""
+    from ..sources import paper
+
+    started = time.perf_counter()
+    counted = count_parameters(tuple(sizes) or schema.SIZES, tuple(names) or schema.METHODS)
+    published = paper.table(1).set_index(["size", "method"])["value"]
+    rows = [
+        {**row, "paper": int(published[key]) if (key := (row["size"], row["method"])) in published.index else None}
+        for row in counted.to_dict("records")
+    ]
+    if as_json:
+        peak = store.provenance()["peak_memory_mib"]
+        seconds = round(time.perf_counter() - started, 2)
+        print(json.dumps({"parameters": rows, "seconds": seconds, "peak_memory_mib": peak}))
+        return
+    print(f"{'size':5}{'method':11}{'parameters':>15}{'% of base':>11}  paper")
+    for row in rows:
+        same = (
+            "not in Table 1" if row["paper"] is None else "equal" if row["paper"] == row["parameters"] else row["paper"]
+        )
+        print(f"{row['size']:5}{row['method']:11}{row['parameters']:15,}{row['percent']:11.4f}  {same}")

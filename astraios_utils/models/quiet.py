@@ -1,0 +1,34 @@
+"""Hold back messages of the libraries that a user can do nothing about."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator
+
+_IGNORED = (
+    "IProgress not found.*",
+    ".*base_model_name_or_path.*",
+    ".*is_gradient_checkpointing.*",
+    "MatMul8bitLt: inputs will be cast.*",
+)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Suppress such messages of PEFT, transformers and bitsandbytes inside the block."""
+    for name in ("bitsandbytes", "bitsandbytes.autograd._functions"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        for text in _IGNORED:
+            warnings.filterwarnings("ignore", message=text)
+        from transformers.utils import logging as transformers_logging
+
+        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # they stick in executed notebooks
+        yield
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text that is not empty, at most 200 characters; without text, its type."""
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)[:200]

@@ -1,0 +1,156 @@
+"""One cell of the matrix architectures x methods x precisions: a few steps of training, then generation."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import nullcontext
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import cuda_rules
+import torch
+from peft import PeftType
+from tiny_models import tiny, tokenizer, tokens
+
+from astraios_utils import models, schema
+from astraios_utils.generation.engine import Answer, Engine, Request
+from astraios_utils.methods import bottleneck  # noqa: F401  (registers itself)
+
+ARCHITECTURES = ("gpt_bigcode", "llama", "qwen2", "mistral", "starcoder2", "gemma3_text")
+PRECISIONS = ("float32", "bfloat16", "8bit")
+WINDOWED = ("mistral", "starcoder2", "gemma3_text")
+PROMPTS = ("Question: What?\n\nAnswer:", "Q", "does this return the sum of a list? ")
+LENGTH = 36
+# What each of PEFT's types needs beside its name on models this small.
+FIELDS: dict[str, dict[str, Any]] = {
+    "PROMPT_TUNING": {"num_virtual_tokens": 4},
+    "P_TUNING": {"num_virtual_tokens": 4},
+    "PREFIX_TUNING": {"num_virtual_tokens": 4},
+    "ADALORA": {"total_step": 10, "tinit": 1, "tfinal": 1},
+    "ADAPTION_PROMPT": {"adapter_len": 4, "adapter_layers": 2},
+    "FOURIERFT": {"n_frequency": 16},
+    "VBLORA": {"vector_length": 8, "num_vectors": 16, "topk": 2},
+    "MISS": {"r": 4},
+    "ROAD": {"group_size": 8},
+    "TRAINABLE_TOKENS": {"token_indices": [1, 2, 3]},
+    "SHIRA": {"r": 4},
+    "C3A": {"block_size": 8},
+    "WAVEFT": {"n_frequency": 16},
+    "PSOFT": {"r": 4},
+    "BOTTLENECK": {"bottleneck_size": 8},
+    "BOFT": {"boft_block_size": 4},
+    "OFT": {"oft_block_size": 8},
+}
+# PEFT's defaults know the layers of some architectures only.
+TARGETS: dict[tuple[str, str], dict[str, Any]] = {
+    ("LN_TUNING", "gpt_bigcode"): {"target_modules": ["ln_1", "ln_2"]},
+    ("LN_TUNING", "starcoder2"): {"target_modules": ["input_layernorm", "post_attention_layernorm"]},
+    ("BEFT", "gpt_bigcode"): {"target_modules": ["c_attn"]},
+    ("BEFT", "starcoder2"): {"target_modules": ["v_proj"]},
+}
+# On a CPU, PEFT moves DoRA's 8-bit weights in a way that loses their scales; on a GPU it does not move them.
+ONLY_ON_A_GPU = {("DoRA", "8bit")}
+TYPES = tuple(kind.value for kind in PeftType)
+METHODS: dict[str, dict[str, Any]] = {
+    **{name: {"num_virtual_tokens": 4} for name in ("P-Tuning", "Prompt", "Prefix")},
+    **{name: {"bottleneck_size": 8} for name in ("AdapterH", "AdapterP", "Parallel")},
+    **{name: {} for name in ("LoRA", "(IA)3", "AdaLoRA", "FFT")},
+    "DoRA": {"like": "LoRA", "use_dora": True},
+    "rsLoRA": {"like": "LoRA", "use_rslora": True},
+    "PiSSA": {"like": "LoRA", "init_lora_weights": "pissa"},
+}
+
+
+@lru_cache
+def base(architecture: str) -> schema.Base:
+    """A tiny base on disk, with a short sliding window where the architecture has one."""
+    folder = Path(tempfile.mkdtemp(prefix="astraios-matrix-"))
+    window = {"sliding_window": 8} if architecture in WINDOWED else {}
+    with models.quiet():
+        tiny(architecture, vocab_size=300, **window).save_pretrained(folder)
+    return schema.Base(model=str(folder))
+
+
+def changes(name: str, architecture: str) -> dict[str, Any]:
+    """The configuration of a method by its name, or of one of PEFT's types."""
+    if name in METHODS:
+        return METHODS[name]
+    return {"peft_type": name, **FIELDS.get(name, {}), **TARGETS.get((name, architecture), {})}
+
+
+def train(model: Any, precision: str) -> None:
+    """Three steps, as :class:`training.trainer.Tuner` computes them on a GPU."""
+    recipe = schema.Recipe(corpus="none", base_precision="8bit")
+    options = models.checkpointing(model, recipe)
+    if options is not None:
+        every = options.pop("every_n_layers")
+        model.activation_checkpointing_enable(activation_checkpointing_kwargs=options, every_n_layers=every)
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    before = [parameter.detach().clone() for parameter in trained]
+    optimizer = torch.optim.AdamW(trained, lr=1e-2)
+    x = tokens(2, 12)
+    model.train()
+    for _ in range(3):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision != "float32"):
+            loss, count = models.loss_sum(model, {"input_ids": x, "labels": x}, fused=False)
+        (loss / count).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    assert any(not torch.equal(a, b) for a, b in zip(before, trained, strict=True)), "nothing was trained"
+    model.eval()
+
+
+def written(model: Any, rows: int) -> dict[str, str]:
+    """The engine's greedy answers by their prompts."""
+    held: dict[str, str] = {}
+
+    def done(request: Request, answers: list[Answer]) -> tuple[Request, ...]:
+        held[request.prompt] = answers[0].text
+        return ()
+
+    asked = [Request(p, (0,), p, 0.0, 1.0, LENGTH, lambda *_: False) for p in PROMPTS]
+    Engine(model, tokenizer(), rows).run(asked, done)
+    return held
+
+
+def usual(model: Any, prompt: str) -> str:
+    """What transformers' own loop writes for one prompt."""
+    encoded = tokenizer()(prompt, return_tensors="pt")
+    length = encoded["input_ids"].shape[1]
+    ids = model.generate(
+        **{name: encoded[name] for name in ("input_ids", "attention_mask")},
+        do_sample=False, pad_token_id=0, eos_token_id=0, max_new_tokens=LENGTH - length,
+    )[0].tolist()  # fmt: skip
+    end = ids.index(0, length) if 0 in ids[length:] else len(ids)
+    return tokenizer().decode(ids[:end], clean_up_tokenization_spaces=False)[len(prompt) :]
+
+
+def outcome(architecture: str, name: str, precision: str) -> str:
+    """Train and generate with one cell.
+
+    Returns:
+        ``ok``, or the refusal's text, which came before anything was trained; or that only a GPU can show it.
+
+    Raises:
+        Exception: whatever else happens; AssertionError where answers differ from transformers' in float32.
+    """
+    if (name, precision) in ONLY_ON_A_GPU:
+        return "only a GPU can show this"
+    full = name == "FFT"
+    rules = nullcontext() if precision == "float32" else cuda_rules.imposed()
+    with rules, models.quiet(), torch.random.fork_rng(), tempfile.TemporaryDirectory() as folder:
+        torch.manual_seed(0)
+        try:
+            loaded = models.load_base(base(architecture), "float32" if full else precision)
+            model: Any = models.attach(loaded, name, changes(name, architecture))
+        except schema.AstraiosError as error:
+            return str(error)
+        train(model, precision)
+        model.save_pretrained(folder, **({} if full else {"save_embedding_layers": False}))
+        answering = models.load_answering(base(architecture), Path(folder), precision)
+        got = written(answering, rows=2)
+        assert all(got.values()), "an empty answer"
+        if precision == "float32":
+            assert got == {prompt: usual(answering, prompt) for prompt in PROMPTS}
+    return "ok"
