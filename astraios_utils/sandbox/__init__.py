@@ -7,8 +7,9 @@ What is guaranteed, at the level *full* (``levels``; Linux with user namespaces,
   everything reaches the test.  Ending the process, raising ``SystemExit`` or writing to descriptors is not passing.
   The exception is stated in the verdict: where a Python test needs what cannot cross between processes (a function of
   its own as an argument, a class of the sample's, the identity of an object, captured output), and does not pass
-  without it, sample and test run in one process.  That verdict's detail begins with ``in one process``.  The test's
-  text and arguments decide about it, not the sample; the sample can forge the verdict.
+  without it, sample and test run in one process.  That verdict's detail begins with ``in one process``: a sample can
+  forge it.  The test decides about it, by its text, its arguments, and by comparing two objects of the sample's with
+  each other; a sample whose test does none of this cannot ask for it.
 - **A sample cannot reach anything else**: no network, no other process (to see, signal or trace), no file but the
   interpreter's and its packages', read-only, and an empty scratch space of 16 MB that is its own; not the home
   directory, the environment, other samples or verdicts.  Descriptors and devices are its own: no flag, lock or time
