@@ -1,6 +1,6 @@
 # Targets are described by `make help`, which is the default.
 # SUITE, SIZES, METHODS and TASKS cut a slice: make reproduce SUITE=released SIZES="1B 3B" METHODS=LoRA
-# Without a SUITE, `released` and then `nano` are run; with SIZES, which are one suite's own, `released` alone.
+# Without a SUITE, `released`, `nano` and `conala-nano` are run; with SIZES, which are one suite's own, `released` alone.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
@@ -11,7 +11,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SLICE  := $(foreach v,$(SIZES),--size '$(v)') $(foreach v,$(METHODS),--method '$(v)') $(foreach v,$(TASKS),--task '$(v)')
-SUITE  ?= released $(if $(SIZES),,nano)
+SUITE  ?= released $(if $(SIZES),,nano conala-nano)
 TORCH  := $(shell grep -m1 '^torch==' requirements.lock)
 
 .PHONY: help setup lab reproduce test lint bench report nano-base links clean
@@ -35,7 +35,7 @@ setup: $(READY) ## make the virtual environment from requirements.lock, then say
 lab: $(READY) ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
-reproduce: $(READY) ## make every table and figure of SUITE (default: released, then nano)
+reproduce: $(READY) ## make every table and figure of SUITE (default: released, nano, conala-nano)
 	@$(foreach suite,$(SUITE),$(BIN)/astraios run --suite $(suite) $(SLICE);)
 
 test: $(READY) ## run the tests, in two processes (PYTEST_ARGS=--slow=all: the slow ones, too)

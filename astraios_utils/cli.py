@@ -114,9 +114,14 @@ def _notebook(options: argparse.Namespace) -> None:
 
 def _claims(options: argparse.Namespace) -> None:
     from .results import claims
+    from .results.claims import corrected
     from .running import ledger
 
-    frame, _ = ledger.judge(store.load_suite(options.suite))
+    suite = store.load_suite(options.suite)
+    if options.changes:
+        print(corrected.as_markdown(ledger.changes(suite)))
+        return
+    frame, _ = ledger.judge(suite)
     if options.json:
         print(frame.to_json(orient="records", lines=True).strip())
     else:
@@ -362,6 +367,8 @@ def _add_showing(add: Add) -> None:
     judged.add_argument("--suite", required=True, help="a suite of data/suites, or a suite file")
     judged.add_argument("--json", action="store_true", help="one JSON object per claim and evidence")
     judged.add_argument("--markdown", action="store_true", help="a table with a row per statement, for the README")
+    text = "which statements change when printed cells are replaced where a released file gives another value"
+    judged.add_argument("--changes", action="store_true", help=text)
 
     run = add("run", _run, "every stage of a suite, resumable")
     _add_slice(run)

@@ -6,10 +6,12 @@ import re
 import subprocess
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from astraios_utils import results, store
-from astraios_utils.running import pipeline
+from astraios_utils.results.claims import corrected
+from astraios_utils.running import ledger, pipeline
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -47,3 +49,15 @@ def test_commands_shown_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"\bmake ([a-z-]+)", README):
         assert re.search(rf"^{target}:", makefile, flags=re.M), f"README.md shows make {target}"
+
+
+@pytest.mark.slow
+def test_changes_are_those_of_the_corrected_tables(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASTRAIOS_MIRROR", "none")
+    assert corrected.as_markdown(ledger.changes(store.load_suite("released"))) == _block("changes")
+
+
+def test_the_java_paragraph_counts_the_table_of_levels() -> None:
+    levels = pd.read_csv(ROOT / "data" / "released" / "java_levels.csv")
+    equal = (levels["level 8"].round(2) == levels["published"].round(2)).sum()
+    assert f"{equal} of the {len(levels)} files equal the paper" in README

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from .. import results, store, training
+from .. import results, schema, store, training
 from ..results import claims, protocol
 from ..results.claims import Claim, Evidence, compare, corrected
 from ..schema import Model, Suite
@@ -127,7 +127,15 @@ def corrections(suite: Suite) -> pd.DataFrame:
 
 
 def changes(suite: Suite) -> pd.DataFrame:
-    """What correcting the paper's tables changes in its claims (:func:`corrected.changes`)."""
+    """What correcting the paper's tables changes in its claims (:func:`corrected.changes`).
+
+    Raises:
+        schema.BadInput: a suite other than ``released``, whose files alone can correct the tables.
+    """
+    if suite.generations != "released":
+        raise schema.BadInput(
+            f"suite {suite.name}: only released files correct the paper's tables; say --suite released"
+        )
     printed, replaced = published(suite), corrections(suite)
     after = corrected.corrected(printed, measured(suite, corrected.JAVA_LEVEL), replaced)
     return corrected.changes(printed, after, replaced, claims_of(suite))

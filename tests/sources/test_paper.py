@@ -248,3 +248,19 @@ def test_damaged_tables_are_refused(tmp_path: Path, number: int, old: str, new: 
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(schema.BadInput, match=re.escape(message)):
         paper.read_table(number, path)
+
+
+def test_the_paper_suite_trains_by_the_recipe_that_the_text_states() -> None:
+    suite = store.load_suite("paper")
+    recipe = suite.recipe
+    assert recipe is not None
+    assert recipe.sequence_length == paper.number("sequence_length")
+    assert recipe.steps == paper.number("global_steps")
+    assert recipe.warmup_steps == paper.number("warmup_steps")
+    assert recipe.micro_batch == paper.number("batch_size")  # the scripts accumulate 32 of them before a step
+    assert recipe.rate("LoRA") == paper.number("learning_rate_peft")
+    assert recipe.rate("FFT") == paper.number("learning_rate_fft")
+    assert recipe.rate("Prompt") == paper.number("prompt_learning_rate")
+    assert recipe.rate("AdaLoRA") == paper.number("adalora_learning_rate_low")
+    assert recipe.schedule == "cosine"
+    assert [name[:2] for name in suite.notebooks] == ["01", "02", "03", "04", "05", "06"]
