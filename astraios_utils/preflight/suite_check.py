@@ -265,6 +265,9 @@ def _size(
             if found:
                 continue
             made, advice = row(suite, schema.Model(size, method), config, *cards)
+        except memory.CannotPlan as error:  # the training itself can be started
+            say(f"{size:<6}{method:<12}{error}")
+            continue
         except schema.BadInput as error:
             faults.append(f"{size} {method}: {error}")
             continue
