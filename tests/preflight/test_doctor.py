@@ -16,6 +16,7 @@ from astraios_utils import cli
 from astraios_utils.analyzers import codeql, validity
 from astraios_utils.planning import estimates
 from astraios_utils.preflight import doctor
+from astraios_utils.running import links
 from astraios_utils.sandbox import SandboxError
 from astraios_utils.sources import released
 
@@ -59,6 +60,7 @@ BROKEN: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str, str]] = {
     "upstream": (lambda m: m.setenv("ASTRAIOS_UPSTREAM", "http://127.0.0.1:9"), "partly", "ASTRAIOS_MIRROR"),
     "hub": (lambda m: m.setenv("HF_ENDPOINT", "http://127.0.0.1:9"), "partly", "HF_ENDPOINT"),
     "disk": (full_disk, "missing", "ASTRAIOS_BUILD"),
+    "address": (lambda m: m.setattr(links, "repository", lambda: links.PLACEHOLDER), "partly", "make links REPO="),
 }
 
 
