@@ -1,14 +1,15 @@
-"""The paper's metrics, from verdicts, in percent, each with a clustered standard error.
+"""The paper's metrics, from verdicts, each defined once: as a statistic of sums over problems.
 
 Pass@k (Chen et al. 2021), Robust Pass@k and Robust Change@k (equations 1 and 2; Wang et al. 2023), accuracy and F1;
-BLEU and CodeBLEU of the CoNaLa study. :func:`summarise` computes all that a task of a kind reports; the functions above
-it are usable alone. Imports nothing of ours but ``stats`` and ``textmetrics``.
+BLEU and CodeBLEU of the CoNaLa study. :func:`definitions` gives a :class:`Metric` per key. Its point estimate, its
+interval and every joint bootstrap (``results.claims``) follow from that one object. :func:`summarise` returns the
+estimates in percent. The functions of arrays (:func:`pass_at_k`, :func:`f1`, ...) are usable alone.
 
 Intervals. Means over problems (pass@k, RP@k of one perturbation, accuracy) use the analytic clustered standard error
-and Wilson's interval at the effective sample size. The worst-case RP@k takes those of its worst perturbation: in
-simulations of a category's minimum over correlated perturbations this covered 94 to 97%, while bootstrapping the
-minimum, which is biased downwards where perturbations tie, fell to 56% (percentile) or 83% (BCa). F1, BLEU and CodeBLEU
-are no means: they take a BCa bootstrap over problems.
+and Wilson's interval at the effective sample size. F1, BLEU and CodeBLEU are not means: they use a BCa bootstrap over
+problems. The worst-case RP@k, a minimum over perturbations, is biased downwards where perturbations tie; its interval
+is that of a cross-fitted estimate (:func:`cross_fitted`), which is also a metric of its own. RC@k takes absolute
+values, which biases it upwards near 0: it has no interval, and the signed drop next to it has one.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -28,11 +31,13 @@ from .stats import LEVEL, RESAMPLES, Array, Estimate
 
 __all__ = [
     "Estimate",
+    "Metric",
     "accuracy",
     "classification_verdicts",
     "confusion",
+    "cross_fitted",
+    "definitions",
     "f1",
-    "f1_sums",
     "pass_at_k",
     "rc_at_k",
     "robust_pass_at_k",
@@ -45,7 +50,7 @@ INVALID = -1  # the prediction of an answer that cannot be parsed
 NOMINAL = "nominal"  # the "perturbation" of ReCode rows whose prompt is not perturbed
 _KEYS = {  # the kinds of metrics, and what a key of each looks like
     "pass": re.compile(r"pass|pass@[1-9]\d*"),
-    "recode": re.compile(r"recode|rp@[1-9]\d*|rc@1"),
+    "recode": re.compile(r"recode|rp@[1-9]\d*|rc@1|drop@1"),
     "classes": re.compile(r"accuracy|f1|valid"),
     "security": re.compile(r"valid|insecure|unknown"),
     "text": re.compile(r"bleu|codebleu|exact|valid"),
@@ -207,6 +212,64 @@ def classification_verdicts(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> 
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric of one model on one task; a share, not percent.
+
+    Attributes:
+        problems: names of the problems, shape (m,), each once.
+        rows: what each problem adds to sums, shape (m, f).
+        statistic: the metric of such sums, (r, f) -> (r,).
+        n: samples (answers) behind it.
+        share: whether the statistic is the first sum over the second and lies in [0, 1].
+        noise: variance of the value if the same problems were answered again; 0 for one greedy answer.
+        interval_of: the metric whose standard error and interval are shown, where this one's own would mislead.
+        interval: whether there is an interval at all.
+    """
+
+    problems: pd.Index
+    rows: Array
+    statistic: Callable[[Array], Array] = stats.ratio
+    n: int = 0
+    share: bool = True
+    noise: float = math.nan
+    interval_of: Metric | None = None
+    interval: bool = True
+
+    @property
+    def value(self) -> float:
+        """The metric; NaN where it is undefined."""
+        return float(self.statistic(self.rows.sum(axis=0)[None])[0]) if len(self.rows) else math.nan
+
+    @property
+    def step(self) -> float:
+        """The change of the value by one sample."""
+        return 1 / self.n if self.n else 0.0
+
+    def by_problem(self) -> pd.Series:
+        """The metric of each problem by itself, by name; NaN where a problem adds nothing."""
+        return pd.Series(self.statistic(self.rows), index=self.problems)
+
+    def column(self, stratum: str, names: npt.NDArray[np.str_]) -> stats.Column:
+        """For a joint bootstrap, with the problems' names within the stratum."""
+        return stats.Column(stratum, names, self.rows, self.statistic)
+
+    def estimate(self, level: float = LEVEL, seed: int = 0, resamples: int = RESAMPLES) -> Estimate:
+        """Value, standard error and interval, clustered by problem."""
+        if not self.interval:
+            return Estimate(self.value, n=self.n, clusters=len(self.rows), noise=self.noise)
+        if self.interval_of is not None:
+            shown = self.interval_of.estimate(level, seed, resamples)
+            return replace(shown, value=self.value, n=self.n, noise=self.noise)
+        if self.statistic is stats.ratio:
+            found = stats.clustered_ratio(self.rows, n=self.n, share=self.share, level=level)
+        else:
+            found = stats.cluster_bootstrap(
+                self.rows, self.statistic, resamples=resamples, seed=seed, level=level, n=self.n
+            )
+        return replace(found, noise=self.noise)
+
+
 def summarise(
     what: str | Sequence[str],
     verdicts: pd.DataFrame,
@@ -219,21 +282,42 @@ def summarise(
     """All metrics of one model on one task, in percent, the headline first.
 
     Args:
-        what: a kind of metrics, or the keys of the metrics that are wanted (the first one tells the kind). Keys that
-            are wanted but undefined (pass@10 of one sample) are NaN; whatever else the kind reports comes along:
-            ``pass``: pass@k for the k of ``KS`` up to the smallest number of samples. ``accuracy``, ``f1``: accuracy,
-            f1 (macro, the paper's), f1/real, f1/positive, f1/weighted, valid (share of answers that can be parsed).
-            ``recode``: rp@k (worst case), rp@k/<perturbation> each, rc@1 where ``nominal`` is given; where there are
-            rows of the variant ``nominal/…``, pass@1/nominal, and rc@1/nominal, paired by problem. ``insecure``: valid
-            (of the samples that could be judged), insecure (of the valid ones), unknown (of all). ``bleu``,
-            ``codebleu``: all of ``textmetrics.NAMES`` over the corpus of all samples, exact (share of samples that are
-            the reference), valid (share that are programs).
-        verdicts: one row per sample; columns problem, status, and variant, sample (``recode``) or detail
-            (``label=1 prediction=0`` for classification, counts for text).
-        nominal: Pass@1 of unperturbed prompts in percent, taken as known (``recode`` only).
+        what, verdicts, nominal: as for :func:`definitions`.
         level: coverage of the intervals.
         seed: of the bootstrap; the same seed gives the same interval.
         resamples: of the bootstrap.
+
+    Raises:
+        ValueError: as :func:`definitions`.
+    """
+    keys = [what] if isinstance(what, str) else list(what)
+    found = {
+        key: metric.estimate(level, seed, resamples)
+        for key, metric in definitions(keys, verdicts, nominal=nominal).items()
+    }
+    undefined = Estimate(math.nan, n=len(verdicts), clusters=verdicts["problem"].nunique())
+    wanted = {key: found.get(key, undefined) for key in keys if key not in ("pass", "recode")}
+    return {key: estimate.scaled(100) for key, estimate in (wanted | found).items()}
+
+
+def definitions(what: str | Sequence[str], verdicts: pd.DataFrame, *, nominal: float = math.nan) -> dict[str, Metric]:
+    """The metrics of one model on one task.
+
+    Args:
+        what: a kind of metrics, or the keys of the metrics that are wanted (the first one tells the kind); whatever
+            else the kind reports comes along:
+            ``pass``: pass@k for the k of ``KS`` up to the smallest number of samples. ``accuracy``, ``f1``: accuracy,
+            accuracy/parsable, f1 (macro, the paper's), f1/real, f1/positive, f1/weighted, valid (share of answers that
+            can be parsed). ``recode``: rp@k (worst case), rp@k/crossfit, rp@k/mean (over perturbations),
+            rp@k/<perturbation> each; where ``nominal`` is given rc@1 and drop@1; where there are rows of the variant
+            ``nominal/…`` pass@1/nominal, rc@1/nominal and drop@1/nominal, paired by problem. ``insecure``: valid (of
+            the samples that could be judged), insecure (of the valid ones), unknown (of all). ``bleu``, ``codebleu``:
+            all of ``similarity.NAMES`` over the corpus of all samples, exact (share of samples that are the reference),
+            valid (share that are programs).
+        verdicts: one row per sample; columns problem, status, and variant, sample (``recode``) or detail
+            (``label=1 prediction=0`` for classification, counts for text).
+        nominal: Pass@1 of unperturbed prompts in percent, taken as known (``recode`` only): a difference from it counts
+            the error of RP@1 alone, unpaired.
 
     Raises:
         ValueError: unknown kind or key, missing column, unknown status, or rows that do not make a complete design.
@@ -244,19 +328,11 @@ def summarise(
     _require(verdicts, ("problem", "status"))
     if unknown := set(verdicts["status"]) - set(STATUSES):
         raise ValueError(f"unknown status {min(map(str, unknown))!r}: known are {', '.join(STATUSES)}")
+    if kind == "recode":
+        return _recode_metrics(verdicts, ks, nominal)
     if kind == "pass":
-        found = _pass_metrics(verdicts, ks, level)
-    elif kind == "recode":
-        found = _recode_metrics(verdicts, ks, nominal, level)
-    elif kind == "security":
-        found = _security_metrics(verdicts, level)
-    elif kind == "text":
-        found = _text_metrics(verdicts, level, seed, resamples)
-    else:
-        found = _class_metrics(verdicts, level, seed, resamples)
-    undefined = Estimate(math.nan, n=len(verdicts), clusters=verdicts["problem"].nunique())
-    wanted = {key: found.get(key, undefined) for key in keys if key not in ("pass", "recode")}
-    return {key: estimate.scaled(100) for key, estimate in (wanted | found).items()}
+        return _pass_metrics(verdicts, ks)
+    return {"security": _security_metrics, "text": _text_metrics, "classes": _class_metrics}[kind](verdicts)
 
 
 def _kind_of(keys: list[str]) -> str:
@@ -273,16 +349,57 @@ def _kind_of(keys: list[str]) -> str:
 def _require(frame: pd.DataFrame, columns: tuple[str, ...]) -> None:
     missing = [c for c in columns if c not in frame.columns]
     if missing:
-        raise ValueError(f"verdicts lack the column {missing[0]!r}")
+        raise ValueError(f"verdicts have no column {missing[0]!r}")
 
 
-def _pass_metrics(verdicts: pd.DataFrame, ks: list[int], level: float) -> dict[str, Estimate]:
-    counts = (verdicts["status"] == "passed").groupby(verdicts["problem"]).agg(["size", "sum"])
+def _ratio(problems: pd.Series, hits: npt.ArrayLike, of: npt.ArrayLike | None = None) -> Metric:
+    """The share of hits among the samples that count (``of``; all by default), samples weighing alike."""
+    hit = np.asarray(hits, dtype=float)
+    counted = np.ones(len(hit)) if of is None else np.asarray(of, dtype=float)
+    names, codes = np.unique(problems.to_numpy(dtype=str), return_inverse=True)
+    columns = [np.bincount(codes, weights=w, minlength=len(names)) for w in (hit, counted)]
+    rows: Array = np.column_stack(columns).astype(float).reshape(-1, 2)
+    return Metric(pd.Index(names), rows, n=int(counted.sum()), noise=_noise(hit, counted, codes))
+
+
+def _noise(hit: Array, counted: Array, codes: npt.NDArray[np.intp]) -> float:
+    """Variance of a ratio of sums within problems, linearised: sum over problems of n/(n-1) sum (e - mean e)^2.
+
+    e = (x - ratio * d) / sum d. For a mean of n samples per problem that is sum c (n - c) / (n^2 (n - 1)) / m^2. 0
+    where every problem has one sample (greedy).
+    """
+    total = counted.sum()
+    if not total:
+        return math.nan
+    error = (hit - hit.sum() / total * counted) / total
+    size = np.bincount(codes).astype(float)
+    squares = np.bincount(codes, weights=error**2) - np.bincount(codes, weights=error) ** 2 / size
+    several = size > 1
+    return float((squares[several] * size[several] / (size[several] - 1)).sum())
+
+
+def _mean(problems: npt.ArrayLike, values: npt.ArrayLike, n: int, noise: float = math.nan) -> Metric:
+    """The mean of a share per problem, problems weighing alike."""
+    x = np.asarray(values, dtype=float)
+    rows = np.column_stack([x, np.ones(len(x))])
+    return Metric(pd.Index(np.asarray(problems, dtype=str)), rows, n=n, noise=noise)
+
+
+def _greedy(problems: int, samples: int) -> float:
+    """The decoding noise of one answer per problem, 0; of several, for metrics that are no ratio, it is not known."""
+    return 0.0 if problems == samples else math.nan
+
+
+def _pass_metrics(verdicts: pd.DataFrame, ks: list[int]) -> dict[str, Metric]:
+    passed = verdicts["status"].eq("passed")
+    counts = passed.groupby(verdicts["problem"].astype(str)).agg(["size", "sum"])
     most = int(counts["size"].min()) if len(counts) else 1
+    n, c = counts["size"].to_numpy(dtype=float), counts["sum"].to_numpy(dtype=float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        noise = np.where(n > 1, c * (n - c) / (n**2 * (n - 1)), 0.0).sum() / max(len(n), 1) ** 2
+    noises = {1: float(noise)}
     return {
-        f"pass@{k}": stats.clustered_mean(
-            pass_at_k(counts["size"], counts["sum"], k), n=len(verdicts), share=True, level=level
-        )
+        f"pass@{k}": _mean(counts.index, pass_at_k(n, c, k), len(verdicts), noises.get(k, math.nan))
         for k in ks
         if k <= most
     }
@@ -298,96 +415,132 @@ def _labels(verdicts: pd.DataFrame) -> tuple[Array, Array]:
     return parsed[0].to_numpy(dtype=int), parsed[1].to_numpy(dtype=int)
 
 
-def f1_sums(verdicts: pd.DataFrame, average: str = "macro") -> tuple[pd.Index, Array, Callable[[Array], Array]]:
-    """F1 as a statistic of sums over problems, for a bootstrap.
-
-    Returns:
-        The problems; what each adds to the flattened confusion matrix, shape (problems, 6); and the F1 of such sums, a
-        share, (r, 6) -> (r,).
-
-    Raises:
-        ValueError: an unknown average, or details that are not ``label=… prediction=…``.
-    """
-    cells = _indicators(*_labels(verdicts))
-    rows = pd.DataFrame(cells).groupby(verdicts["problem"].to_numpy()).sum()
-    return rows.index, rows.to_numpy(), _averaged(average, cells.sum(axis=0)[None])
-
-
-def _class_metrics(verdicts: pd.DataFrame, level: float, seed: int, resamples: int) -> dict[str, Estimate]:
+def _class_metrics(verdicts: pd.DataFrame) -> dict[str, Metric]:
     truth, answer = _labels(verdicts)
-    cells, problems = _indicators(truth, answer), verdicts["problem"].to_numpy()
-    rows = pd.DataFrame(cells).groupby(problems).sum().to_numpy()
+    cells = _indicators(truth, answer)
+    rows = pd.DataFrame(cells).groupby(verdicts["problem"].to_numpy(dtype=str)).sum()
     observed = cells.sum(axis=0)[None]
-
-    def share(hits: npt.NDArray[np.bool_]) -> Estimate:
-        return stats.clustered_mean(hits, problems, share=True, level=level)
-
-    def boot(average: str) -> Estimate:
-        score = _averaged(average, observed)
-        return stats.cluster_bootstrap(rows, score, resamples=resamples, seed=seed, level=level)
-
-    found = {"accuracy": share(truth == answer), "f1": boot("macro")}
-    found |= {f"f1/{average}": boot(average) for average in AVERAGES[1:]}
-    return found | {"valid": share(answer != INVALID)}
+    names, n = pd.Index(rows.index), len(verdicts)
+    share = functools.partial(_ratio, verdicts["problem"])
+    found = {"accuracy": share(truth == answer)}
+    for average in AVERAGES:
+        key = "f1" if average == "macro" else f"f1/{average}"
+        statistic = _averaged(average, observed)
+        found[key] = Metric(names, rows.to_numpy(), statistic, n, share=False, noise=_greedy(len(names), n))
+    parsed = answer != INVALID
+    return found | {"valid": share(parsed), "accuracy/parsable": share((truth == answer) & parsed, parsed)}
 
 
-def _text_metrics(verdicts: pd.DataFrame, level: float, seed: int, resamples: int) -> dict[str, Estimate]:
+def _text_metrics(verdicts: pd.DataFrame) -> dict[str, Metric]:
     _require(verdicts, ("detail",))
-    problems = verdicts["problem"].to_numpy()
     counts = np.array([similarity.decode(text) for text in verdicts["detail"]], dtype=float)
-    rows = pd.DataFrame(counts.reshape(-1, similarity.WIDTH)).groupby(problems).sum().to_numpy()
-
-    def share(hits: pd.Series[bool]) -> Estimate:
-        return stats.clustered_mean(hits, problems, share=True, level=level)
-
+    rows = pd.DataFrame(counts.reshape(-1, similarity.WIDTH)).groupby(verdicts["problem"].to_numpy(dtype=str)).sum()
+    names, n = pd.Index(rows.index), len(verdicts)
+    noise = _greedy(len(names), n)
     found = {
-        name: stats.cluster_bootstrap(
-            rows, similarity.statistic(name), resamples=resamples, seed=seed, level=level, n=len(verdicts)
-        )
+        name: Metric(names, rows.to_numpy(), similarity.statistic(name), n, share=False, noise=noise)
         for name in similarity.NAMES
     }
-    return found | {"exact": share(verdicts["status"] == "passed"), "valid": share(verdicts["status"] != "invalid")}
+    share = functools.partial(_ratio, verdicts["problem"])
+    return found | {"exact": share(verdicts["status"].eq("passed")), "valid": share(verdicts["status"].ne("invalid"))}
 
 
-def _security_metrics(verdicts: pd.DataFrame, level: float) -> dict[str, Estimate]:
-    def share(status: tuple[str, ...], of: tuple[str, ...]) -> Estimate:
-        rows = verdicts[verdicts["status"].isin(of)]
-        if rows.empty:
-            return Estimate(math.nan)
-        return stats.clustered_mean(rows["status"].isin(status), rows["problem"], share=True, level=level)
-
-    valid = ("secure", "insecure")
-    judged = (*valid, "invalid")
+def _security_metrics(verdicts: pd.DataFrame) -> dict[str, Metric]:
+    status = verdicts["status"]
+    valid, judged = status.isin(("secure", "insecure")), status.isin(("secure", "insecure", "invalid"))
+    share = functools.partial(_ratio, verdicts["problem"])
     return {
         "valid": share(valid, judged),
-        "insecure": share(("insecure",), valid),
-        "unknown": share(("unknown",), (*judged, "unknown")),
+        "insecure": share(status.eq("insecure"), valid),
+        "unknown": share(status.eq("unknown"), judged | status.eq("unknown")),
     }
 
 
-def _recode_metrics(verdicts: pd.DataFrame, ks: list[int], nominal: float, level: float) -> dict[str, Estimate]:
-    designs = _designs(verdicts)
+def _recode_metrics(verdicts: pd.DataFrame, ks: list[int], nominal: float) -> dict[str, Metric]:
+    designs, problems = _designs(verdicts)
     plain = designs.pop(NOMINAL, None)
+    found: dict[str, Metric] = {}
     most = min((passed.shape[2] for passed in designs.values()), default=1)
-    every = {k: {name: _robust_estimate(passed, k, level) for name, passed in designs.items()} for k in ks if k <= most}
-    worst = {k: min(by_name, key=lambda name: by_name[name].value, default="") for k, by_name in every.items()}
-    found = {f"rp@{k}": by_name.get(worst[k], Estimate(math.nan)) for k, by_name in every.items()}
-    found |= {f"rp@{k}/{name}": estimate for k, by_name in every.items() for name, estimate in by_name.items()}
+    for k in (k for k in ks if k <= most):
+        found |= _robust_metrics(designs, problems, k)
+    crossed = found["rp@1/crossfit"]
     if not math.isnan(nominal):
-        found["rc@1"] = _change_from(nominal / 100, found["rp@1"])
+        found |= _change(crossed, found["rp@1"], np.full(len(problems), nominal / 100), "")
     if plain is not None:
-        found["pass@1/nominal"] = _robust_estimate(plain, 1, level)
+        found["pass@1/nominal"] = _mean(problems, robust_pass_at_k(plain), plain.size)
     if plain is not None and designs:
-        found["rc@1/nominal"] = _paired_change(plain, designs[worst[1]], level)
+        found |= _change(crossed, found["rp@1"], robust_pass_at_k(plain), "/nominal")
     return found
 
 
-def _robust_estimate(passed: npt.NDArray[np.bool_], k: int, level: float) -> Estimate:
-    return stats.clustered_mean(robust_pass_at_k(passed, k), n=passed.size, share=True, level=level)
+def _robust_metrics(
+    designs: Mapping[str, npt.NDArray[np.bool_]], problems: npt.NDArray[np.str_], k: int
+) -> dict[str, Metric]:
+    """RP@k of each perturbation, of the worst one, and of all in the mean."""
+    shares = {name: robust_pass_at_k(passed, k) for name, passed in designs.items()}
+    size = min((passed.size for passed in designs.values()), default=0)
+    greedy = 0.0 if all(passed.shape[2] == 1 for passed in designs.values()) else math.nan
+    mean = functools.partial(_mean, problems, noise=greedy)
+    table = np.column_stack(list(shares.values())) if shares else np.empty((0, 1))
+    crossed = mean(cross_fitted(table, problems), size)
+    rows = np.column_stack([np.ones(len(table)), table])
+    found = {f"rp@{k}": Metric(pd.Index(problems), rows, _smallest, size, noise=greedy, interval_of=crossed)}
+    found |= {f"rp@{k}/crossfit": crossed, f"rp@{k}/mean": mean(table.mean(axis=1), size)}
+    return found | {f"rp@{k}/{name}": mean(share, designs[name].size) for name, share in shares.items()}
 
 
-def _designs(verdicts: pd.DataFrame) -> dict[str, npt.NDArray[np.bool_]]:
-    """By perturbation: which samples passed, shape (problems, seeds, samples), problems in one order for all."""
+def _smallest(sums: Array) -> Array:
+    """The smallest mean of several columns; the first sum counts problems."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        least: Array = (sums[:, 1:] / sums[:, :1]).min(axis=1)
+    return least
+
+
+def cross_fitted(scores: Array, problems: npt.NDArray[np.str_], splits: int = 20) -> Array:
+    """Each problem's score under the perturbation that is worst on problems of the other half, over random halvings.
+
+    The mean of the returned values estimates the score under the worst perturbation without the bias of a minimum: no
+    problem has a say in which perturbation it is judged by. Given the halvings it is a plain mean over problems, with
+    the usual standard error.
+
+    Args:
+        scores: shape (problems, perturbations).
+        problems: their names; the halvings depend on them, not on the order of rows.
+        splits: random halvings; each half serves both ways.
+
+    Returns:
+        Shape (problems,).
+    """
+    m, width = scores.shape
+    if width < 2 or m < 2:
+        return np.asarray(scores.mean(axis=1))
+    order = np.argsort(problems, kind="stable")
+    rng = np.random.default_rng(zlib.crc32("\n".join(problems[order]).encode()))
+    total = np.zeros(m)
+    for _ in range(splits):
+        first = np.zeros(m, dtype=bool)
+        first[order[rng.permutation(m)[: m // 2]]] = True
+        for half in (first, ~first):
+            total[half] += scores[half, scores[~half].mean(axis=0).argmin()]
+    return total / splits
+
+
+def _change(crossed: Metric, worst: Metric, plain: Array, suffix: str) -> dict[str, Metric]:
+    """What the worst perturbation costs: RC@1, of the paper's minimum and without an interval; and the signed drop."""
+    drop = replace(crossed, rows=np.column_stack([plain - crossed.rows[:, 0], crossed.rows[:, 1]]), share=False)
+    rows = np.column_stack([worst.rows, plain])
+    change = replace(worst, rows=rows, statistic=_folded, interval_of=None, interval=False)
+    return {f"rc@1{suffix}": change, f"drop@1{suffix}": drop}
+
+
+def _folded(sums: Array) -> Array:
+    """RC@1 of sums of the problems, of RP@1 under each perturbation, and of the nominal."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return rc_at_k(sums[:, -1] / sums[:, 0], _smallest(sums[:, :-1]))
+
+
+def _designs(verdicts: pd.DataFrame) -> tuple[dict[str, npt.NDArray[np.bool_]], npt.NDArray[np.str_]]:
+    """By perturbation: which samples passed, shape (problems, seeds, samples); and the problems, in their order."""
     _require(verdicts, ("variant", "sample"))
     variant = verdicts["variant"].astype(str)
     split = variant.str.extract(r"^([^/]+)/(.+)$")
@@ -396,8 +549,9 @@ def _designs(verdicts: pd.DataFrame) -> dict[str, npt.NDArray[np.bool_]]:
     frame = verdicts[["problem", "sample"]].assign(
         perturbation=split[0], seed=split[1], passed=verdicts["status"] == "passed"
     )
-    problems = frame["problem"].nunique()
-    return {str(name): _design(str(name), part, problems) for name, part in frame.groupby("perturbation")}
+    problems = np.unique(frame["problem"].to_numpy(dtype=str))
+    groups = frame.groupby("perturbation")
+    return {str(name): _design(str(name), part, len(problems)) for name, part in groups}, problems
 
 
 def _design(name: str, part: pd.DataFrame, problems: int) -> npt.NDArray[np.bool_]:
@@ -410,17 +564,3 @@ def _design(name: str, part: pd.DataFrame, problems: int) -> npt.NDArray[np.bool
         )
     ordered = part.sort_values(["problem", "seed", "sample"])["passed"].to_numpy(dtype=bool)
     return np.reshape(ordered, (problems, seeds, samples))
-
-
-def _change_from(nominal: float, robust: Estimate) -> Estimate:
-    """RC@1 against a nominal that is known: RP@1's interval, shifted and folded."""
-    shifted = Estimate(
-        robust.value - nominal, robust.se, robust.low - nominal, robust.high - nominal, robust.n, robust.clusters
-    )
-    return shifted.folded()
-
-
-def _paired_change(plain: npt.NDArray[np.bool_], robust: npt.NDArray[np.bool_], level: float) -> Estimate:
-    """RC@1 against a nominal measured on the same problems: the interval is that of the paired differences."""
-    difference = robust_pass_at_k(robust) - robust_pass_at_k(plain)
-    return stats.clustered_mean(difference, n=plain.size + robust.size, level=level).folded()

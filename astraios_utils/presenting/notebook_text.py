@@ -56,7 +56,9 @@ CAPTIONS: Mapping[str, Caption] = MappingProxyType(
         "figure_04_10_test_loss": Caption("Test loss over the steps", ("loss-keeps-falling", "fft-not-converged")),
         "figure_05_defect": Caption("Accuracy of defect detection by size and method", ("comprehension-inverse",)),
         "figure_06_clone": Caption("F1 of clone detection by size and method", ("comprehension-inverse",)),
-        "figure_07_mean_rc": Caption("Mean RC@1 by size and method", ("robustness-falls", "adapters-more-robust")),
+        "figure_07_mean_rc": Caption(
+            "Mean RC@1 by size and method", ("robustness-falls-absolute", "adapters-more-robust")
+        ),
         "figure_08_loss_against_trainable_parameters": Caption(
             "Final loss against updated parameters", ("heavier-lower-loss",)
         ),
@@ -85,11 +87,13 @@ CAPTIONS: Mapping[str, Caption] = MappingProxyType(
         "java_language_levels": Caption("Pass@1 in Java at language levels 8, 9, 10 and 17"),
         "loss_extrapolation": Caption("Extrapolation of the final test loss", ("loss-extrapolates",)),
         "perturbations_recode": Caption("RP@1 of each perturbation", ("syntax-worst",)),
-        "ranks_chance_of_best": Caption("Chance of each method to be the best of its size", ("methods-swap",)),
-        "ranks_critical_difference": Caption("Mean ranks with the critical difference", ("fft-best-averaged",)),
+        "ranks_chance_of_best": Caption(
+            "Share of redraws in which each method is the best of its size", ("methods-swap",)
+        ),
+        "ranks_critical_difference": Caption("Mean ranks with the critical range", ("fft-best-averaged",)),
         "security_assembly_rules": Caption("Distance to Table 5 by assembly rule"),
         "security_by_cwe": Caption("Insecure programs by weakness", ("insecure-grows", "fft-lora-safer")),
-        "signed_change_recode": Caption("RP@1 minus Pass@1, with its sign", ("robustness-falls-signed",)),
+        "signed_change_recode": Caption("RP@1 minus Pass@1, with its sign", ("robustness-falls",)),
         "substring_no_defect": Caption('Accuracy lost to matching "no" inside words'),
         "tiny_base_losses": Caption("Losses of a tiny base tuned by each method"),
     }

@@ -35,8 +35,9 @@ _LIVE_LINES = 8  # of the log next to a figure that is redrawn
 STATUS_LOOKS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "equal": ("=", "#DCEBF7"),
-        "within interval": ("≈", "#F8F2D4"),
+        "verdicts differ": ("Δ", "#F8F2D4"),
         "different": ("≠", "#F6D5C3"),
+        "undecided": ("?", "#F4F4F4"),
         "not published": ("", "#FFFFFF"),
         "no artefact": ("—", "repeating-linear-gradient(45deg, #EFEFEF 0 4px, #FFFFFF 4px 8px)"),
     }

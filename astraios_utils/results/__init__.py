@@ -1,14 +1,21 @@
-"""Verdicts -> tidy results, a row per model, task and metric, with the paper's value beside each.
+"""Verdicts -> tidy results, a row per model, task and metric, with the paper's value next to each.
 
 Cells that nobody has an artefact for stay in the frame, with NaN: they are never dropped and never 0.
 
+Agreement. Published and measured values come from the same problems, so that the interval over problems drawn anew is
+shown as information and decides nothing. Where the very answers that the paper scored were scored again, nothing is
+random: a cell is ``equal`` to the printed digits, or some ``verdicts differ`` (``differing``: how many). Own
+generations differ by decoding noise, models that were trained again by training noise as well: such a cell is
+``different`` (``z``, ``p_holm`` after Holm's correction over all cells), ``equal`` (printed digits, or shown to be
+within half a point), or ``undecided``.
+
 RC@1 needs the Pass@1 of unperturbed prompts: in the paper that of plain HumanEval, for all four categories. Where a
-suite answered those (the unperturbed prompts of ``PLAIN``), ``rc@1`` is measured from them, paired
-by problem. The greedy HumanEval generations behind the paper's were not released: there ``rc@1`` takes the nominal that
-Table 4 implies (:func:`paper.nominal`; shown as the row ``pass@1/implied`` of provenance ``published``) and its
-interval is conditional on it. The fair nominal for the format and syntax categories, whose prompts already hold half of
-the solution, is the unperturbed *partial* prompt: where generations of a category's own variant ``nominal/…`` exist,
-``pass@1/nominal`` and ``rc@1/nominal`` are measured from them, paired by problem.
+suite answered those (the unperturbed prompts of ``PLAIN``), ``rc@1`` is measured from them. The greedy HumanEval
+generations behind the paper's were not released: there ``rc@1`` takes the nominal that Table 4 implies
+(:func:`paper.nominal`; shown as the row ``pass@1/implied`` of provenance ``published``), as if it had no error. The
+fair nominal for the format and syntax categories, whose prompts already hold half of the solution, is the unperturbed
+*partial* prompt: where generations of a category's own variant ``nominal/…`` exist, ``pass@1/nominal`` and
+``rc@1/nominal`` are measured from them. Each rc@1 has a signed ``drop@1`` next to it, which has the interval.
 """
 
 from __future__ import annotations
@@ -18,6 +25,7 @@ import math
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from .. import schema
@@ -30,11 +38,12 @@ VERSION = 3  # of the rules below; a change makes every results file stale
 COLUMNS = (
     *("suite", "size", "method", "task", "metric"),
     *("value", "se", "low", "high", "n", "clusters"),
-    *("provenance", "origin", "published", "difference", "status"),
+    *("provenance", "origin", "published", "difference", "differing", "z", "p_holm", "status"),
 )
 PLAIN = "recode-function"  # its unperturbed prompts are HumanEval's own
 PROVENANCES = ("measured", "published", "missing")
-STATUSES = ("equal", "within interval", "different", "no artefact", "not published")
+STATUSES = ("equal", "verdicts differ", "different", "undecided", "no artefact", "not published")
+_COUNTED = ("pass@1", "rp@1", "accuracy", "valid", "insecure")  # shares of n answers: a difference is so many verdicts
 COUNT_COLUMNS = ("task", "size", "method", "problem", "variant", "status", "detail", "n")
 MISSING = "—"
 JAVA_TASKS = tuple(task for task in schema.GENERATION_TASKS if task.endswith("-java"))
@@ -45,24 +54,61 @@ Found = tuple[pd.DataFrame, str]
 Verdicts = Callable[..., Found | None]
 
 
-def results(suite: Suite, verdicts: Verdicts) -> pd.DataFrame:
+def results(suite: Suite, verdicts: Verdicts, training: float | None = None) -> pd.DataFrame:
     """The results of every cell of a suite, task by task, model by model.
 
     Args:
-        suite: which models meet which tasks, and whether the paper's values belong beside them.
+        suite: which models meet which tasks, and whether the paper's values belong next to them.
         verdicts: where a cell's verdicts come from.
+        training: variance of a score from one training run to the next, in squared points. By default 0 for a suite
+            that trains nothing, and unknown (NaN) for one that does: its cells then stay ``undecided`` unless equal to
+            the printed digits.
 
     Returns:
-        Columns ``COLUMNS``. value, se, low, high (95%), published and difference (value - published) in percent; n
-        samples, clusters problems; provenance ``measured``, ``published`` or ``missing``; origin ``here``, ``shipped``
-        or empty; status one of ``STATUSES``.
+        Columns ``COLUMNS``. value, se, low, high (95%, over problems drawn anew), published and difference (value -
+        published) in percent; n samples, clusters problems; provenance ``measured``, ``published`` or ``missing``;
+        origin ``here``, ``shipped`` or empty; differing verdicts, z and p_holm where they apply; status one of
+        ``STATUSES``.
 
     Raises:
         schema.BadInput: verdicts that do not fit their task.
     """
     plain = functools.cache(lambda model: verdicts(PLAIN, model))  # four tasks need them
     rows = [row for task in suite.tasks for model in suite.models for row in _cell(suite, task, model, verdicts, plain)]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    variance = training if training is not None else math.nan if suite.recipe else 0.0
+    return _compared(pd.DataFrame(rows, columns=[*COLUMNS, "noise"]), suite.generations == "released", variance)
+
+
+def _compared(frame: pd.DataFrame, same_answers: bool, training: float) -> pd.DataFrame:
+    """The frame with how each cell compares to the paper's: differing, z, p_holm and status."""
+    z, p, differing = (np.full(len(frame), math.nan) for _ in range(3))
+    for place, row in enumerate(frame.to_dict("records")):
+        digits, gap = paper.digits_of(row["task"]), row["difference"]
+        if math.isnan(gap) or stats.same_digits(row["value"], row["published"], digits):
+            continue
+        if not same_answers:
+            z[place], p[place] = stats.disagreement(gap, row["noise"], digits, training)
+        elif row["metric"].partition("/java")[0] in _COUNTED:
+            differing[place] = round(abs(gap) / 100 * row["n"])
+    found = frame.assign(differing=differing, z=z, p_holm=stats.holm(p))
+    statuses = [_status(row, same_answers) for row in found.to_dict("records")]
+    return found.assign(status=statuses)[list(COLUMNS)]
+
+
+def _status(row: Mapping[Hashable, Any], same_answers: bool) -> str:
+    if row["provenance"] == "missing":
+        return "no artefact"
+    if math.isnan(row["published"]) or row["provenance"] == "published":
+        return "not published"
+    if math.isnan(row["value"]):  # measured, but undefined (0/0): it agrees with nothing that is printed
+        return "different"
+    if stats.same_digits(row["value"], row["published"], paper.digits_of(row["task"])):
+        return "equal"
+    if same_answers:
+        return "verdicts differ"
+    if row["p_holm"] <= 0.05:
+        return "different"
+    return "equal" if stats.equivalent(row["difference"], row["z"]) else "undecided"
 
 
 def _cell(
@@ -83,7 +129,7 @@ def _cell(
         yield from _at_java_levels(suite, task, model, verdicts)
     if not math.isnan(nominal):
         row = _row(suite, task, model, "pass@1/implied", stats.Estimate(nominal), "")
-        yield row | {"provenance": "published", "published": nominal, "status": "not published"}
+        yield row | {"provenance": "published", "published": nominal}
 
 
 def _at_java_levels(suite: Suite, task: str, model: Model, verdicts: Verdicts) -> Iterator[dict[str, Any]]:
@@ -130,13 +176,14 @@ def _summarise(task: str, model: Model, frame: pd.DataFrame, nominal: float) -> 
 
 
 def _change_from_plain(task: str, model: Model, frame: pd.DataFrame, plain: Found | None) -> dict[str, stats.Estimate]:
-    """RC@1 against plain HumanEval's prompts as the same model answered them; nothing where it did not."""
+    """RC@1 and the drop against plain HumanEval's prompts as the same model answered them; nothing where it did not."""
     if plain is None:
         return {}
     unperturbed, robust = plain[0][_is_nominal(plain[0])], frame[~_is_nominal(frame)]
     if unperturbed.empty or set(unperturbed["problem"]) != set(robust["problem"]):
         return {}
-    return {"rc@1": _summarise(task, model, pd.concat([robust, unperturbed]), math.nan)["rc@1/nominal"]}
+    found = _summarise(task, model, pd.concat([robust, unperturbed]), math.nan)
+    return {name: found[f"{name}/nominal"] for name in ("rc@1", "drop@1")}
 
 
 def _is_nominal(frame: pd.DataFrame) -> pd.Series:
@@ -162,7 +209,9 @@ def _row(suite: Suite, task: str, model: Model, metric: str, estimate: stats.Est
         "origin": origin,
         "published": published,
         "difference": estimate.value - published,
-        "status": _status(estimate, published, paper.digits_of(task), missing),
+        **dict.fromkeys(("differing", "z", "p_holm"), math.nan),
+        "status": "",
+        "noise": estimate.noise,
     }
 
 
@@ -170,14 +219,6 @@ def _published(suite: Suite, task: str, model: Model, metric: str) -> float:
     if not suite.published or model.size not in paper.sizes_of(task):
         return math.nan
     return paper.published(task, model.size, model.method, metric.partition("/java")[0])
-
-
-def _status(estimate: stats.Estimate, published: float, digits: int, missing: bool) -> str:
-    if missing:
-        return "no artefact"
-    if math.isnan(estimate.value):  # measured, but undefined (0/0): it agrees with nothing that is printed
-        return "not published" if math.isnan(published) else "different"
-    return stats.agreement(estimate, published, digits)
 
 
 def to_counts(verdicts: pd.DataFrame) -> pd.DataFrame:
@@ -233,8 +274,10 @@ def overview(frame: pd.DataFrame) -> pd.DataFrame:
     """How each column of the paper's tables came out: a row per task and metric.
 
     Returns:
-        place, task, metric; ``scored`` cells of how many ``cells``; a count per status; ``largest difference``: the
-        largest distance of a measured value from the paper's, in percentage points.
+        place, task, metric; ``scored`` cells of how many ``cells``; a count per status; ``most differing``: the largest
+        number of verdicts that differ in a cell, ``of`` how many; ``largest difference``: the largest distance of a
+        measured value from the paper's, in percentage points; ``bias``: the mean difference over cells of own
+        generations, with its ``bias_p``.
     """
     shown = frame[[_is_shown(task, metric) for task, metric in zip(frame["task"], frame["metric"], strict=True)]]
     rows = []
@@ -243,18 +286,48 @@ def overview(frame: pd.DataFrame) -> pd.DataFrame:
         row: dict[str, Any] = {"place": paper.printed_in(str(task)), "task": task, "metric": metric}
         row |= {"cells": len(part), "scored": int((part["provenance"] == "measured").sum())}
         row |= {status: int(counts.get(status, 0)) for status in STATUSES}
-        rows.append({**row, "largest difference": part["difference"].abs().max()})
+        row |= {"largest difference": part["difference"].abs().max(), **_most_differing(part), **_bias(part)}
+        rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _most_differing(part: pd.DataFrame) -> dict[str, float]:
+    counts = part["differing"].astype(float)
+    if counts.isna().all():
+        return {"most differing": math.nan, "of": math.nan}
+    place = int(counts.argmax())
+    return {"most differing": float(counts.iloc[place]), "of": float(part["n"].iloc[place])}
+
+
+def _bias(part: pd.DataFrame) -> dict[str, float]:
+    """One test of a column's mean difference; NaN where the answers are the paper's own, or noise is unknown."""
+    known = part[part["z"].notna() & (part["difference"] != 0)]
+    if known.empty:
+        return {"bias": math.nan, "bias_p": math.nan}
+    errors = known["difference"] / known["z"]
+    z = float(known["difference"].sum() / math.sqrt(float((errors**2).sum())))
+    return {"bias": float(known["difference"].mean()), "bias_p": stats.two_sided(z)}
 
 
 def markdown(frame: pd.DataFrame) -> str:
     """:func:`overview` as a Markdown table, for the README."""
-    head = ("in the paper", "task", "metric", "cells scored", *STATUSES[:3], "largest difference")
+    table = overview(frame)
+    statuses = [status for status in STATUSES[:4] if status in STATUSES[:3] or table[status].any()]
+    head = (
+        "in the paper",
+        "task",
+        "metric",
+        "cells scored",
+        *statuses,
+        "most verdicts differing",
+        "largest difference",
+    )
     lines = ["| " + " | ".join(head) + " |", "|---" * 3 + "|--:" * (len(head) - 3) + "|"]
-    for row in overview(frame).to_dict("records"):
-        largest = row["largest difference"]
+    for row in table.to_dict("records"):
+        largest, most = row["largest difference"], row["most differing"]
         cells = [row["place"], f"`{row['task']}`", row["metric"], f"{row['scored']} of {row['cells']}"]
-        cells += [str(row[status]) if row["scored"] else MISSING for status in STATUSES[:3]]
+        cells += [str(row[status]) if row["scored"] else MISSING for status in statuses]
+        cells.append(MISSING if math.isnan(most) else f"{most:.0f} of {row['of']:,.0f}")
         lines.append("| " + " | ".join([*cells, MISSING if math.isnan(largest) else f"{largest:.2f}"]) + " |")
     return "\n".join(lines)
 

@@ -43,7 +43,8 @@ def extrapolations(ends: pd.DataFrame, parameters: pd.DataFrame) -> pd.DataFrame
 
     Returns:
         A row per method with a loss at three sizes or more: method, exponent, predicted, low, high (95% for a new
-        model), observed, error and carried (percent; carried: the loss of the largest size but one taken as forecast).
+        model), observed, error and naive (percent; naive: of the last-value forecast, the loss of the largest size but
+        one).
     """
     joined = ends.merge(parameters[["size", "parameters"]], on="size").dropna(subset=["test"])
     rows = []
@@ -54,10 +55,10 @@ def extrapolations(ends: pd.DataFrame, parameters: pd.DataFrame) -> pd.DataFrame
                 {
                     **{"method": method, "exponent": found.law.exponent, "predicted": found.predicted},
                     **{"low": found.low, "high": found.high, "observed": found.observed},
-                    **{"error": 100 * found.error, "carried": 100 * found.carried},
+                    **{"error": 100 * found.error, "naive": 100 * found.naive},
                 }
             )
-    columns = ["method", "exponent", "predicted", "low", "high", "observed", "error", "carried"]
+    columns = ["method", "exponent", "predicted", "low", "high", "observed", "error", "naive"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -155,31 +155,80 @@ def _recode() -> pd.DataFrame:
 
 def test_summarise_recode() -> None:
     got = scores.summarise("recode", _recode(), nominal=37.5)
+    fitted = {key: got.pop(key) for key in ("rp@1/crossfit", "drop@1", "drop@1/nominal")}
+    assert fitted["rp@1/crossfit"].value >= 25  # on some halves the two perturbations tie
+    assert fitted["drop@1"].value == pytest.approx(37.5 - fitted["rp@1/crossfit"].value)
+    assert fitted["drop@1/nominal"].value == pytest.approx(50 - fitted["rp@1/crossfit"].value)
     assert {key: e.value for key, e in got.items()} == {
         "rp@1": 25,  # the worst perturbation, not the mean
+        "rp@1/mean": 50,
         "rp@1/easy": 75,  # d fails for one seed
         "rp@1/hard": 25,
         "rc@1": 12.5,
         "pass@1/nominal": 50,
         "rc@1/nominal": 25,
     }
-    assert got["rp@1"].low == got["rp@1/hard"].low
+    assert (got["rp@1"].low, got["rp@1"].se) == (fitted["rp@1/crossfit"].low, fitted["rp@1/crossfit"].se)
     assert got["rp@1/easy"].n == 8
-    # paired: the differences are 0, -1, 0, 0 of four problems: SE = sqrt(.75/3/4) = 1/4
-    assert got["rc@1/nominal"].se == pytest.approx(25)
+    only = _recode().query("not variant.str.startswith('easy')")
+    # one perturbation, paired: the drops are 0, 1, 0, 0 of four problems: SE = sqrt(.75/3/4) = 1/4
+    assert scores.summarise("recode", only)["drop@1/nominal"].se == pytest.approx(25)
 
 
 def test_recode_without_nominal_reports_no_change() -> None:
     plain = _recode().query("not variant.str.startswith('nominal')")
-    assert set(scores.summarise("recode", plain)) == {"rp@1", "rp@1/easy", "rp@1/hard"}
+    assert set(scores.summarise("recode", plain)) == {
+        "rp@1", "rp@1/crossfit", "rp@1/mean", "rp@1/easy", "rp@1/hard"
+    }  # fmt: skip
     assert math.isnan(scores.summarise(["rp@1", "rc@1"], plain)["rc@1"].value)
 
 
-def test_rc_interval_is_folded_at_zero() -> None:
-    got = scores.summarise("recode", _recode(), nominal=25.0)["rc@1"]
-    robust = scores.summarise("recode", _recode())["rp@1"]
-    assert (got.value, got.low) == (0, 0)
-    assert got.high == pytest.approx(max(robust.high - 25, 25 - robust.low))
+def test_a_folded_change_has_no_interval_and_the_signed_drop_has_one() -> None:
+    got = scores.summarise("recode", _recode(), nominal=25.0)
+    assert got["rc@1"].value == 0
+    assert all(math.isnan(v) for v in (got["rc@1"].se, got["rc@1"].low, got["rc@1"].high))
+    assert got["drop@1"].low < 0 < got["drop@1"].high
+    assert scores.summarise("recode", _recode(), nominal=10.0)["drop@1"].value < 0
+
+
+def test_cross_fitting_is_unbiased_where_perturbations_tie_and_exact_where_one_is_clearly_worst() -> None:
+    names = np.array([f"{i:03}" for i in range(100)])
+    clear = np.tile([1.0, 0.0], (100, 1))
+    assert scores.cross_fitted(clear, names).tolist() == [0.0] * 100
+    rng = np.random.default_rng(0)
+    tied = rng.random((200, 100, 5)) < 0.3  # five perturbations, all at 30%
+    crossed = [scores.cross_fitted(table.astype(float), names).mean() for table in tied]
+    least = [table.mean(axis=0).min() for table in tied]
+    assert np.mean(crossed) == pytest.approx(0.3, abs=0.01)
+    assert np.mean(least) < 0.26  # the minimum is biased downwards
+    shuffled = rng.permutation(100)
+    table = tied[0].astype(float)
+    np.testing.assert_allclose(
+        scores.cross_fitted(table[shuffled], names[shuffled]), scores.cross_fitted(table, names)[shuffled]
+    )
+
+
+def test_estimates_and_resampling_come_from_one_definition() -> None:
+    # The joint bootstrap's first row is the estimate, for every metric of every kind.
+    kinds = {"f1": _classes(zip(TRUTH, ANSWER, strict=True)), "recode": _recode()}
+    for kind, frame in kinds.items():
+        metrics = scores.definitions(kind, frame, nominal=37.5)
+        estimates = scores.summarise(kind, frame, nominal=37.5)
+        columns = {key: m.column("x", m.problems.to_numpy(dtype=str)) for key, m in metrics.items()}
+        joint = stats.joint_bootstrap(columns, resamples=5)
+        for key, metric in metrics.items():
+            assert 100 * metric.value == pytest.approx(estimates[key].value, nan_ok=True)
+            assert 100 * joint.values[key][0] == pytest.approx(estimates[key].value, nan_ok=True)
+
+
+def test_decoding_noise_by_hand() -> None:
+    # Two problems, 2 of 4 and 4 of 4 correct: sum c (n - c) / (n^2 (n - 1)) / m^2 = (2 * 2 / (16 * 3)) / 4 = 1/48.
+    rows = [(p, "", s, "passed" if s < c else "error") for p, c in (("a", 2), ("b", 4)) for s in range(4)]
+    assert scores.definitions("pass", _frame(rows))["pass@1"].noise == pytest.approx(1 / 48)
+    # The same as a ratio of sums (secure or not), where every sample is valid.
+    judged = [(p, v, s, "insecure" if status == "passed" else "secure") for p, v, s, status in rows]
+    assert scores.definitions("insecure", _frame(judged))["insecure"].noise == pytest.approx(1 / 48)
+    assert scores.definitions("accuracy", _classes([(0, 0), (1, 0)]))["accuracy"].noise == 0  # greedy
 
 
 @pytest.mark.parametrize("kind", ["pass", "accuracy", "recode"])
@@ -221,7 +270,7 @@ def test_bad_verdicts_are_refused(what: str | list[str], change: dict[str, str],
 def test_an_incomplete_perturbation_is_refused() -> None:
     with pytest.raises(ValueError, match="'hard' has 3 rows, but 4 problems x 1 seeds x 1 samples make 4"):
         scores.summarise("recode", _recode().query("variant != 'hard/s0' or problem != 'a'"))
-    with pytest.raises(ValueError, match="lack the column 'sample'"):
+    with pytest.raises(ValueError, match="have no column 'sample'"):
         scores.summarise("recode", _recode().drop(columns="sample"))
 
 
@@ -255,15 +304,12 @@ def test_coverage_of_macro_f1(invalid: float, right: float) -> None:
 @pytest.mark.parametrize("spread", [0.0, 0.1])
 def test_coverage_of_the_worst_perturbation(spread: float) -> None:
     # Five perturbations of 164 problems, correlated through the problems' difficulty (0.95 on the normal scale).
-    rng = np.random.default_rng(13)
+    rng, names = np.random.default_rng(13), np.array([f"{i:03}" for i in range(164)])
     threshold = np.array([scipy_stats.norm.ppf(0.2 + spread * p / 4) for p in range(5)])
     hits = 0
-    for _ in range(1000):
+    for _ in range(600):
         hardness = math.sqrt(0.95) * rng.normal(size=(164, 1)) + math.sqrt(0.05) * rng.normal(size=(164, 5))
-        solved = hardness < threshold
-        worst = min(
-            (scores._robust_estimate(solved[:, p].reshape(164, 1, 1), 1, 0.95) for p in range(5)),
-            key=lambda e: e.value,
-        )
-        hits += worst.low <= 0.2 <= worst.high
-    assert 0.93 <= hits / 1000 <= 0.97
+        shares = scores.cross_fitted((hardness < threshold).astype(float), names)
+        got = stats.clustered_mean(shares, share=True)
+        hits += got.low <= 0.2 <= got.high
+    assert 0.93 <= hits / 600 <= 0.97

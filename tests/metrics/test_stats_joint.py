@@ -90,8 +90,9 @@ def test_sign_test_by_hand() -> None:
     above, below = stats.sign_test(1.959964, 1.0)
     assert above == pytest.approx(0.025, abs=1e-6)
     assert below == pytest.approx(0.975, abs=1e-6)
-    assert stats.sign_test(0.1, 0.0) == (0.0, 1.0)
-    assert stats.sign_test(0.0, 0.0) == (1.0, 0.0)  # not above 0
+    assert stats.sign_test(0.1, 0.0) == (1.0, 1.0)  # a constant proves nothing
+    assert stats.sign_test(0.0, 0.0) == (1.0, 1.0)  # nor does a tie of constants
+    assert stats.sign_test(0.0, 1.0) == (0.5, 0.5)  # a tie with an error
     assert stats.sign_test(math.nan, 1.0) == (1.0, 1.0)
 
 
@@ -164,19 +165,37 @@ def test_ranks_by_hand() -> None:
         stats.ranks([3, 2], draws)
 
 
-def test_critical_difference_of_demsars_example() -> None:
-    # Demšar 2006, section 3.2.2: 4 classifiers, 14 data sets: q_0.05 = 2.569, CD = 2.569 sqrt(4*5 / (6*14)) = 1.25
+def test_redraws_of_equal_methods() -> None:
+    middle, high = stats.redraw_null(7)
+    assert 0.4 < middle < 0.5
+    assert 0.7 < high < 0.82
+    assert stats.redraw_null(2)[1] > high
+
+
+def test_critical_range_with_independent_blocks_is_near_nemenyis() -> None:
+    # Demšar 2006, section 3.2.2: 4 classifiers, 14 data sets: CD = 2.569 sqrt(4*5 / (6*14)) = 1.25
     scores = np.random.default_rng(0).random((14, 4))
-    assert stats.critical_difference(scores).difference == pytest.approx(1.25, abs=0.005)
+    assert stats.critical_difference(scores).difference == pytest.approx(1.25, abs=0.08)
 
 
-def test_average_ranks_and_friedman() -> None:
-    # Two blocks agree on c > b > a, one turns a and b round: average ranks of a, b, c: 8/3, 7/3, 1.
-    # Friedman: 12 n / (k (k+1)) * (sum R^2 - k (k+1)^2 / 4) = 3 * (64/9 + 49/9 + 1 - 12) = 14/3
+def test_blocks_that_share_models_need_a_wider_range() -> None:
+    # 8 columns at each of 4 sizes that all rank alike: 4 independent blocks, not 32. 4 blocks of 7: CD 4.5.
+    rng = np.random.default_rng(1)
+    scores = np.repeat(rng.random((4, 7)), 8, axis=0)
+    sizes = np.repeat(range(4), 8)
+    grouped, alone = stats.critical_difference(scores, sizes), stats.critical_difference(scores)
+    assert grouped.difference > 2 * alone.difference
+    assert grouped.p > alone.p
+    assert grouped.blocks == 32
+
+
+def test_average_ranks_and_their_range() -> None:
+    # Two blocks agree on c > b > a, one turns a and b round: average ranks of a, b, c: 8/3, 7/3, 1; range 5/3.
     got = stats.critical_difference([[1, 2, 3], [1, 2, 3], [2, 1, 3], [math.nan, 1, 2]])
     np.testing.assert_allclose(got.average, [8 / 3, 7 / 3, 1])
-    assert got.statistic == pytest.approx(14 / 3)
-    assert got.p == pytest.approx(math.exp(-7 / 3))  # chi-square with 2 degrees of freedom: exp(-x/2)
+    assert got.range == pytest.approx(5 / 3)
+    # c leads throughout (of 27 places of three blocks' first ranks, 3 agree) or another extreme: by enumeration 21/108
+    assert 0.1 < got.p < 0.3
     assert got.blocks == 3
     assert math.isnan(stats.critical_difference([[1, 2, 3]]).difference)
 
@@ -205,7 +224,7 @@ def test_extrapolation_by_hand() -> None:
     got = stats.extrapolate([8, 1, 4, 2], [1.25, 8, 2, 4])
     assert got.predicted == pytest.approx(1)
     assert got.error == pytest.approx(-0.2)
-    assert got.carried == pytest.approx(0.6)  # 2 / 1.25 - 1
+    assert got.naive == pytest.approx(0.6)  # 2 / 1.25 - 1
 
 
 def test_prediction_interval_is_the_textbooks() -> None:
@@ -240,20 +259,125 @@ def test_coverage_of_extrapolation() -> None:
     assert 0.93 <= hits / runs <= 0.97
 
 
-# --- correlations known as numbers
+# --- associations within sizes
 
 
-def test_fisher_test_by_hand() -> None:
-    # Pearson 0.5 of 28 pairs: atanh 0.5 = 0.5493, times sqrt(25) = 2.7465: one-sided p 0.00301
-    found = stats.known_correlation("pearson", 0.5, 28)
-    assert stats.fisher_test(found)[0] == pytest.approx(0.00301, abs=2e-5)
-    assert stats.fisher_test(found, 0.5) == pytest.approx((0.5, 0.5))
-    assert found.low == pytest.approx(math.tanh(0.5493061 - 1.959964 / 5))
-    assert stats.fisher_test(stats.known_correlation("pearson", math.nan, 28)) == (1.0, 1.0)
+def test_association_by_enumeration() -> None:
+    # One size, perfect order of 5: 1 of 120 permutations reaches tau 1, and the same order at two sizes is no more.
+    x = np.arange(5.0)[None]
+    assert stats.association(x, x).p_above == pytest.approx(1 / 120)
+    two = stats.association(np.repeat(x, 2, axis=0), np.repeat(x, 2, axis=0))
+    assert (two.value, two.p_above) == (1.0, pytest.approx(1 / 120))
+    assert stats.association(x, -x).p_below == pytest.approx(1 / 120)
+    assert stats.association(x, x).low < 1
+    assert stats.association(x, np.full((1, 5), 2.0)).p_above == 1.0  # constant: not defined
+    with pytest.raises(ValueError, match="sizes, methods"):
+        stats.association([1.0, 2], [1.0, 2])
 
 
-def test_fisher_difference_by_hand() -> None:
-    # 0.5 against 0 with 28 pairs each: 0.5493 / sqrt(2/25) = 1.942: one-sided p 0.02606
-    one, other = (stats.known_correlation("pearson", value, 28) for value in (0.5, 0.0))
-    assert stats.fisher_difference(one, other)[0] == pytest.approx(0.02606, abs=5e-5)
-    assert stats.fisher_difference(other, one)[0] == pytest.approx(1 - 0.02606, abs=5e-5)
+def test_association_with_a_threshold_uses_the_jackknife() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((4, 7))
+    found = stats.association(x, x + 0.1 * rng.standard_normal((4, 7)))
+    above, below = found.against(0.5)
+    assert above < 0.05 < below
+    assert found.against(0.99)[0] > 0.05
+    assert found.against(0.0) == (found.p_above, found.p_below)
+
+
+def test_a_size_effect_alone_is_no_association() -> None:
+    # x and y both grow with size, and have nothing to do with each other within sizes: pooled p is small, ours is not.
+    rng = np.random.default_rng(5)
+    hits = pooled = 0
+    for _ in range(200):
+        shift = np.arange(4)[:, None] * 1.5
+        x, y = (shift + rng.standard_normal((4, 7)) for _ in range(2))
+        hits += stats.association(x, y).p_above <= 0.05
+        pooled += stats.correlation(x.ravel(), y.ravel()).p <= 0.1
+    assert hits / 200 <= 0.09
+    assert pooled / 200 > 0.5
+
+
+def test_dependent_associations_are_exchanged() -> None:
+    rng = np.random.default_rng(2)
+    y = rng.standard_normal((4, 7))
+    close, unrelated = y + 0.1 * rng.standard_normal((4, 7)), rng.standard_normal((4, 7))
+    assert stats.stronger(close, unrelated, y).p_above <= 0.05
+    assert stats.stronger(close, close, y).value == 0
+    assert stats.stronger(close, close, y).p_above == 1.0
+    # at most 2^7 = 128 exchanges, so that no p-value is smaller
+    assert stats.stronger(close, unrelated, y).p_above >= 1 / 128
+
+
+def test_concordance_of_sizes() -> None:
+    assert stats.concordance(np.tile(np.arange(7.0), (4, 1))).value == 1.0
+    assert stats.concordance(np.tile(np.arange(7.0), (4, 1))).p_above < 0.001
+    assert stats.concordance(np.random.default_rng(0).random((4, 7))).p_above > 0.05
+
+
+def test_printed_associations_take_the_least_favourable_dependence() -> None:
+    # Four printed coefficients of 0.619 could be one and the same order: 174 of 5,040 permutations reach it.
+    assert stats.printed_association([13 / 21] * 4, 7).p_above == pytest.approx(174 / 5040)
+    assert stats.printed_association([13 / 21] * 4, 7).against(0.5) == (1.0, 1.0)
+
+
+# --- several comparisons at once, training noise, detectable differences
+
+
+def test_max_t_is_no_larger_than_bonferroni_and_uses_what_comparisons_share() -> None:
+    rng = np.random.default_rng(0)
+    shared = np.tile(rng.standard_normal(20_000), (5, 1))
+    apart = rng.standard_normal((5, 20_000))
+    z = [2.0, 0, 0, 0, 0]  # one-sided p 0.02275
+    assert stats.max_t(z, shared) == pytest.approx(0.02275, abs=0.004)  # five times the same comparison
+    assert stats.max_t(z, apart) == pytest.approx(1 - (1 - 0.02275) ** 5, abs=0.006)
+
+
+def test_replicates_are_widened() -> None:
+    rng = np.random.default_rng(0)
+    values = np.concatenate([[5.0], 5 + rng.standard_normal(50_000)])
+    # t(39, .95) / z(.95) = 1.685 / 1.645; and a step of 1 adds a variance of 1
+    wide = stats.widened(values, 40, 0.0, np.random.default_rng(1))
+    assert wide[1:].std() == pytest.approx(1.685 / 1.645, rel=0.01)
+    assert stats.widened(values, 10**6, 1.0, np.random.default_rng(1))[1:].std() == pytest.approx(
+        math.sqrt(2), rel=0.01
+    )
+    assert wide[0] == 5.0
+
+
+def test_seed_effects_are_unbiased() -> None:
+    # Problems and their interplay with seeds put 1 / 100 into a seed's mean; training itself 0.2^2.
+    rng, found = np.random.default_rng(0), []
+    for _ in range(400):
+        y = 0.5 + rng.standard_normal(100) + 0.2 * rng.standard_normal((5, 1)) + rng.standard_normal((5, 100))
+        effect = stats.seed_effect(y)
+        found.append((effect.total - effect.within, effect.within))
+    assert np.mean(found, axis=0) == pytest.approx([0.04, 0.01], rel=0.1)
+    with pytest.raises(ValueError, match="two or more seeds"):
+        stats.seed_effect(np.zeros((1, 10)))
+
+
+def test_variances_are_moderated() -> None:
+    alike, degrees = stats.moderated([1.0, 1.1, 0.9, 1.0], 4)  # as alike as they are, they share one variance
+    np.testing.assert_allclose(alike, 1.0, rtol=0.01)
+    assert degrees == 16
+    apart, degrees = stats.moderated([0.001, 1.0, 1000.0, 30.0], 4)
+    assert apart[0] < 1 < 100 < apart[2]
+    assert degrees < 8
+    assert stats.moderated([2.0], 4) == (np.array([2.0]), 4.0)
+
+
+def test_detectable_differences_by_hand() -> None:
+    # (1.95996 + 0.84162) SE = 2.80158 SE at 80% power, and back
+    assert stats.detectable(1.0) == pytest.approx(2.80158, abs=1e-4)
+    assert stats.power_of(2.80158, 1.0) == pytest.approx(0.8, abs=1e-4)
+    design = stats.Design(problems=100, problem=400.0, decoding=1.0, training=8.0, seeds=2)
+    assert design.se(new_problems=True) == pytest.approx(math.sqrt(4 + 4))
+    assert design.se(new_problems=False) == pytest.approx(math.sqrt(1 + 4))
+    # a difference of 2.80158 * 3: SE 3 allowed, 9 = 400 / m + 4: m = 80
+    assert stats.problems_needed(design, 3 * 2.80158) == pytest.approx(80, abs=1)
+    # and 9 = 1 + 8 / S: one seed
+    assert stats.seeds_needed(design, 3.001 * 2.80158) == 1
+    assert math.isinf(stats.problems_needed(design, 1.0))  # training noise alone is too large
+    alone = stats.Design(problems=100, problem=400.0, decoding=1.0, training=math.nan)
+    assert math.isnan(stats.seeds_needed(alone, 1.0))

@@ -302,10 +302,11 @@ def test_loss_curves_show_the_test_loss_and_say_where_nothing_has_run() -> None:
 def test_chances_of_being_best_add_up_and_missing_sizes_say_so() -> None:
     frame = pd.DataFrame(
         {"size": ["1B", "1B", "3B", "3B"], "method": ["LoRA", "FFT"] * 2, "best": [0.25, 0.75, np.nan, np.nan]}
-    )
-    ax = plots.rank_chances(frame, axis())
+    ).assign(null=0.75)
+    ax = plots.redraw_shares(frame, axis())
     heights = [bar.get_height() for bar in ax.patches]
     assert heights == [25, 0, 75, 0]  # LoRA at 1B and 3B, FFT on top of it
+    assert next(line for line in ax.lines if line.get_gid() == "null").get_ydata()[0] == 75
     assert [text.get_text() for text in ax.texts if "measured" in text.get_text()] == ["not every\nmethod\nmeasured"]
 
 

@@ -228,7 +228,7 @@ def _rows() -> pd.DataFrame:
     columns = ("size", "method", "task", "metric", "value", "se", "published", "difference", "status", "provenance")
     rows = [
         ("1B", "LoRA", "defect", "accuracy", 44.15, 1.11, 44.15, 0.0, "equal", "measured"),
-        ("3B", "LoRA", "defect", "accuracy", 45.9, 1.12, 44.90, 1.0, "within interval", "measured"),
+        ("3B", "LoRA", "defect", "accuracy", 45.9, 1.12, 44.90, 1.0, "verdicts differ", "measured"),
         ("1B", "FFT", "defect", "accuracy", 60.0, 1.10, 50.80, 9.2, "different", "measured"),
         ("3B", "FFT", "defect", "accuracy", nan, nan, 44.20, nan, "no artefact", "missing"),
         ("1B", "LoRA", "defect-1shot", "accuracy", 51.2, 1.10, nan, nan, "not published", "measured"),
@@ -241,11 +241,11 @@ def test_table_shows_measured_error_published_and_status_without_colour() -> Non
     html = show.table(_rows(), [("defect", "accuracy")]).to_html()
     known = "equal; 95% interval 42.15 to 46.65"
     assert f'title="{known}">44.15 =</span><br><small>±1.11</small><br><small>(44.15)</small>' in html
-    assert 'title="within interval; 95% interval 43.90 to 48.40">45.90 ≈</span>' in html
+    assert 'title="verdicts differ; 95% interval 43.90 to 48.40">45.90 Δ</span>' in html
     assert 'title="different; 95% interval 58.00 to 62.50">60.00 ≠</span>' in html
     assert 'nothing was measured">—</span><br><small>(44.20)</small>' in html  # missing, with what the paper prints
     assert "nan" not in html
-    assert "= equal, ≈ within interval, ≠ different, — no artefact" in html
+    assert "= equal, Δ verdicts differ, ≠ different, ? undecided, — no artefact" in html
 
 
 def test_table_keeps_cells_without_a_row_and_refuses_columns_without_any() -> None:
@@ -264,11 +264,11 @@ def test_a_notebook_shows_what_its_suite_asks() -> None:
 
 def test_words_and_counts_for_what_was_measured() -> None:
     rows = _rows()
-    assert show.agreement(rows[:4]) == "3 of 4 cells measured: 1 equal, 1 within interval, 1 different"
+    assert show.agreement(rows[:4]) == "3 of 4 cells measured: 1 equal, 1 verdicts differ, 1 different"
     assert show.agreement(rows[3:4]) == "0 of 1 cells measured"
     counts = show.status_counts(rows)
     assert counts.loc[("defect", "accuracy")].to_dict() == {
-        "equal": 1, "within interval": 1, "different": 1, "not published": 0, "no artefact": 1, "cells": 4,
+        "equal": 1, "verdicts differ": 1, "different": 1, "not published": 0, "no artefact": 1, "cells": 4,
     }  # fmt: skip
     assert counts.loc[("all", ""), "cells"] == 5
     shown = show.at_hand(rows[:4]).data

@@ -49,7 +49,7 @@ def test_extrapolation_of_methods_by_hand() -> None:
     found = losses.extrapolations(ends, parameters)
     assert found["method"].tolist() == ["LoRA"]
     row = found.iloc[0]
-    assert (row["predicted"], row["error"], row["carried"]) == pytest.approx((1.0, -20.0, 60.0))
+    assert (row["predicted"], row["error"], row["naive"]) == pytest.approx((1.0, -20.0, 60.0))
 
 
 def test_correlations_take_lower_losses_as_better() -> None:

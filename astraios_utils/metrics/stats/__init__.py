@@ -4,43 +4,75 @@ Imports nothing of ours. Functions work in the unit of their input; what is unde
 same interval.
 """
 
-from .correlations import Coefficient, Correlation, correlation, fisher_difference, fisher_test, known_correlation
-from .estimates import LEVEL, RESAMPLES, Array, Estimate, agreement, cluster_bootstrap, clustered_mean, wilson
-from .joint import Column, Joint, from_draws, joint_bootstrap, ratio, sign_test
-from .multiple import at_least, holm
+from .agreement import MARGIN, disagreement, equivalent, same_digits, two_sided
+from .correlations import (
+    Association,
+    Coefficient,
+    Correlation,
+    association,
+    association_power,
+    concordance,
+    correlation,
+    printed_association,
+    stronger,
+)
+from .detectable import Design, detectable, power_of, problems_needed, seeds_needed
+from .estimates import LEVEL, RESAMPLES, Array, Estimate, cluster_bootstrap, clustered_mean, clustered_ratio, wilson
+from .joint import Column, Joint, from_draws, joint_bootstrap, ratio, sign_test, widened
+from .multiple import at_least, holm, max_t
 from .powerlaw import Extrapolation, PowerLaw, extrapolate, power_law
-from .ranks import CriticalDifference, Ranks, cliques, critical_difference, ranks
+from .ranks import CriticalDifference, Ranks, cliques, critical_difference, ranks, redraw_null
+from .seeds import SeedEffect, moderated, seed_effect
 
 __all__ = [
     "LEVEL",
+    "MARGIN",
     "RESAMPLES",
     "Array",
+    "Association",
     "Coefficient",
     "Column",
     "Correlation",
     "CriticalDifference",
+    "Design",
     "Estimate",
     "Extrapolation",
     "Joint",
     "PowerLaw",
     "Ranks",
-    "agreement",
+    "SeedEffect",
+    "association",
+    "association_power",
     "at_least",
     "cliques",
     "cluster_bootstrap",
     "clustered_mean",
+    "clustered_ratio",
+    "concordance",
     "correlation",
     "critical_difference",
+    "detectable",
+    "disagreement",
+    "equivalent",
     "extrapolate",
-    "fisher_difference",
-    "fisher_test",
     "from_draws",
     "holm",
     "joint_bootstrap",
-    "known_correlation",
+    "max_t",
+    "moderated",
     "power_law",
+    "power_of",
+    "printed_association",
+    "problems_needed",
     "ranks",
     "ratio",
+    "redraw_null",
+    "same_digits",
+    "seed_effect",
+    "seeds_needed",
     "sign_test",
+    "stronger",
+    "two_sided",
+    "widened",
     "wilson",
 ]

@@ -19,6 +19,7 @@ from scipy import stats as _scipy_stats
 Array = npt.NDArray[np.float64]
 LEVEL = 0.95
 RESAMPLES = 2000
+RARE = 10  # clusters with an event: below that, a share is rare
 _scipy: Any = _scipy_stats  # its distributions are made at run time, which type checkers cannot follow
 
 
@@ -32,6 +33,7 @@ class Estimate:
         low, high: ends of the interval (95% unless asked otherwise); not always symmetric.
         n: samples that went in.
         clusters: problems that went in.
+        noise: variance of the value if the same problems were answered again (decoding noise); 0 for greedy answers.
     """
 
     value: float
@@ -40,17 +42,14 @@ class Estimate:
     high: float = math.nan
     n: int = 0
     clusters: int = 0
+    noise: float = math.nan
 
     def scaled(self, factor: float) -> Estimate:
         """The same estimate in another unit (``factor`` > 0)."""
-        return replace(
-            self, value=self.value * factor, se=self.se * factor, low=self.low * factor, high=self.high * factor
-        )
-
-    def folded(self) -> Estimate:
-        """The estimate of the absolute value: the interval is folded at 0."""
-        low, high = sorted((abs(self.low), abs(self.high)))
-        return replace(self, value=abs(self.value), low=0.0 if self.low <= 0 <= self.high else low, high=high)
+        powers = {"value": 1, "se": 1, "low": 1, "high": 1, "noise": 2}
+        moved: Any = {name: getattr(self, name) * factor**power for name, power in powers.items()}
+        moved |= {name: math.nan for name, v in moved.items() if v != v}  # one NaN: estimates stay comparable
+        return replace(self, **moved)
 
 
 def wilson(share: float, n: float, quantile: float) -> tuple[float, float]:
@@ -77,11 +76,8 @@ def clustered_mean(
     Args:
         values: shape (N,).
         clusters: shape (N,), a label per value; ``None``: every value is a cluster.
-        n: samples behind the values (default N); what an effective sample size cannot exceed.
-        share: the values lie in [0, 1]; the interval is then Wilson's at the effective sample size
-            mean (1 - mean) / SE^2, which keeps to [0, 1] and does not collapse where all clusters agree. Where every
-            cluster scores 0 or 1 that size is m and the interval is Wilson's own. In simulations 95% intervals cover
-            93 to 97% at 164 problems; with 25 problems of which few are ever solved (mean 6%), 89% (Student's: 85%).
+        n: samples behind the values (default N).
+        share: the values lie in [0, 1]; the interval is then that of :func:`clustered_ratio`.
         level: coverage.
 
     Raises:
@@ -93,35 +89,57 @@ def clustered_mean(
         raise ValueError(f"values of shape {x.shape} with clusters of shape {labels.shape}: both must be (N,)")
     if share and ((x < 0) | (x > 1)).any():
         raise ValueError("a share lies between 0 and 1")
+    unique, codes = np.unique(labels, return_inverse=True)
+    rows = np.column_stack([np.bincount(codes, weights=x), np.bincount(codes)]) if len(x) else np.empty((0, 2))
     n = len(x) if n is None else n
-    codes, m = _codes(labels)
-    if len(x) == 0 or np.isnan(x).any():
-        return Estimate(math.nan, n=n, clusters=m)
-    mean = float(x.mean())
-    residual = np.bincount(codes, weights=x - mean)
-    variance = float((residual**2).sum()) / len(x) ** 2  # times m/(m-1) it estimates the variance of the mean
+    if np.isnan(x).any():
+        return Estimate(math.nan, n=n, clusters=len(unique))
+    return clustered_ratio(rows, n=n, share=share, level=level)
+
+
+def clustered_ratio(rows: npt.ArrayLike, *, n: int, share: bool = True, level: float = LEVEL) -> Estimate:
+    """The first sum over the second, with a standard error clustered by row (the linearised ratio).
+
+    A share's interval is Wilson's at the effective sample size mean (1 - mean) / SE^2. It keeps to [0, 1] and does not
+    collapse where all clusters agree. Where every cluster scores 0 or 1 that size is m, and the interval is Wilson's
+    own. Where fewer than ``RARE`` clusters score above 0 (or below 1) the size is at most m: so few events say little
+    about the spread between clusters. ``benchmarks/statistics.py`` simulates the coverage.
+
+    Args:
+        rows: shape (m, 2), what each cluster adds to the two sums; clusters that add nothing to the second are left
+            out.
+        n: samples behind the rows; the effective sample size cannot exceed it.
+        share: whether the ratio lies in [0, 1]; otherwise the interval is Student's with m - 1 degrees of freedom.
+        level: coverage.
+    """
+    given = np.asarray(rows, dtype=float).reshape(-1, 2)
+    kept = given[given[:, 1] > 0]
+    m = len(kept)
+    if m == 0:
+        return Estimate(math.nan, n=n, clusters=len(given))
+    total = float(kept[:, 1].sum())
+    mean = float(kept[:, 0].sum()) / total
+    residual = kept[:, 0] - mean * kept[:, 1]
+    variance = float((residual**2).sum()) / total**2  # times m/(m-1) it estimates the variance of the mean
     se = math.sqrt(variance * m / (m - 1)) if m > 1 else math.nan
     if share:
-        size = np.bincount(codes)
-        binary = bool(np.isin(np.bincount(codes, weights=x) / size, (0.0, 1.0)).all() and (size == size[0]).all())
-        low, high = _share_interval(mean, variance, m, n, binary, level)
+        low, high = _share_interval(mean, variance, kept, n, level)
     else:
         half = _scipy.t.ppf((1 + level) / 2, m - 1) * se if m > 1 else math.nan
         low, high = mean - half, mean + half
     return Estimate(mean, se, float(low), float(high), n, m)
 
 
-def _codes(labels: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], int]:
-    unique, codes = np.unique(labels, return_inverse=True)
-    return codes, len(unique)
-
-
-def _share_interval(mean: float, variance: float, m: int, n: int, binary: bool, level: float) -> tuple[float, float]:
-    if binary:  # the variance follows from the mean, nothing is estimated: normal quantile, m trials
+def _share_interval(mean: float, variance: float, rows: Array, n: int, level: float) -> tuple[float, float]:
+    by_cluster, m = rows[:, 0] / rows[:, 1], len(rows)
+    if np.isin(by_cluster, (0.0, 1.0)).all() and (rows[:, 1] == rows[0, 1]).all():
+        # the variance follows from the mean, nothing is estimated: normal quantile, m trials
         return wilson(mean, m, float(_scipy.norm.ppf((1 + level) / 2)))
     if m < 2:
         return math.nan, math.nan
     effective = n if variance == 0 else min(n, mean * (1 - mean) / variance)
+    if min((by_cluster > 0).sum(), (by_cluster < 1).sum()) < RARE:
+        effective = min(effective, m)
     return wilson(mean, effective, float(_scipy.t.ppf((1 + level) / 2, m - 1)))
 
 
@@ -186,24 +204,3 @@ def _bca(
     shifted = bias + (bias + quantiles) / (1 - acceleration * (bias + quantiles))
     low, high = np.quantile(replicates, _scipy.norm.cdf(shifted))
     return float(low), float(high)
-
-
-def agreement(measured: Estimate, published: float, digits: int = 2) -> str:
-    """How a measured value stands to a printed one.
-
-    ``equal``: the same at the printed number of digits, rounded or cut short (the paper does both: at 16B, seven cells
-    of Table 3 are cut short); ``within interval``: the printed value lies inside the measured
-    interval; ``different``; ``not published``: there is no printed value. The interval is that of drawing other
-    problems, so it is generous where both values come from the same problems.
-
-    Raises:
-        ValueError: the measured value is NaN.
-    """
-    if math.isnan(measured.value):
-        raise ValueError("nothing was measured")
-    if math.isnan(published):
-        return "not published"
-    cut = math.floor(measured.value * 10**digits + 1e-9) / 10**digits
-    if round(published, digits) in (round(measured.value, digits), round(cut, digits)):
-        return "equal"
-    return "within interval" if measured.low <= published <= measured.high else "different"

@@ -123,15 +123,33 @@ def from_draws(values: Array, n: int = 0, clusters: int = 0, level: float = LEVE
     return Estimate(float(values[0]), float(drawn.std(ddof=1)), float(low), float(high), n, clusters)
 
 
+def widened(values: Array, clusters: int, step: float, rng: np.random.Generator) -> Array:
+    """Replicates of one score, wide enough for tests with few problems or few events.
+
+    Two corrections. Deviations grow by Student's over the normal quantile (one-sided 5%, ``clusters`` - 1 degrees of
+    freedom), because the spread between problems is itself estimated. And each replicate gets a normal error of
+    ``step``, the change of the score by one sample: a difference of two scores then has the variance of two more
+    discordant samples (after Agresti and Min 2005), so that equal answers to all problems are no certainty.
+
+    Args:
+        values: score and replicates, shape (1 + r,).
+        clusters: problems behind the score.
+        step: in the unit of the score; 0 adds nothing.
+        rng: of the added error.
+    """
+    drawn = values[1:]
+    wide = float(_scipy.t.ppf(0.95, clusters - 1) / _scipy.norm.ppf(0.95)) if clusters > 1 else math.nan
+    centre = np.nanmean(drawn) if len(drawn) and not np.isnan(drawn).all() else math.nan
+    return np.concatenate([values[:1], centre + wide * (drawn - centre) + step * rng.standard_normal(len(drawn))])
+
+
 def sign_test(value: float, se: float) -> tuple[float, float]:
     """One-sided p-values of "above 0" and of "not above 0" for an estimate with a normal error.
 
-    A value without error (``se`` 0, a printed or counted number taken as it is) decides by itself: (0, 1) or (1, 0).
-    NaN tells nothing: (1, 1).
+    A value without an error (``se`` 0 or NaN: a printed or counted number, a tie of constants) proves nothing by
+    itself: (1, 1).
     """
-    if math.isnan(value) or math.isnan(se):
+    if math.isnan(value) or not se > 0:
         return 1.0, 1.0
-    if se == 0:
-        return (0.0, 1.0) if value > 0 else (1.0, 0.0)
     above = float(_scipy.norm.sf(value / se))
     return above, float(_scipy.norm.cdf(value / se))

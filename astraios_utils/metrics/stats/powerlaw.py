@@ -58,7 +58,7 @@ class Extrapolation:
         predicted, low, high: at the largest size, with the prediction interval.
         observed: there.
         error: predicted / observed - 1.
-        carried: the same error of the plainest forecast, the value of the largest size but one.
+        naive: the same error of the naive (last-value) forecast, the value of the largest size but one.
     """
 
     law: PowerLaw
@@ -67,7 +67,7 @@ class Extrapolation:
     high: float
     observed: float
     error: float
-    carried: float
+    naive: float
 
 
 def power_law(x: npt.ArrayLike, y: npt.ArrayLike) -> PowerLaw:

@@ -18,7 +18,7 @@ from .base import (
     sizes_of,
 )
 from .losses import extrapolation, final_losses, loss_against, loss_curves
-from .ranking import critical_difference, pareto, rank_chances
+from .ranking import critical_difference, pareto, redraw_shares
 from .scores import (
     clone,
     clone_one_shot,
@@ -68,7 +68,7 @@ __all__ = [
     "panels",
     "pareto",
     "perturbations",
-    "rank_chances",
+    "redraw_shares",
     "reference",
     "rule_cost",
     "rule_offsets",

@@ -1,4 +1,4 @@
-"""Which method is best, how surely, and at what cost: chances of each rank, critical differences, Pareto fronts."""
+"""Which method is best, how surely, and at what cost: shares of redraws, critical ranges, Pareto fronts."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ from matplotlib.ticker import MaxNLocator
 from .base import look, methods_of, sizes_of
 
 
-def rank_chances(frame: pd.DataFrame, ax: Axes) -> Axes:
-    """The chance of each method to be best at each size, when problems are drawn anew: a stacked bar per size.
+def redraw_shares(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Share of redraws of the problems in which each method is best, at each size: a stacked bar per size.
 
-    ``frame`` has ``size``, ``method`` and ``best`` (a share; NaN where not every method was measured).
+    A dashed line marks what the largest share reaches in 5% of cases if all methods are equal: shares below it say
+    nothing.
+
+    Args:
+        frame: ``size``, ``method``, ``best`` (a share; NaN where not every method was measured) and ``null``.
+        ax: what is drawn on.
     """
     sizes = sizes_of(frame)
     table = frame.pivot(index="method", columns="size", values="best").reindex(index=methods_of(frame), columns=sizes)
@@ -34,14 +39,17 @@ def rank_chances(frame: pd.DataFrame, ax: Axes) -> Axes:
     for place in map(int, np.flatnonzero(table.isna().any(axis=0))):
         ax.text(place, 50, "not every\nmethod\nmeasured", ha="center", va="center", fontsize=7, color="#555555")
     ax.set_xticks(range(len(sizes)), sizes)
-    ax.set(xlabel="Model size", ylabel="Chance of being best (%)", ylim=(0, 100), xlim=(-0.5, len(sizes) - 0.5))
+    null = 100 * float(frame["null"].iloc[0])
+    ax.axhline(null, color="#333333", linewidth=0.9, linestyle="--", gid="null")
+    ax.text(len(sizes) - 0.52, null + 1, f"equal methods: up to {null:.0f}%", ha="right", fontsize=7)
+    ax.set(xlabel="Model size", ylabel="Best in so many redraws (%)", ylim=(0, 100), xlim=(-0.5, len(sizes) - 0.5))
     return ax
 
 
 def critical_difference(
     methods: Sequence[str], average: Sequence[float], difference: float, groups: Sequence[Sequence[int]], ax: Axes
 ) -> Axes:
-    """Average ranks on a line, 1 (best) at the left; a bar joins methods whose ranks are not told apart (Demšar 2006).
+    """Average ranks on a line, 1 (best) at the left; a bar joins methods that do not differ (after Demšar 2006).
 
     Args:
         methods: names; ``average``: their mean ranks.

@@ -26,8 +26,13 @@ from .. import plots
 LOOKS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
         "equal": ("=", "equal", "the same as the paper to the printed digits"),
-        "within interval": ("≈", "within", "the paper’s value lies in our 95% interval"),
-        "different": ("≠", "different", "the paper’s value lies outside our 95% interval"),
+        "verdicts differ": (
+            "Δ",
+            "differing",
+            "the paper’s own answers, some of which get another verdict here",
+        ),
+        "different": ("≠", "different", "further from the paper than decoding and training noise explain"),
+        "undecided": ("?", "open", "own answers: neither shown to be equal nor shown to differ"),
         "not published": ("", "alone", "measured; the paper prints no value to compare with"),
         "no artefact": ("—", "missing", "nobody’s generations could be had, so nothing is claimed"),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +14,10 @@ import pandas as pd
 from ...results import claims
 from .payload import plain
 
+STYLES = ("supported", "unsupported", "undecided", "undecided", "untestable", "untestable")
 # A sign that needs no colour, and a class for the style sheet.
 LOOKS: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        verdict: (claims.LOOKS[verdict][0], style)
-        for verdict, style in zip(claims.VERDICTS, ("supported", "unsupported", "undecided", "untestable"), strict=True)
-    }
+    {verdict: (claims.LOOKS[verdict][0], style) for verdict, style in zip(claims.VERDICTS, STYLES, strict=True)}
 )
 PARTS = ("claim", "evidence", "part", "value", "low", "high", "unit")
 
@@ -111,6 +110,9 @@ def _evidence(row: Mapping[Any, Any]) -> Evidence:
     figures = [f"{name} {_p(value)}" for name, value in p_values.items() if not pd.isna(value)]
     if row["available"] < row["parts"]:
         figures.append(f"{row['available']} of {row['parts']} comparisons could be made")
+    if not pd.isna(row.get("power", math.nan)):
+        figures.append(f"power {row['power']:.0%} at {row['effect']}")
+    figures += [f"{text}" for text in (row.get("margins"), row.get("scope") and f"about {row['scope']}") if text]
     key = str(row["evidence"])
     verdict, reduced, detail, lacking = (_text(row[c]) for c in ("verdict", "at_hand", "detail", "lacking"))
     shown = f"({'; '.join(figures)})" if figures else ""

@@ -5,14 +5,19 @@
 
 - ``supported``: the data refute the statement's negation (p <= 5%, several comparisons taken into account),
 - ``not supported``: the data refute the statement,
-- ``not testable``: neither, and some comparison lacks its data; ``lacking`` names the artefacts,
-- ``undecided``: neither, although all data are there: too few problems to tell.
+- ``undecided``: neither, although all data are there: too few problems, or seeds, to tell,
+- ``depends on assumptions``: decided, but not under every version of an error model (:mod:`printed`),
+- ``values only``: some comparison has no error (a constant, a description), and the others do not decide,
+- ``not testable``: neither, and some comparison lacks its data; ``lacking`` names the artefacts.
+
+``scope`` says what a verdict is about. One training run per model says something about these checkpoints, never about
+their methods; a suite with several ``seeds`` says something about the method.
 
 A statement about several comparisons can be refuted by one of them, so that missing data does not always prevent a
-verdict. Where they do, ``at_hand`` says what becomes of the statement if it is cut down to the data that are there:
-means over those columns that the compared models share, and the comparisons that can be made. That is a weaker
-statement, and never stands in the place of the verdict. Levels are per claim: of 20 true statements one may be called
-not supported by chance.
+verdict. Where they do, ``at_hand`` is the verdict on the statement restricted to the data that exist: means over those
+columns that the compared models share, and the comparisons that can be made. That is a weaker statement, and never
+replaces the verdict. ``power`` is the chance of "supported" if each comparison truly exceeded its threshold by
+``effect``. Levels are per claim: of 20 true statements one may be called not supported by chance.
 """
 
 from __future__ import annotations
@@ -29,9 +34,10 @@ from pandas.io.formats.style import Styler
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ... import schema, store
-from .evidence import COSTS, PUBLISHED, Evidence, as_printed, measured, parameters, published
-from .logic import ALPHA, Finding, Node, Part, at_hand, decisive, judge, parts
+from .evidence import COSTS, PUBLISHED, SCOPES, Evidence, measured, parameters
+from .logic import ALPHA, EFFECTS, Finding, Node, Part, at_hand, decisive, judge, parts, power
 from .measures import MEASURES, Reader
+from .printed import as_printed, published
 from .readings import TESTS
 
 __all__ = [
@@ -41,6 +47,7 @@ __all__ = [
     "MEASURES",
     "PART_COLUMNS",
     "PUBLISHED",
+    "SCOPES",
     "TESTS",
     "VERDICTS",
     "Claim",
@@ -60,12 +67,13 @@ __all__ = [
     "summary",
 ]
 
-VERSION = 4  # of how evidence is made and judged; a change makes every ledger stale
-VERDICTS = ("supported", "not supported", "undecided", "not testable")
+VERSION = 5  # of how evidence is made and judged; a change makes every ledger stale
+VERDICTS = ("supported", "not supported", "undecided", "depends on assumptions", "values only", "not testable")
 THEMES = ("performance", "scaling", "robustness", "security", "loss", "cost")
 COLUMNS = (
     *("claim", "variant_of", "theme", "section", "statement", "reading", "evidence"),
-    *("verdict", "at_hand", "holds", "p_for", "p_against", "detail", "lacking", "parts", "available"),
+    *("verdict", "scope", "at_hand", "holds", "p_for", "p_against", "power", "effect", "margins"),
+    *("detail", "lacking", "parts", "available"),
 )
 PART_COLUMNS = ("claim", "evidence", "part", "value", "low", "high", "unit", "p_for", "p_against", "available")
 
@@ -182,10 +190,14 @@ def evaluate(claim: Claim, evidence: Evidence) -> tuple[dict[str, Any], list[dic
     reader = Reader(evidence)
     node = _build(claim, reader)
     finding, below = judge(node), list(parts(node))
+    units = dict.fromkeys(part.unit for part in below)
     row = {
         **claim.model_dump(exclude={"test", "arguments", "id"}),
-        **{"claim": claim.id, "evidence": evidence.name, "verdict": _verdict(finding, below), "at_hand": ""},
-        **{"holds": finding.holds, "p_for": finding.p_for, "p_against": finding.p_against, "lacking": ""},
+        **{"claim": claim.id, "evidence": evidence.name, "scope": evidence.scope, "at_hand": "", "lacking": ""},
+        **{"verdict": _under_all(claim, evidence, _verdict(finding, below), False)},
+        **{"holds": finding.holds, "p_for": finding.p_for, "p_against": finding.p_against},
+        **{"power": power(node), "effect": ", ".join(f"{EFFECTS[u]:g} {u}" for u in units if u in EFFECTS)},
+        **{"margins": _at_margins(claim, reader)},
         **{"parts": len(below), "available": sum(part.available for part in below)},
     }
     shown: Node | None = node
@@ -193,7 +205,8 @@ def evaluate(claim: Claim, evidence: Evidence) -> tuple[dict[str, Any], list[dic
         row["lacking"] = reader.lacking()
         shown = at_hand(_build(claim, Reader(evidence, at_hand=True)))
         below = list(parts(shown)) if shown is not None else []
-        row["at_hand"] = _verdict(judge(shown), below) if shown is not None else ""
+        verdict = _verdict(judge(shown), below) if shown is not None else ""
+        row["at_hand"] = _under_all(claim, evidence, verdict, True)
     row["detail"] = _detail(row["at_hand"] or row["verdict"], shown)
     return row, [_part_row(claim.id, evidence.name, part) for part in below]
 
@@ -210,7 +223,39 @@ def _verdict(finding: Finding, below: list[Part]) -> str:
         return "not supported"
     if finding.p_for <= ALPHA:
         return "supported"
-    return "undecided" if all(part.available for part in below) else "not testable"
+    if not all(part.available for part in below):
+        return "not testable"
+    return "undecided" if all(part.tested for part in below) else "values only"
+
+
+def _under_all(claim: Claim, evidence: Evidence, verdict: str, restricted: bool) -> str:
+    """A verdict that is decided must be the same under every version of the evidence."""
+    if verdict not in ("supported", "not supported"):
+        return verdict
+    for other in evidence.alternatives:
+        node: Node | None = _build(claim, Reader(other, restricted))
+        node = at_hand(node) if restricted and node is not None else node
+        if node is None or _verdict(judge(node), list(parts(node))) != verdict:
+            return "depends on assumptions"
+    return verdict
+
+
+MARGINS = (1.0, 2.0, 3.0)  # points at which claims with a margin in points are also judged
+
+
+def _at_margins(claim: Claim, reader: Reader) -> str:
+    """The verdicts of a claim with a margin in points at 1, 2 and 3 points; and twice the seed SD, where known."""
+    name = next((n for n in ("margin", "within") if abs(claim.arguments.get(n, 0)) >= 1), None)
+    measure = claim.arguments.get("measure", claim.arguments.get("measures"))
+    if name is None or not isinstance(measure, str):
+        return ""
+    texts = []
+    for points in MARGINS:
+        signed = points if claim.arguments[name] > 0 else -points
+        node = TESTS[claim.test](reader, **claim.arguments | {name: signed})
+        texts.append(f"{points:g}: {_verdict(judge(node), list(parts(node)))}")
+    spread = reader.seed_sd(measure)
+    return "; ".join([*texts, *([f"twice the seed SD: {2 * spread:.1f}"] if spread == spread else [])])
 
 
 def _detail(verdict: str, node: Node | None) -> str:
@@ -271,6 +316,8 @@ LOOKS = {  # of a verdict: a sign that works without colour, and the cell's back
     "supported": ("✓", "#DCEBF7"),
     "not supported": ("✗", "#F6D5C3"),
     "undecided": ("?", "#F8F2D4"),
+    "depends on assumptions": ("±", "#E9E0F2"),
+    "values only": ("=", "#F4F4F4"),
     "not testable": ("—", "#EFEFEF"),
 }
 
@@ -295,11 +342,11 @@ def styled(frame: pd.DataFrame) -> Styler:
 
 
 def _told(row: Mapping[Hashable, Any], between: str) -> str:
-    """A verdict with its sign, and what stands beside it: the verdict at hand, or what the values alone say."""
+    """A verdict with its sign, and next to it the verdict on the data that exist, or what the values alone say."""
     text = f"{LOOKS[row['verdict']][0]} {row['verdict']}"
     if row["at_hand"]:
-        return f"{text}{between}at hand: {row['at_hand']}"
-    if row["verdict"] == "undecided":
+        return f"{text}{between}on what exists: {row['at_hand']}"
+    if row["verdict"] in ("undecided", "values only"):
         return f"{text}{between}values: {'so' if row['holds'] else 'not so'}"
     return text
 
@@ -308,12 +355,14 @@ def as_lines(frame: pd.DataFrame) -> str:
     """A ledger as plain lines, for a terminal."""
     lines = []
     for name, part in frame.groupby("evidence", sort=False):
-        lines.append(f"{name}:")
+        lines.append(f"{name}, about {part['scope'].iloc[0]}:")
         for row in part.to_dict("records"):
             mark = "  ↳ " if pd.notna(row["variant_of"]) else "  "
             lines.append(f"{mark}{row['claim']}: {_told(row, ', ')}. {row['detail']}")
             if row["lacking"]:
-                lines.append(f"      lacks: {row['lacking']}")
+                lines.append(f"      missing: {row['lacking']}")
+            if row["margins"]:
+                lines.append(f"      at margins of {row['margins']}")
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""Tables behind the verdicts: means with joint intervals, paired differences of methods, ranks, costs beside them."""
+"""Tables behind the verdicts: means with joint intervals, paired differences of methods, ranks, and costs."""
 
 from __future__ import annotations
 
@@ -48,13 +48,21 @@ def as_results(
     for row in found.to_dict("records"):
         cells = [(*column, row["size"], row["method"]) for column in measure(name).columns]
         published = float(printed.reindex(cells).mean(skipna=False))
-        estimate = stats.Estimate(row["value"], row["se"], row["low"], row["high"])
         missing = np.isnan(row["value"])
         row |= {"provenance": "missing" if missing else "measured", "published": published}
-        row |= {"difference": row["value"] - published}
-        rows.append(row | {"status": "no artefact" if missing else stats.agreement(estimate, published)})
+        row |= {"difference": row["value"] - published, "status": _status(row["value"], published)}
+        rows.append(row)
     columns = [name for name in results.COLUMNS if name not in ("n", "clusters", "origin")]
     return pd.DataFrame(rows).reindex(columns=columns)
+
+
+def _status(value: float, published: float) -> str:
+    """Of a mean over tasks: equal to the printed one or not; whose noise it is, the cells say."""
+    if np.isnan(value):
+        return "no artefact"
+    if np.isnan(published):
+        return "not published"
+    return "equal" if stats.same_digits(value, published) else "verdicts differ"
 
 
 def differences(
@@ -86,15 +94,17 @@ def differences(
 
 
 def ranks(evidence: Evidence, name: str, methods: Sequence[str] = schema.METHODS, lower: bool = False) -> pd.DataFrame:
-    """Ranks at every size: size, method, rank (1 is best), low, high (95%), best (chance of being best).
+    """Ranks at every size: size, method, rank (1 is best), low, high (95%), best (share of redraws).
 
-    NaN at a size where not every method has the measure.
+    ``null``: the 95% point of the largest share if all methods were equal (:func:`stats.redraw_null`): a share below it
+    says nothing. NaN at a size where not every method has the measure.
     """
     reader, frames = Reader(evidence), []
     for size in evidence.sizes:
         values = np.stack([reader.value(name, size, method) for method in methods], axis=1)
         found = stats.ranks(values[0], values[1:], lower=lower)
         columns = {"rank": found.rank, "low": found.low, "high": found.high, "best": found.best}
+        columns["null"] = np.full(len(methods), stats.redraw_null(len(methods))[1])
         frames.append(pd.DataFrame({"size": size, "method": list(methods), **columns}))
     return pd.concat(frames, ignore_index=True)
 
@@ -102,13 +112,10 @@ def ranks(evidence: Evidence, name: str, methods: Sequence[str] = schema.METHODS
 def critical_difference(
     evidence: Evidence, name: str, sizes: Sequence[str] = (), methods: Sequence[str] = schema.METHODS
 ) -> stats.CriticalDifference:
-    """Friedman's test and Nemenyi's critical difference; a block is a column of the measure at one of the sizes."""
-    reader = Reader(evidence)
-    blocks = [
-        np.stack([reader.columns(name, size, method)[:, 0] for method in methods], axis=1)
-        for size in sizes or evidence.sizes
-    ]
-    return stats.critical_difference(np.concatenate(blocks))
+    """Average ranks and their critical range; a block is a column of the measure at a size, labels permuted by size."""
+    reader, chosen = Reader(evidence), list(sizes or evidence.sizes)
+    blocks = [np.stack([reader.columns(name, size, method)[:, 0] for method in methods], axis=1) for size in chosen]
+    return stats.critical_difference(np.concatenate(blocks), np.repeat(chosen, [len(block) for block in blocks]))
 
 
 def with_costs(
@@ -117,7 +124,7 @@ def with_costs(
     cost: str = "trainable_parameters",
     methods: Sequence[str] = schema.METHODS,
 ) -> pd.DataFrame:
-    """:func:`means` with a cost beside each, for a Pareto figure; ``cost`` is NaN where it is not known."""
+    """:func:`means` with a cost next to each, for a Pareto figure; ``cost`` is NaN where it is not known."""
     reader, frame = Reader(evidence), means(evidence, name, methods)
     models = zip(frame["size"], frame["method"], strict=True)
     return frame.assign(**{cost: [reader.columns(cost, size, method)[0, 0] for size, method in models]})

@@ -63,7 +63,8 @@ def corrected(printed: Evidence, measured: Evidence, replaced: pd.DataFrame) -> 
     for key, draws in printed.scores.items():
         errors = _errors(measured, key, draws)
         scores[key] = values.get(key, draws[0]) + errors  # type: ignore[call-overload]
-    return replace(printed, name=CORRECTED, scores=scores)
+    others = tuple(corrected(other, measured, replaced) for other in printed.alternatives)
+    return replace(printed, name=CORRECTED, scores=scores, alternatives=others)
 
 
 def _errors(measured: Evidence, key: Hashable, draws: Array) -> Array:

@@ -1,21 +1,35 @@
 """How a statement follows from comparisons: "at least k of these", nested, with p-values for it and against it.
 
 Each comparison is one number with its error that supports the statement where it is above 0. "All of them" needs every
-one to be significant (the intersection-union test, no correction); "any" pays Bonferroni's price; both, and what lies
-between, are partial conjunctions (:func:`stats.at_least`). The negation of "at least k of n" is "at least n - k + 1 of
-their negations", so that refuting is tested with the same care as supporting. A comparison that lacks its data supports
-nothing and refutes nothing.
+one to be significant (the intersection-union test, no correction). "Any of them" is tested by max-t over the joint
+draws; what lies between, and what has no joint draws, by partial conjunctions (:func:`stats.at_least`). The negation of
+"at least k of n" is "at least n - k + 1 of their negations", so that refuting is tested with the same care as
+supporting.
+
+Nothing is certain by construction. A comparison that lacks its data, and one without an error (a constant), supports
+nothing and refutes nothing. A tie is a difference of 0: the statement does not hold by its value, and its p-values are
+those of its error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from scipy import stats as _scipy_stats
 
 from ...metrics import stats
 from ...metrics.stats import Array, Estimate
 
+_scipy: Any = _scipy_stats
 ALPHA = 0.05
+# True values at which the power of a claim is stated, by unit of its comparisons: beyond what it must exceed.
+EFFECTS: Mapping[str, float] = MappingProxyType(
+    {"points": 2.0, "percent": 2.0, "percent of Pass@1": 5.0, "nats": 0.02, "correlation": 0.5}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +38,11 @@ class Part:
 
     Attributes:
         label: what is compared ("7B: FFT − LoRA").
-        estimate: the number with its error and 95% interval; NaN where data lack.
+        estimate: the number with its error and 95% interval; NaN where data are missing.
         unit: of the number.
-        p_for, p_against: one-sided p-values of "above 0" and "not above 0"; 1 and 1 where data lack.
+        p_for, p_against: one-sided p-values of "above 0" and "not above 0"; 1 and 1 where it cannot be tested.
+        draws: centred replicates over the standard error, shape (r,); ``None`` where there are none.
+        chance: for tests without draws, the power at ``EFFECTS``; NaN where it is not known.
     """
 
     label: str
@@ -34,11 +50,18 @@ class Part:
     unit: str
     p_for: float
     p_against: float
+    draws: Array | None = None
+    chance: float = float("nan")
 
     @property
     def available(self) -> bool:
         """Whether there are data for it."""
         return self.estimate.value == self.estimate.value
+
+    @property
+    def tested(self) -> bool:
+        """Whether its p-values say anything: it has data, and an error."""
+        return self.available and not self.p_for == self.p_against == 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +90,7 @@ class Finding:
     """What a statement comes to.
 
     Attributes:
-        holds: by the values alone, without their errors; ``None`` where that hangs on data that lack.
+        holds: by the values alone, without their errors; ``None`` where that depends on missing data.
         p_for, p_against: of the statement and of its negation.
     """
 
@@ -79,7 +102,12 @@ class Finding:
 def part(label: str, values: Array, unit: str = "points") -> Part:
     """A comparison from its value and replicates, shape (1 + r,)."""
     estimate = stats.from_draws(values)
-    return Part(label, estimate, unit, *stats.sign_test(estimate.value, estimate.se))
+    if not estimate.se > 1e-9 * max(1.0, abs(estimate.value)):  # a constant, up to rounding
+        return Part(label, Estimate(estimate.value), unit, 1.0, 1.0)
+    drawn = values[1:]
+    centred = (drawn - np.nanmean(drawn)) / estimate.se
+    draws = None if np.isnan(drawn).any() else centred
+    return Part(label, estimate, unit, *stats.sign_test(estimate.value, estimate.se), draws)
 
 
 def every(nodes: Sequence[Node]) -> AtLeast:
@@ -96,21 +124,46 @@ def at_hand(node: Node) -> Node | None:
     return AtLeast(node.needed, kept) if enough else None
 
 
+def _alike(node: AtLeast) -> list[Node]:
+    """A node's statements, those of the same kind below it taken up: all of all is all, any of any is any."""
+    found: list[Node] = []
+    for below in node.of:
+        same = isinstance(below, AtLeast) and (
+            (below.k == len(below.of) and node.k == len(node.of)) or (below.k == 1 and node.k == 1)
+        )
+        found += _alike(below) if same and isinstance(below, AtLeast) else [below]
+    return found
+
+
 def judge(node: Node) -> Finding:
     """Combine the comparisons below a node."""
     if isinstance(node, Part):
         return Finding(node.estimate.value > 0 if node.available else None, node.p_for, node.p_against)
     if node.k == 0:
         return Finding(True, 0.0, 1.0)
-    found = [judge(below) for below in node.of]
-    n, k = len(found), node.k
+    nodes = _alike(node)
+    k = len(nodes) if node.k == len(node.of) else node.k
+    found, n = [judge(below) for below in nodes], len(nodes)
     yes, unsure = sum(f.holds is True for f in found), sum(f.holds is None for f in found)
     holds = True if yes >= k else False if yes + unsure < k else None
-    return Finding(
-        holds,
-        stats.at_least(k, [f.p_for for f in found]),
-        stats.at_least(n - k + 1, [f.p_against for f in found]),
-    )
+    p_for = _any(nodes, 1.0) if k == 1 else stats.at_least(k, [f.p_for for f in found])
+    p_against = _any(nodes, -1.0) if k == n else stats.at_least(n - k + 1, [f.p_against for f in found])
+    return Finding(holds, p_for, p_against)
+
+
+def _any(nodes: Sequence[Node], sign: float) -> float:
+    """P-value of "any of these is above 0" (``sign`` 1) or of "any is below" (-1): by max-t over the joint draws.
+
+    Without joint draws of all that can be tested, by Bonferroni's bound.
+    """
+    found = [judge(below) for below in nodes]
+    bound = stats.at_least(1, [f.p_for if sign > 0 else f.p_against for f in found])
+    tested = [below for below in nodes if not isinstance(below, Part) or below.tested]
+    draws = [below.draws for below in tested if isinstance(below, Part) and below.draws is not None]
+    if not draws or len(draws) < len(tested) or len({len(d) for d in draws}) > 1:
+        return bound
+    values = [sign * below.estimate.value / below.estimate.se for below in tested if isinstance(below, Part)]
+    return min(bound, stats.max_t(values, sign * np.stack(draws)))  # the draws resolve no less than 1 / (r + 1)
 
 
 def decisive(node: Node, supported: bool) -> Part | None:
@@ -134,3 +187,26 @@ def parts(node: Node) -> Iterator[Part]:
     else:
         for below in node.of:
             yield from parts(below)
+
+
+def power(node: Node) -> float:
+    """The chance of "supported" if every comparison's true value were that of ``EFFECTS``; NaN where it is not known.
+
+    Estimates vary about those values as the joint replicates do.
+    """
+    if isinstance(node, AtLeast) and node.k == 0:
+        return float("nan")
+    chances = [p.chance for p in parts(node) if p.draws is None]
+    if chances:  # tests without draws: all must be known, and the weakest bounds them from above
+        return float(min(chances)) if len(chances) == len(list(parts(node))) else float("nan")
+    found = _p_at_effect(node)
+    return float((found <= ALPHA).mean())
+
+
+def _p_at_effect(node: Node) -> Array:
+    """P-values of a statement in replicates whose true values are those of ``EFFECTS``, shape (r,)."""
+    if isinstance(node, Part):
+        assert node.draws is not None
+        return np.asarray(_scipy.norm.sf(EFFECTS.get(node.unit, np.nan) / node.estimate.se + node.draws))
+    found = np.sort([_p_at_effect(below) for below in node.of], axis=0)
+    return np.asarray(np.minimum(1.0, (len(found) - node.k + 1) * found[node.k - 1]))

@@ -13,6 +13,7 @@ from ... import results, schema
 from ...metrics.stats import Array
 from ...sources import paper
 from .evidence import COSTS, Evidence
+from .training_noise import seed_spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,8 @@ class Reader:
 
     Attributes:
         evidence: what is read.
-        at_hand: make do with what there is: a mean over several columns, methods or sizes is then taken over those that
-            all models compared have, instead of being NaN unless every one is there.
+        at_hand: restrict means to the data that exist: a mean over several columns, methods or sizes is then taken over
+            those that all compared models have, instead of being NaN unless every one is there.
     """
 
     evidence: Evidence
@@ -55,14 +56,14 @@ class Reader:
         return np.full(self.evidence.shape, math.nan)
 
     def mean(self, values: Sequence[Array]) -> Array:
-        """The mean of values of shape (1 + r,), over those at hand where the reader makes do with them."""
+        """The mean of values of shape (1 + r,); over the available ones only where the reader is restricted to them."""
         held = [value for value in values if not math.isnan(value[0])] if self.at_hand else values
         return np.asarray(np.mean(held, axis=0)) if len(held) else self.nothing()
 
     def columns(self, name: str, size: str, method: str) -> Array:
-        """A measure's columns, shape (columns, 1 + r), NaN where data lack; a loss or cost is one, without error."""
+        """A measure's columns, shape (columns, 1 + r), NaN where data are missing; a loss or a cost is one column."""
         if name in COSTS or name.endswith("_loss"):
-            return self._constant(name, size, method)[None]
+            return self._number(name, size, method)[None]
         known = measure(name)
         found = np.stack([self.evidence.score(task, metric, size, method) for task, metric in known.columns])
         for (task, metric), row in zip(known.columns, found, strict=True):
@@ -80,7 +81,7 @@ class Reader:
         return self.mean(list(self.columns(name, *first) - self.columns(name, *second)))
 
     def places(self, name: str, method: str) -> list[int]:
-        """The sizes, by number, at which a method's measure can be read at all; every size unless made do."""
+        """The sizes, by number, at which a method's measure can be read; all, unless the reader is restricted."""
         everywhere = range(len(self.sizes))
         if not self.at_hand:
             return list(everywhere)
@@ -94,12 +95,28 @@ class Reader:
         curves = np.stack([self.columns(name, self.sizes[i], method) for i in places])
         return self.mean(list(np.tensordot(x, curves, axes=1) / (x**2).sum()))
 
-    def _constant(self, name: str, size: str, method: str) -> Array:
-        value = self.evidence.constant(name, size, method)
-        if math.isnan(value):
-            kind = "losses" if name.endswith("_loss") else COSTS[name][0]
-            self.missing.add((kind, "", size, method))
-        return np.full(self.evidence.shape, value)
+    def _number(self, name: str, size: str, method: str) -> Array:
+        loss = name.endswith("_loss")
+        found = (
+            self.evidence.loss(name.removesuffix("_loss"), size, method)
+            if loss
+            else self.evidence.cost(name, size, method)
+        )
+        if math.isnan(found[0]):
+            self.missing.add(("losses" if loss else COSTS[name][0], "", size, method))
+        return found
+
+    def seed_sd(self, name: str) -> float:
+        """Standard deviation of one training run's measure, the median over models; NaN where there is one seed."""
+        known = [] if name in COSTS or name.endswith("_loss") else list(measure(name).columns)
+        noise = self.evidence.training
+        models = {key[2:] for key in noise if key[:2] in known}
+        found = [
+            seed_spread([noise[*column, *model] for column in known], self.evidence.seeds)
+            for model in models
+            if all((*column, *model) in noise for column in known)
+        ]
+        return float(np.median(found)) if found else math.nan
 
     def lacking(self) -> str:
         """What was not found, in words: which artefacts, and of how many models (at which sizes, where few)."""
@@ -130,10 +147,10 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         "performance": Measure("mean performance", _headlines(paper.PERFORMANCE_TASKS)),
         "generation": Measure("mean Pass@1", _headlines(schema.GENERATION_TASKS)),
         "comprehension": Measure("mean of defect and clone detection", _headlines(schema.COMPREHENSION_TASKS)),
-        "robust": Measure("mean RP@1", _each("rp@1")),
+        "robust": Measure("mean Pass@1 under the worst perturbation", _each("worst@1")),
         "change": Measure("mean RC@1", _each("rc@1")),
-        "change/nominal": Measure("mean RC@1, own nominal", _each("rc@1/nominal")),
         "drop": Measure("mean Pass@1 − RP@1", _each("drop@1")),
+        "drop/nominal": Measure("mean Pass@1 − RP@1, own nominal", _each("drop@1/nominal")),
         "share": Measure(
             "share of Pass@1 lost", _each("share@1", ("recode-function", "recode-docstring")), "percent of Pass@1"
         ),

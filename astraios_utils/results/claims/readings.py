@@ -15,12 +15,13 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 
 from ... import schema
 from ...metrics import stats
 from ...metrics.stats import Array, Coefficient
-from .evidence import COSTS
-from .logic import AtLeast, Node, Part, every, part
+from .evidence import COSTS, TOLERANCES
+from .logic import EFFECTS, AtLeast, Node, Part, every, part
 from .measures import Reader, measure
 
 PEFT = tuple(method for method in schema.METHODS if method != "FFT")
@@ -44,7 +45,7 @@ def _sizes(reader: Reader, which: str) -> tuple[str, ...]:
 
 
 def _one_size(reader: Reader) -> Part:
-    """A comparison of sizes in a suite that has one: it lacks its data, so that nothing follows from it."""
+    """A comparison of sizes in a suite that has one size: its data are missing, so that nothing follows from it."""
     reader.wanted.add("a suite of several sizes")
     return part("no two sizes", reader.nothing())
 
@@ -228,25 +229,31 @@ def flatter(reader: Reader, measure: str, than: str, methods: Names = "PEFT") ->
     return every(nodes)
 
 
-def _correlated(
-    reader: Reader, x: str, y: str, coefficient: Coefficient, sizes: Sequence[str], sign: float, place: str
-) -> stats.Correlation:
-    """``sign`` times the correlation of two measures over the models of these sizes.
+def _tables(reader: Reader, *names: str) -> list[Array]:
+    """Measures as tables of sizes by methods; NaN where data are missing."""
+    return [
+        np.array([[reader.value(name, size, method)[0] for method in schema.METHODS] for size in reader.sizes])
+        for name in names
+    ]
 
-    The paper gives its losses as printed correlations only; those have the sign that the text gives them (lower loss
-    goes with better performance: positive), so that ``sign`` is in them.
+
+def _printed(reader: Reader, x: str, y: str, coefficient: Coefficient) -> pd.DataFrame:
+    """Printed coefficients of two measures: size (or ``overall``) and value; empty where none are printed.
+
+    The paper gives its losses as printed correlations only. Those have the sign that the text gives them (lower loss
+    goes with better performance: positive).
     """
-    printed = reader.evidence.printed
-    if len(printed):
-        rows = printed[(printed["size"] == place) & (printed["coefficient"] == coefficient)]
-        rows = rows[((rows["x"] == x) & (rows["y"] == y)) | ((rows["x"] == y) & (rows["y"] == x))]
-        if len(rows):
-            return stats.known_correlation(coefficient, float(rows["value"].iloc[0]), int(rows["n"].iloc[0]))
-    models = [(size, method) for size in sizes for method in schema.METHODS]
-    a, b = ([reader.value(name, *model)[0] for model in models] for name in (x, y))
-    if any(math.isnan(value) for value in (*a, *b)):  # over fewer models it would be another quantity
-        return stats.known_correlation(coefficient, math.nan, len(models))
-    return stats.correlation(a, sign * np.asarray(b), coefficient)
+    rows = reader.evidence.printed
+    if not len(rows):
+        return pd.DataFrame(columns=["size", "value", "n"])
+    rows = rows[rows["coefficient"] == coefficient]
+    return rows[((rows["x"] == x) & (rows["y"] == y)) | ((rows["x"] == y) & (rows["y"] == x))]
+
+
+def _associated(label: str, found: stats.Association, above: float = 0.0, chance: float = math.nan) -> Part:
+    """A within-size association against a threshold."""
+    estimate = stats.Estimate(found.value - above, found.se, found.low - above, found.high - above, found.methods)
+    return Part(label + _beyond(above), estimate, "correlation", *found.against(above), chance=chance)
 
 
 def correlates(
@@ -256,85 +263,115 @@ def correlates(
     coefficients: Sequence[Coefficient] = ("kendall",),
     above: float = 0.0,
     inverse: bool = False,
-    within: bool = False,
+    pooled: bool = False,
 ) -> Node:
-    """Two measures are correlated over all models by more than ``above`` (``inverse``: one falls as the other rises).
+    """Two measures go together among the methods of a size by more than ``above``, in the mean over sizes.
 
-    ``within``: over the models of each size, at every size.
+    The test permutes methods (:func:`stats.association`); a threshold other than 0 takes the jackknife.
+
+    Args:
+        inverse: one falls as the other rises.
+        pooled: over all models at once instead, as the paper does: a description, which decides nothing, because models
+            of one size or method are no independent points.
     """
-    places = {size: (size,) for size in reader.sizes} if within else {"overall": reader.sizes}
     nodes = []
-    for (place, sizes), coefficient in itertools.product(places.items(), coefficients):
-        found = _correlated(reader, x, y, coefficient, sizes, -1.0 if inverse else 1.0, place)
-        label = f"{place}: {coefficient}" + (f" − {above:g}" if above else "")
-        nodes.append(_exceeds(label, found, above))
+    for coefficient in coefficients:
+        printed = _printed(reader, x, y, coefficient)
+        a, b = _tables(reader, x, y) if not len(printed) else (np.empty((0, 0)), np.empty((0, 0)))
+        b = -b if inverse else b
+        if pooled:
+            rows = printed[printed["size"] == "overall"]["value"]
+            whole = not (np.isnan(a).any() or np.isnan(b).any())
+            value = float(rows.iloc[0]) if len(rows) else stats.correlation(a.ravel(), b.ravel(), coefficient).value
+            value = value if whole else math.nan
+            label = f"all models together: {coefficient}{_beyond(above)}"
+            nodes.append(Part(label, stats.Estimate(value - above), "correlation", 1.0, 1.0))
+        elif len(printed):
+            within = printed[printed["size"] != "overall"]
+            known = within["value"].to_numpy() if coefficient == "kendall" else np.array([math.nan])
+            found = stats.printed_association(known, int(within["n"].iloc[0]))
+            nodes.append(_associated(f"mean within sizes: {coefficient}", found, above))
+        else:
+            chance = stats.association_power(a.shape[1], len(a), above + EFFECTS["correlation"])
+            found = stats.association(a, b, coefficient)
+            nodes.append(_associated(f"mean within sizes: {coefficient}", found, above, chance))
     return every(nodes)
-
-
-def _exceeds(label: str, found: stats.Correlation, above: float) -> Part:
-    """A correlation against a threshold: on Fisher's scale, where its error does not hang on its value."""
-    estimate = stats.Estimate(found.value - above, math.nan, found.low - above, found.high - above, found.n)
-    if math.isnan(found.value) or found.n < 5:
-        return Part(label, estimate, "correlation", 1.0, 1.0)
-    return Part(label, estimate, "correlation", *stats.fisher_test(found, above))
 
 
 def more_correlated(
     reader: Reader, x: str, than: str, y: str, coefficients: Sequence[Coefficient], inverse: bool = False
 ) -> Node:
-    """``x`` is more correlated with ``y`` than ``than`` is, over all models; the two taken as independent samples."""
-    sign = -1.0 if inverse else 1.0
-    nodes = []
+    """``x`` goes together with ``y`` more than ``than`` does, among the methods of a size, in the mean over sizes.
+
+    Printed coefficients give the difference alone: how dependent the two are is not printed.
+    """
+    sign, nodes = -1.0 if inverse else 1.0, []
     for coefficient in coefficients:
-        one, other = (_correlated(reader, name, y, coefficient, reader.sizes, sign, "overall") for name in (x, than))
-        estimate = stats.Estimate(one.value - other.value, n=one.n)
-        nodes.append(
-            Part(f"{coefficient}: {x} − {than}", estimate, "correlation", *stats.fisher_difference(one, other))
-        )
+        one, other = (_printed(reader, name, y, coefficient) for name in (x, than))
+        label = f"mean within sizes, {coefficient}: {x} − {than}"
+        if len(one) and len(other):
+            means = [float(rows[rows["size"] != "overall"]["value"].mean()) for rows in (one, other)]
+            nodes.append(Part(label, stats.Estimate(means[0] - means[1]), "correlation", 1.0, 1.0))
+        else:
+            a, b, c = _tables(reader, x, than, y)
+            nodes.append(_associated(label, stats.stronger(sign * a, sign * b, c, coefficient)))
     return every(nodes)
 
 
 @_of_several_sizes
 def same_order(reader: Reader, measure: str, above: float = 0.0) -> Node:
-    """The methods stand in a similar order at every two sizes: Kendall's correlation exceeds ``above``."""
-    nodes = []
-    for one, other in itertools.combinations(reader.sizes, 2):
-        a, b = ([reader.value(measure, size, method)[0] for method in schema.METHODS] for size in (one, other))
-        whole = not any(math.isnan(value) for value in (*a, *b))
-        found = stats.correlation(a, b) if whole else stats.known_correlation("kendall", math.nan, len(a))
-        nodes.append(_exceeds(f"{one} with {other}: kendall" + (f" − {above:g}" if above else ""), found, above))
-    return every(nodes)
+    """The methods stand in a similar order at every size: Kendall's tau, in the mean over pairs of sizes."""
+    (table,) = _tables(reader, measure)
+    return _associated("mean over pairs of sizes: kendall", stats.concordance(table), above)
 
 
 @_of_several_sizes
 def extrapolates(reader: Reader, measure: str = "test_loss", within: float = 0.02, methods: Names = "others") -> Node:
-    """A power law in the base's size, fitted without the largest, predicts each method's loss there ``within`` a share.
+    """A power law in the base's size, fitted without the largest, predicts each method's loss there.
 
-    The base's size is the number of parameters that full fine-tuning trains.
+    The error must lie within ``within`` (a share) to either side, and be smaller than that of the naive (last-value)
+    forecast. Replicates of the losses give both their errors. The base's size is the number of parameters that full
+    fine-tuning trains.
     """
-    nodes = []
+    sizes = [reader.value("trainable_parameters", size, "FFT")[0] for size in reader.sizes]
+    nodes: list[Node] = []
     for method in _methods(methods):
-        sizes = [reader.value("trainable_parameters", size, "FFT")[0] for size in reader.sizes]
-        losses = [reader.value(measure, size, method)[0] for size in reader.sizes]
-        known = not any(math.isnan(value) for value in (*sizes, *losses)) and len(sizes) > 2
-        left = within - abs(stats.extrapolate(sizes, losses).error) if known else math.nan
-        label = f"{method}: {100 * within:g}% − error at {reader.sizes[-1]}"
-        nodes.append(part(label, np.full(reader.evidence.shape, 100 * left), "percent"))
+        losses = np.stack([reader.value(measure, size, method) for size in reader.sizes])
+        known = not (np.isnan(sizes).any() or np.isnan(losses[:, 0]).any()) and len(sizes) > 2
+        error, naive = _forecast(np.array(sizes), losses) if known else (reader.nothing(), reader.nothing())
+        at = f"{method}, {reader.sizes[-1]}"
+        nodes += [
+            part(f"{at}: {100 * within:g}% − error", 100 * (within - error), "percent"),
+            part(f"{at}: {100 * within:g}% + error", 100 * (within + error), "percent"),
+            part(f"{at}: |naive error| − |error|", 100 * (np.abs(naive) - np.abs(error)), "percent"),
+        ]
     return every(nodes)
+
+
+def _forecast(sizes: Array, losses: Array) -> tuple[Array, Array]:
+    """Relative errors of the power law and of the last value at the largest size, each of shape (1 + r,)."""
+    u, v = np.log(sizes[:-1]), np.log(losses[:-1])
+    slope = ((u - u.mean())[:, None] * (v - v.mean(axis=0))).sum(axis=0) / ((u - u.mean()) ** 2).sum()
+    predicted = np.exp(v.mean(axis=0) + slope * (math.log(sizes[-1]) - u.mean()))
+    return predicted / losses[-1] - 1, losses[-2] / losses[-1] - 1
 
 
 def on_front(
     reader: Reader, measure: str, method: str, cost: str = "trainable_parameters", across: Needed = "all"
 ) -> Node:
-    """A method is on the Pareto front at each size: it beats every other that costs no more."""
+    """A method is on the Pareto front at each size: it beats every other that costs no more.
+
+    Costs that were measured once are equal within two tolerances (``evidence.TOLERANCES``).
+    """
     by_size = []
     for size in reader.sizes:
         own = reader.value(cost, size, method)[0]
         rivals = []
         for other in _methods("others", [method]):
             price = reader.value(cost, size, other)[0]
-            if not price > own:  # also where a cost is not known: the comparison then lacks its data
-                gap = reader.difference(measure, (size, method), (size, other)) + 0 * (own + price)
+            if not price > own * (1 + 2 * TOLERANCES.get(cost, 0.0)):  # or not known
+                known = 0 * (own + price)  # NaN where a cost is missing
+                gap = reader.difference(measure, (size, method), (size, other)) + known
                 rivals.append(part(f"{size}: {method} − {other} (costs no more)", gap, _unit(measure)))
         by_size.append(every(rivals))
     return AtLeast(across, tuple(by_size))
@@ -355,31 +392,31 @@ def keeps_falling(
     return AtLeast(across, tuple(nodes))
 
 
-def _tests(reader: Reader, size: str, method: str) -> Array:
-    """Step and test loss of a model's log, shape (n, 2), by step."""
-    log = reader.evidence.logs.get((size, method))
-    tests = np.empty((0, 2)) if log is None else log.loc[log["split"] == "test", ["step", "loss"]].to_numpy(dtype=float)
-    if len(tests) < 3:
+def _tests(reader: Reader, size: str, method: str) -> list[Array]:
+    """Step and test loss of each training run of a model, shape (n, 2), by step; empty where none has 3 tests."""
+    logs = reader.evidence.logs.get((size, method), [])
+    runs = [log.loc[log["split"] == "test", ["step", "loss"]].to_numpy(dtype=float) for log in logs]
+    if not runs or min(map(len, runs)) < 3:
         reader.missing.add(("losses", "", size, method))
-    return tests
+        return []
+    return runs
 
 
 def _fall(reader: Reader, size: str, method: str, last: float) -> Array:
-    """How much the test loss falls over the last share of training."""
-    log = _tests(reader, size, method)
-    if len(log) < 3:
-        return np.full(reader.evidence.shape, math.nan)
-    start = log[log[:, 0] <= (1 - last) * log[-1, 0]][-1, 1]
-    return np.full(reader.evidence.shape, start - log[-1, 1])
+    """How much the test loss falls over the last share of training; its error is that of several training runs."""
+    falls = []
+    for run in _tests(reader, size, method):
+        start = run[run[:, 0] <= (1 - last) * run[-1, 0]][-1, 1]
+        falls.append(start - run[-1, 1])
+    return reader.evidence.over_runs(falls, "fall", f"{last:g}", size, method)
 
 
 def less_steady(reader: Reader, method: str, of: Names = "others") -> Node:
     """A method's test loss goes up again more, summed over its steps, than each other's, at each size."""
 
     def rises(size: str, name: str) -> Array:
-        log = _tests(reader, size, name)
-        steps = np.diff(log[:, 1])
-        return np.full(reader.evidence.shape, steps[steps > 0].sum() if len(log) >= 3 else math.nan)
+        steps = [np.diff(run[:, 1]) for run in _tests(reader, size, name)]
+        return reader.evidence.over_runs([float(step[step > 0].sum()) for step in steps], "rises", size, name)
 
     return every(
         [
