@@ -105,9 +105,11 @@ def test_the_studys_claims_are_judged_by_its_own_numbers_in_any_suite() -> None:
         evidence = ledger.published(suite)
         assert evidence.sizes == conala_study.SIZES
         frame, _ = claims.ledger([evidence], ledger.claims_of(suite))
-        verdicts = frame.set_index("claim")["verdict"]
-        assert verdicts["lora-leads-peft-bleu"] == "supported"
-        assert verdicts["prefix-degrades"] == "not supported"
+        found = frame.set_index("claim")
+        assert found["holds"]["lora-leads-peft-bleu"]
+        assert not found["holds"]["prefix-degrades"]
+        # The study prints no errors for BLEU, and none can be derived from its table: its values alone decide nothing.
+        assert set(found["verdict"][["lora-leads-peft-bleu", "prefix-degrades"]]) == {"values only"}
 
 
 def test_pairs_are_drawn_from_their_seed_and_never_twice() -> None:
