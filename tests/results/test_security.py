@@ -130,7 +130,9 @@ def test_drawings_show_what_they_are_given() -> None:
     plots.insecure_by_cwe(pd.concat([B, A]), ax)
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["1B\nLoRA", "16B\nFFT"]  # in the paper's order
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["CWE-22", "CWE-89", "CWE-416"]
-    assert [text.get_text() for text in ax.texts] == ["75", "100", "–", "0", "25", "50"]  # A has no valid CWE-89
+    written = {(int(text.get_position()[1]), int(text.get_position()[0])): text.get_text() for text in ax.texts}
+    # By row and column; A has no valid CWE-89.
+    assert written == {(0, 0): "75", (0, 1): "100", (1, 0): "–", (1, 1): "0", (2, 0): "25", (2, 1): "50"}
     plt.close(figure)
     figure, ax = plt.subplots()
     offsets = pd.DataFrame({"rule": ["closed", "closed", "plain"], "valid_off": [1.0, np.nan, -50.0]})
