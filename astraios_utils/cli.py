@@ -128,6 +128,30 @@ def _claims(options: argparse.Namespace) -> None:
         print(claims.as_markdown(frame) if options.markdown else claims.as_lines(frame))
 
 
+def _power(options: argparse.Namespace) -> None:
+    from .results import power
+    from .running import ledger
+
+    evidence = ledger.measured(store.load_suite(options.suite))
+    found = power.table(evidence, options.difference)
+    if found.empty:
+        raise schema.BadInput(f"suite {options.suite}: no two methods of one size have results; run it first")
+    print(power.text(found, evidence.scope))
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from .results import power
+    from .running import ledger
+
+    suite = store.load_suite(options.suite)
+    first, second = (schema.match(name, suite.methods, "method") for name in options.methods)
+    sizes = suite.slice(options.size).sizes
+    evidence = ledger.measured(suite)
+    found = power.versus(evidence, first, second, sizes)
+    print(f"{first} minus {second}, in points; 95% intervals over problems; about {evidence.scope}")
+    print(found.round({"value": 2, "low": 2, "high": 2, "p": 4, "p_holm": 4}).to_string(index=False))
+
+
 def _report(options: argparse.Namespace) -> None:
     from .presenting import report
     from .running import pipeline
@@ -369,6 +393,17 @@ def _add_showing(add: Add) -> None:
     judged.add_argument("--markdown", action="store_true", help="a table with a row per statement, for the README")
     text = "which statements change when printed cells are replaced where a released file gives another value"
     judged.add_argument("--changes", action="store_true", help=text)
+
+    detects = add(
+        "power", _power, "say which difference of two methods a suite's problems, samples and seeds can detect"
+    )
+    detects.add_argument("--suite", required=True, help="a suite of data/suites, or a suite file")
+    detects.add_argument("--difference", type=float, default=2.0, metavar="POINTS", help="say what this one needs (2)")
+
+    pair = add("compare", _compare, "compare two methods of a suite: paired differences, adjusted p, wins by problem")
+    pair.add_argument("methods", nargs=2, metavar="METHOD")
+    pair.add_argument("--suite", required=True, help="a suite of data/suites, or a suite file")
+    pair.add_argument("--size", action="append", default=[], help="only this size (1B); repeatable")
 
     run = add("run", _run, "every stage of a suite, resumable")
     _add_slice(run)

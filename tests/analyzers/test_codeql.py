@@ -85,16 +85,16 @@ def test_the_task_asks_codeql_where_it_is_told_to(calls: Path, monkeypatch: pyte
     own = task.fingerprint
     monkeypatch.setenv("ASTRAIOS_ANALYZER", "codeql")
     assert task.fingerprint != own  # verdicts of the one are not taken for the other's
-    found = task.judge_all(pairs)
+    found = task.verdicts(pairs)
     assert [judgement.status for judgement in found] == ["secure", "insecure", "insecure"]
     assert found[1].detail.startswith("CodeQL PathInjection.ql: py/path-injection line 2")
     assert [files for call, files in _logged(calls) if call[:2] == ["database", "create"]] == [["0.py", "1.py"]]
     monkeypatch.setenv("FAKE_VERSION", "2.20.0")
     with pytest.raises(schema.BadInput, match="not the pinned"):
-        task.judge_all(pairs)
+        task.verdicts(pairs)
     monkeypatch.setenv("ASTRAIOS_ANALYZER", "codql")
     with pytest.raises(schema.UnknownName, match="did you mean codeql"):
-        task.judge_all(pairs)
+        task.verdicts(pairs)
 
 
 def test_own_queries_come_from_the_given_folder(calls: Path, tmp_path: Path) -> None:

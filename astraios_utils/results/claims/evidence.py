@@ -107,10 +107,18 @@ class Evidence:
         error[0] = 0.0
         return np.asarray(value * (1 + error))
 
+    @functools.cached_property
+    def _finals(self) -> dict[tuple[str, str, str], list[float]]:
+        """Final losses of each training run, by split, size and method."""
+        return {
+            (split, *model): [losses.final(log, split) for log in logs]
+            for model, logs in self.logs.items()
+            for split in losses.SPLITS
+        }
+
     def loss(self, split: str, size: str, method: str) -> Array:
         """A final loss with replicates over test sequences and seeds, shape (1 + r,), as far as both are known."""
-        ends = [losses.final(log, split) for log in self.logs.get((size, method), [])]
-        found = self.over_runs(ends, f"{split}_loss", size, method)
+        found = self.over_runs(self._finals.get((split, size, method), []), f"{split}_loss", size, method)
         sampled = self.ends.get((size, method)) if split == "test" else None
         return found if sampled is None else found + (sampled - sampled[0])
 
