@@ -85,7 +85,7 @@ def test_the_notebooks_and_the_report_of_what_was_trained(
     page = Path(capsys.readouterr().out.strip()).read_text(encoding="utf-8")
     assert "Final test loss" in page  # among the costs
     assert cli.main(["claims", "--suite", "tiny"]) == 0
-    assert "lacks: a suite of several sizes" in capsys.readouterr().out
+    assert "missing: a suite of several sizes" in capsys.readouterr().out
 
 
 def _kept(name: str, folder: Path) -> str:

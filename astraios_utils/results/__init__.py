@@ -192,7 +192,6 @@ def _is_nominal(frame: pd.DataFrame) -> pd.Series:
 
 def _row(suite: Suite, task: str, model: Model, metric: str, estimate: stats.Estimate, origin: str) -> dict[str, Any]:
     published = _published(suite, task, model, metric)
-    missing = math.isnan(estimate.value) and not estimate.n
     return {
         "suite": suite.name,
         "size": model.size,
@@ -205,7 +204,7 @@ def _row(suite: Suite, task: str, model: Model, metric: str, estimate: stats.Est
         "high": estimate.high,
         "n": estimate.n,
         "clusters": estimate.clusters,
-        "provenance": "missing" if missing else "measured",
+        "provenance": "measured" if origin else "missing",
         "origin": origin,
         "published": published,
         "difference": estimate.value - published,

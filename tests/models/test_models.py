@@ -73,7 +73,8 @@ def test_virtual_tokens_act_with_and_without_the_cache(method: str, model_type: 
             model.generate(input_ids=x, use_cache=False, **options)
     else:
         assert torch.equal(model.generate(input_ids=x, use_cache=False, **options), stepwise)
-    assert not torch.equal(tiny(model_type).generate(input_ids=x, **options), stepwise)
+    after = model(stepwise).logits[:, -1]  # eight tokens later they still act
+    assert not torch.allclose(after, tiny(model_type)(stepwise).logits[:, -1], atol=1e-3)
 
 
 @pytest.mark.parametrize("model_type", sorted(CONFIGS))

@@ -146,7 +146,7 @@ def test_the_forecast_says_what_fits() -> None:
     assert "fits on 1 GPU of" in roomy
     fits, tight = memory.forecast(config(**LARGE), RECIPE, "FFT", None, memory.CONTEXT)
     assert not fits
-    assert "does NOT fit on 1 GPU of 0.7 GiB; what would: a larger card | or a smaller base" in tight
+    assert "does NOT fit on 1 GPU of 0.7 GiB; what would: a larger card | a smaller base" in tight
 
 
 def test_disk_of_full_fine_tuning() -> None:

@@ -108,7 +108,7 @@ def test_a_folder_with_a_configuration_is_enough(own: dict[str, Any]) -> None:
         ({"method_configs": {"DoRA": {"like": "LoRA", "target_modules": ["q_proj", "embed_tokens"]}}},
          "tiny DoRA: an adapter of embed_tokens cannot be read back from its checkpoint: leave embed_tokens out"),
         ({"method_configs": {"DoRA": {"peft_type": "MULTITASK_PROMPT_TUNING", "num_virtual_tokens": 4}}},
-         "tiny DoRA: cannot be planned or trained"),
+         "tiny DoRA: DoRA: MULTITASK_PROMPT_TUNING cannot be used"),
         ({"method_configs": {"DoRA": {"peft_type": "POLY", "target_modules": ["q_proj"]}}}, "tiny DoRA: "),
         ({"backend": "vllm", "method_configs": {"DoRA": {"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 4}}},
          "tiny DoRA: tiny-dora: vLLM cannot serve DoRA (virtual tokens)"),
