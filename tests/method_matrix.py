@@ -14,7 +14,8 @@ from peft import PeftType
 from tiny_models import tiny, tokenizer, tokens
 
 from astraios_utils import models, schema
-from astraios_utils.generation.engine import Answer, Engine, Request
+from astraios_utils.generation.engine import Engine
+from astraios_utils.generation.requests import Answer, Request
 from astraios_utils.methods import bottleneck  # noqa: F401  (registers itself)
 
 ARCHITECTURES = ("gpt_bigcode", "llama", "qwen2", "mistral", "starcoder2", "gemma3_text")

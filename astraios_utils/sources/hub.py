@@ -169,3 +169,13 @@ def check_access(suite: schema.Suite) -> dict[str, str]:
     if causes:
         raise schema.MissingArtefact("\n".join(f"{', '.join(names)}: {why}" for why, names in causes.items()))
     return found
+
+
+def cached_commit(name: str, revision: str | None = None) -> str | None:
+    """The commit of the copy in the hub's cache that a name loads from; ``None``: a folder, or not cached."""
+    from huggingface_hub import try_to_load_from_cache
+
+    if Path(name).is_dir():
+        return None
+    found = try_to_load_from_cache(name, "config.json", revision=revision)
+    return Path(found).parent.name if isinstance(found, str) else None  # snapshots/<commit>/config.json

@@ -19,7 +19,7 @@ import pandas as pd
 
 from .. import methods, models, schema, store
 from ..planning import memory
-from ..sources import corpus
+from ..sources import corpus, hub
 from ..store import processes
 from . import parallel
 from .identity import identities
@@ -321,7 +321,7 @@ def _train(run: Run, progress: Callable[[str], None], force: bool) -> Trained:
         "base_precision": precision,
         "compute": computed,
         "resumed_at": resume.step,
-        "base_commit": getattr(model.config, "_commit_hash", None),  # of the hub; a folder is known by what it holds
+        "base_commit": hub.cached_commit(run.base.model, run.base.revision),  # a folder is known by what it holds
         "corpus_commit": documents.commit,
     }
     return _finish(run, tuner, tokenizer, meter, how)

@@ -219,9 +219,10 @@ def test_a_data_set_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch) ->
         raise ConnectionError("Couldn't reach 'nobody/nothing' on the Hub\n(more)")
 
     monkeypatch.setattr(datasets, "load_dataset", unreachable)
+    monkeypatch.setattr(corpus.hub, "snapshot", lambda *_: None)
     source = corpus.open_corpus(schema.Recipe(corpus="nobody/nothing"), 0)
     assert source is not None
-    with pytest.raises(schema.MissingArtefact, match="split train cannot be had from the hub") as caught:
+    with pytest.raises(schema.MissingArtefact, match="nobody/nothing: split train is unavailable") as caught:
         next(source.read(0, 0))
     assert "\n" not in str(caught.value)
 
@@ -231,6 +232,7 @@ def test_streamed_data_sets_are_shuffled_by_seed_and_continue(monkeypatch: pytes
 
     rows = Dataset.from_list([{"prompt": p, "completion": c} for p, c in PAIRS])
     monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: rows.to_iterable_dataset())
+    monkeypatch.setattr(corpus.hub, "snapshot", lambda *_: None)  # too large to be kept: streamed
     source = corpus.open_corpus(schema.Recipe(corpus="somebody/something"), 5)
     assert source is not None
     order = list(source.read(0, 0))

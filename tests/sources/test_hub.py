@@ -32,8 +32,10 @@ except schema.AstraiosError as error:
 LOAD = """
 import sys
 from astraios_utils import models, schema
+from astraios_utils.sources import hub
 try:
-    print(models.load_base(schema.Base(model=sys.argv[1])).config._commit_hash)
+    models.load_base(schema.Base(model=sys.argv[1]))
+    print(hub.cached_commit(sys.argv[1]))
 except schema.AstraiosError as error:
     print("REFUSED", error)
 """
