@@ -7,15 +7,14 @@ prompts hold the first half of the solution, the others only the head. All pertu
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from ..programs.perturbation import half, slipped, tabbed, transposed
 from .code import Style, body, head
 from .english import Names
 from .spec import Spec
 
-_KEYS = {"a": "s", "e": "r", "i": "o", "o": "p", "u": "i", "n": "m", "t": "y", "s": "d", "r": "t", "l": "k"}
 _SYNONYMS = {"Return": "Give", "Compute": "Work out", "Find": "Determine", "Get": "Obtain", "numbers": "integers"}
 _SYNONYMS |= {"increased": "raised", "decreased": "lowered", "otherwise": "else", "list": "sequence"}
 
@@ -30,12 +29,6 @@ class Subject:
 
 
 Perturbation = Callable[[Subject, random.Random], tuple[str, str]]  # prompt, entry point
-
-
-def half(text: str) -> str:
-    """The first half of a body, by lines (at least one); what is left out is for the model."""
-    lines = text.rstrip("\n").split("\n")
-    return "\n".join(lines[: max(1, len(lines) // 2)]) + "\n"
 
 
 def _start(subject: Subject, docstring: str = "", names: Names | None = None) -> str:
@@ -62,11 +55,6 @@ def _line_after_doc(subject: Subject, rng: random.Random) -> tuple[str, str]:
     return _start(subject) + "\n" + _code(subject), subject.names.snake
 
 
-def tabbed(text: str) -> str:
-    """The text with a tab for every four leading blanks."""
-    return re.sub("^(?:    )+", lambda m: "\t" * (len(m[0]) // 4), text, flags=re.M)
-
-
 def _tabs(subject: Subject, rng: random.Random) -> tuple[str, str]:
     return tabbed(_partial(subject, rng)[0]), subject.names.snake
 
@@ -87,23 +75,11 @@ def _camel_case(subject: Subject, rng: random.Random) -> tuple[str, str]:
 
 
 def _butter_finger_name(subject: Subject, rng: random.Random) -> tuple[str, str]:
-    return _renamed(subject, _butter(subject.names.snake, rng, 1))
+    return _renamed(subject, slipped(subject.names.snake, rng, 1))
 
 
 def _swapped_name(subject: Subject, rng: random.Random) -> tuple[str, str]:
-    return _renamed(subject, _transposed(subject.names.snake, rng))
-
-
-def _transposed(text: str, rng: random.Random) -> str:
-    at = rng.choice([i for i in range(len(text) - 1) if text[i : i + 2].isalpha() and text[i] != text[i + 1]])
-    return text[:at] + text[at + 1] + text[at] + text[at + 2 :]
-
-
-def _butter(text: str, rng: random.Random, count: int) -> str:
-    places = [i for i, char in enumerate(text) if char in _KEYS]
-    for at in rng.sample(places, min(count, len(places))):
-        text = text[:at] + _KEYS[text[at]] + text[at + 1 :]
-    return text
+    return _renamed(subject, transposed(subject.names.snake, rng))
 
 
 # --- syntax -----------------------------------------------------------------------------------------------------------
@@ -138,7 +114,7 @@ def _safe_words(subject: Subject, change: Callable[[str], str]) -> tuple[str, st
 
 
 def _butter_fingers(subject: Subject, rng: random.Random) -> tuple[str, str]:
-    return _safe_words(subject, lambda w: _butter(w, rng, 1) if rng.random() < 0.1 else w)
+    return _safe_words(subject, lambda w: slipped(w, rng, 1) if rng.random() < 0.1 else w)
 
 
 def _char_case(subject: Subject, rng: random.Random) -> tuple[str, str]:
