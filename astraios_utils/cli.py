@@ -451,7 +451,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        print("interrupted: what is done stays done; the same command continues", file=sys.stderr)
+        print("interrupted; finished work is kept. Run the same command to resume.", file=sys.stderr)
         return 130
     return int(status or 0)
 

@@ -207,7 +207,7 @@ class Resources(BaseModel):
     Attributes:
         gpus: none given: one where the cluster has any.
         memory_gib: of host memory; none given: not counted.
-        retries: how often a unit is tried again after a fault that is nobody's, such as a machine's end.
+        retries: how often a unit is tried again after an infrastructure failure, for example a lost node.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
