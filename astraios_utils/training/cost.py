@@ -22,7 +22,7 @@ _MIB = 1 << 20
 def _gpu_joules() -> float:
     """What the GPU has used since its driver was loaded, in joules; NaN where NVML or the counter is missing."""
     try:
-        import pynvml  # type: ignore[import-not-found]  # nvidia-ml-py: where a user has it
+        import pynvml  # nvidia-ml-py: where a user has it
     except ImportError:
         return math.nan
     import torch
