@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import functools
 import io
 import math
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -26,6 +24,7 @@ from pandas.io.formats.style import Styler
 from .. import schema, store
 from ..running import figures
 from ..running.notebooks import FIGURE_TYPE
+from ..store import processes
 from ..tasks import task_of
 from . import plots
 
@@ -88,16 +87,15 @@ def say(text: str) -> None:
 
 
 @contextlib.contextmanager
-def live(figure: Figure, draw: Callable[[], object], seconds: float = 3.0) -> Iterator[Callable[[str], None]]:
-    """Show a figure, and the last lines of a log, anew while something runs; outside a notebook, print the log.
+def live(figure: Figure, draw: Callable[[], object], seconds: float = 3.0) -> Iterator[None]:
+    """Redraw a figure, and show the last lines of progress below it, while something runs.
+
+    Outside a notebook the lines are printed as always, and the figure is drawn once, at the end.
 
     Args:
-        figure: what is shown; its axes are cleared before each drawing.
-        draw: draws what is known by now.
-        seconds: at least so long between two drawings.
-
-    Yields:
-        What takes the run's progress, a line at a time.
+        figure: the figure; its axes are cleared before each drawing.
+        draw: draws what is known so far.
+        seconds: shortest time between two drawings.
     """
     from IPython import get_ipython
     from IPython.display import DisplayHandle
@@ -117,11 +115,12 @@ def live(figure: Figure, draw: Callable[[], object], seconds: float = 3.0) -> It
 
     try:
         if get_ipython() is None:
-            yield functools.partial(print, file=sys.stderr, flush=True)
+            yield
         else:
             log.display({"text/plain": ""}, raw=True)
             picture.display({"text/plain": ""}, raw=True)
-            yield progress
+            with processes.listening(progress):
+                yield
             picture.update({"text/plain": ""}, raw=True)  # the cell shows the last state by itself
     finally:
         _redraw(figure, draw)

@@ -129,12 +129,34 @@ def local(units: Sequence[Unit]) -> None:
     large = [unit for unit in units if not threads(unit)]
     failed: list[str] = []
     if len(small) == 1 or os.cpu_count() == 1:
-        with _threads(1):
-            failed += _one_by_one(small)
+        failed += _in_process(small)
     elif small:
         # The largest of the small ones first, so that no long one is left for the end.
         failed += _shared(list(reversed(small)))
     failed += _on_gpus(large) if _gpus() > 1 else _one_by_one(large)
+    _require_none(failed)
+
+
+def in_process(units: Sequence[Unit]) -> None:
+    """Work units one after another in this process, so that a notebook can show what they report.
+
+    Each unit gets as many cores as in :func:`local`, and so gives the same files.
+
+    Raises:
+        ExecutionFailed: some units failed, a line each.
+    """
+    _require_none(_in_process(units))
+
+
+def _in_process(units: Sequence[Unit]) -> list[str]:
+    """Work units in this process, those with small bases first; returns the failures."""
+    with _threads(1):
+        failed = _one_by_one([unit for unit in units if threads(unit)])
+    return failed + _one_by_one([unit for unit in units if not threads(unit)])
+
+
+def _require_none(failed: Sequence[str]) -> None:
+    """Raise :class:`ExecutionFailed` where units failed."""
     if failed:
         raise ExecutionFailed("\n".join(failed))
 

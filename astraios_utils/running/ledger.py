@@ -34,7 +34,7 @@ def measured(suite: Suite, java_level: int | None = None) -> Evidence:
         suite: the suite or a slice of it.
         java_level: one of the suite's Java language levels, for Java scores of that level; the evidence's name says so.
     """
-    found = functools.partial(pipeline.verdicts, suite.name, java_level=java_level)
+    found = functools.partial(pipeline.verdicts, suite, java_level=java_level)
     evidence = claims.measured(suite, found, costs(suite), training.loss_logs(suite))
     return evidence if java_level is None else replace(evidence, name=f"{suite.name}, Java {java_level}")
 

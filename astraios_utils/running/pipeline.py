@@ -97,16 +97,30 @@ def make(
     force: bool = False,
     trained_only: bool = False,
 ) -> int:
-    """Train the suite's models, or let them answer its tasks; returns how many models had anything to do.
+    """Train the suite's models, or generate their answers; returns how many models had anything to do.
 
-    Generations that were put there by hand (with another ending than ours) are not made again.
+    Generations that were put there by hand (files with another suffix than ours) are not made again.
+
+    Args:
+        suite: the suite or a slice of it.
+        stage: ``train`` or ``generate``.
+        executor: who does the work; ``None``: this machine (:func:`grid.local`).
+        force: also redo what is current.
+        trained_only: generate for trained models only, so that a training that failed is reported once.
+
+    Raises:
+        grid.ExecutionFailed: units failed; all others are done.
     """
     prepare(suite)
     units = grid.units(suite, stage, force)
     if stage == "generate":
         units = [replace(unit, tasks=tuple(t for t in unit.tasks if not _by_hand(unit, t))) for unit in units]
-        units = [unit for unit in units if unit.tasks]
+        units = [unit for unit in units if unit.tasks and not (trained_only and _untrained(unit))]
     return grid.run(units, executor)
+
+
+def _untrained(unit: grid.Unit) -> bool:
+    return training.plan(unit.suite, unit.model).record() is None
 
 
 def _by_hand(unit: grid.Unit, task: str) -> bool:
@@ -218,20 +232,20 @@ def _shipped(java_level: int | None = None) -> Mapping[tuple[str, str, str], pd.
     return {(str(t), str(s), str(m)): frame for (t, s, m), frame in groups}
 
 
-def shipped_counts(suite: str, cell: Cell, java_level: int | None = None) -> pd.DataFrame | None:
-    """The counts that the project ships for a cell; ``None`` where it ships none."""
+def shipped_counts(suite: Suite, cell: Cell, java_level: int | None = None) -> pd.DataFrame | None:
+    """The counts that the project ships for a cell of released generations; ``None`` where it ships none."""
     key = (cell.task.name, cell.model.size, cell.model.method)
-    return _shipped(java_level).get(key) if suite == "released" else None
+    return _shipped(java_level).get(key) if suite.generations == "released" else None
 
 
-def verdicts(suite: str, task: str, model: Model, java_level: int | None = None) -> tuple[pd.DataFrame, str] | None:
+def verdicts(suite: Suite, task: str, model: Model, java_level: int | None = None) -> tuple[pd.DataFrame, str] | None:
     """A cell's verdicts and their origin: ``"here"`` (scored in this build) or ``"shipped"``; ``None``: no artefact.
 
     At a Java language level, Java tasks have the verdicts of that level; all others have their only ones.
     """
     cell = Cell(get_task(task), model, None)
     level = java_level if cell.runs_java else None
-    path = cell.verdicts(suite, level)
+    path = cell.verdicts(suite.name, level)
     if path.exists():
         return pd.read_parquet(path), "here"
     counts = shipped_counts(suite, cell, level)
@@ -256,7 +270,7 @@ def aggregate(suite: Suite) -> pd.DataFrame:
         ],
     }
     if not store.is_current(path, inputs):
-        frame = results.results(suite, functools.partial(verdicts, suite.name))
+        frame = results.results(suite, functools.partial(verdicts, suite))
         store.write_frame(path.with_suffix(".csv"), frame)
         store.write_stage(path, frame, inputs)
     return pd.read_parquet(path)
@@ -273,8 +287,13 @@ def ship_counts(suite: Suite) -> Path:
     A cell that is not scored in this build keeps the counts and the provenance that are shipped for it.
 
     Raises:
+        schema.BadInput: the suite's generations are not the released ones, whose counts alone are shipped.
         schema.MissingArtefact: nothing has been scored here.
     """
+    if suite.generations != "released":
+        raise schema.BadInput(
+            f"suite {suite.name}: only counts of released generations are shipped; use --suite released"
+        )
     record = counts_path().with_name("counts_provenance.csv")
     kept = _shipped_provenance(record)
     origins: list[dict[str, Any]] = []
@@ -282,7 +301,7 @@ def ship_counts(suite: Suite) -> Path:
     for level in (None, *suite.java_levels):
         frames = []
         for cell in cells(suite):
-            path, counts = cell.verdicts(suite.name, level), shipped_counts(suite.name, cell, level)
+            path, counts = cell.verdicts(suite.name, level), shipped_counts(suite, cell, level)
             if level is not None and not cell.runs_java:
                 continue
             if path.exists():

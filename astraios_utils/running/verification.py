@@ -83,7 +83,9 @@ def verify(
         journal = Path(folder) / "programs.jsonl"
         done = scoring.score(sources, sandbox=sandbox, journal=journal)
         for cell, scored in zip(chosen, done, strict=True):
-            yield Checked(cell, len(scored.verdicts), compare(_shipped(cell), results.to_counts(scored.verdicts)))
+            yield Checked(
+                cell, len(scored.verdicts), compare(_shipped(suite, cell), results.to_counts(scored.verdicts))
+            )
 
 
 def draw(cells: Sequence[pipeline.Cell], share: float, seed: int) -> list[pipeline.Cell]:
@@ -128,7 +130,7 @@ def as_lines(one: Checked) -> str:
 
 
 def _available(suite: Suite) -> list[pipeline.Cell]:
-    shipped = [cell for cell in pipeline.cells(suite) if pipeline.shipped_counts(suite.name, cell) is not None]
+    shipped = [cell for cell in pipeline.cells(suite) if pipeline.shipped_counts(suite, cell) is not None]
     if not shipped:
         raise schema.BadInput(f"suite {suite.name} ships no verdict counts in this slice; `released` does")
     present = [cell for cell in shipped if cell.generations is not None]
@@ -141,8 +143,8 @@ def _available(suite: Suite) -> list[pipeline.Cell]:
     return pipeline.judgeable(present)
 
 
-def _shipped(cell: pipeline.Cell) -> pd.DataFrame:
-    counts = pipeline.shipped_counts("released", cell)
+def _shipped(suite: Suite, cell: pipeline.Cell) -> pd.DataFrame:
+    counts = pipeline.shipped_counts(suite, cell)
     assert counts is not None, "only cells with shipped counts are chosen"
     return counts
 

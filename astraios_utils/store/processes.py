@@ -27,15 +27,28 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-_shown: list[rich.progress.Progress] = []  # the live display of the stage that runs, if there is one
+_shown: list[rich.progress.Progress] = []  # the live display of the running stage, if there is one
+_listeners: list[Callable[[str], None]] = []  # what takes the lines instead of standard error
 
 
 def say(text: str) -> None:
     """Print a line of progress to standard error, above the live display where there is one."""
-    if _shown:
+    if _listeners:
+        _listeners[-1](text)
+    elif _shown:
         _shown[-1].console.print(text, markup=False, highlight=False)
     else:
         print(text, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def listening(listener: Callable[[str], None]) -> Iterator[None]:
+    """Pass each line of progress of this process to ``listener`` instead of printing it."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
 
 
 @contextlib.contextmanager
@@ -46,7 +59,7 @@ def stage(name: str, total: int) -> Iterator[Callable[[str], None]]:
         What is called with the name of each unit that has finished.
     """
     started, done = time.perf_counter(), 0
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and not _listeners:
         columns = (rich.progress.TextColumn("{task.description}"), rich.progress.BarColumn())
         counts = (rich.progress.MofNCompleteColumn(), rich.progress.TimeRemainingColumn())
         with rich.progress.Progress(*columns, *counts, console=rich.console.Console(stderr=True)) as shown:

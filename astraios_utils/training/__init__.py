@@ -376,20 +376,6 @@ def obstacle(suite: schema.Suite) -> str:
     return ""
 
 
-def train_suite(suite: schema.Suite, force: bool = False, progress: Callable[[str], None] = say) -> list[Trained]:
-    """The command ``astraios train``: every model of the (sliced) suite, one after the other, finished ones skipped."""
-    runs = [plan(suite, model) for model in suite.models]
-    with models.quiet():
-        for run in runs:  # a wrong field of a configuration shows now, not after hours
-            methods.peft_config(run.model.method, "gpt_bigcode", run.changes)
-    done = []
-    for number, run in enumerate(runs, 1):
-        finished = run.record() is not None and not force
-        progress(f"[{number}/{len(runs)}] {run.model.slug}: {'finished before' if finished else 'training'}")
-        done.append(train(run, progress, force))
-    return done
-
-
 def loss_logs(suite: schema.Suite) -> pd.DataFrame:
     """The loss logs of the suite's models, also of those still in training: size, method and :data:`LOSS_COLUMNS`.
 

@@ -96,7 +96,7 @@ def _write_random_base(folder: Path) -> None:
 
 
 def suite(progress: Callable[[str], None] = say) -> schema.Suite:
-    """The suite, its base trained first where it is not yet; :func:`training.train_suite` does the rest.
+    """The demonstration's suite. Its base is trained first, unless it has been; its models are trained as any suite's.
 
     Raises:
         schema.MissingArtefact: see :func:`obstacle`.

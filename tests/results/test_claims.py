@@ -458,13 +458,13 @@ def test_costs_have_a_tolerance_unless_they_are_counted() -> None:
 @pytest.fixture(scope="module")
 def released() -> tuple[schema.Suite, Evidence]:
     suite = store.load_suite("released").slice(["1B", "7B"], ["LoRA", "FFT", "AdapterH", "(IA)3"])
-    return suite, claims.measured(suite, functools.partial(pipeline.verdicts, suite.name), resamples=400)
+    return suite, claims.measured(suite, functools.partial(pipeline.verdicts, suite), resamples=400)
 
 
 @pytest.fixture(scope="module")
 def frame(released: tuple[schema.Suite, Evidence]) -> pd.DataFrame:
     """The results of those models."""
-    return results.results(released[0], functools.partial(pipeline.verdicts, released[0].name))
+    return results.results(released[0], functools.partial(pipeline.verdicts, released[0]))
 
 
 def test_every_measured_cell_of_the_papers_tables_has_an_error_and_an_interval(frame: pd.DataFrame) -> None:

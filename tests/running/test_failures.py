@@ -9,7 +9,7 @@ import pytest
 import tiny_suite
 
 from astraios_utils import schema, store, training
-from astraios_utils.running import grid
+from astraios_utils.running import grid, pipeline
 from astraios_utils.store import processes
 
 
@@ -39,6 +39,14 @@ def test_failures_are_collected_and_the_rest_is_done(suite: schema.Suite, monkey
     ]
     assert "Traceback" in log.read_text()
     assert done == ["large-lora", "large-ptuning"]
+
+
+def test_a_failed_training_is_reported_once(suite: schema.Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise schema.BadInput("a known fault")
+
+    monkeypatch.setattr(training, "train", fail)
+    assert pipeline.obtain(suite.slice(["small"], ["LoRA"])) == ["train small-lora: a known fault"]
 
 
 def test_small_bases_come_first(suite: schema.Suite) -> None:

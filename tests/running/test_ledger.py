@@ -75,7 +75,7 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Suite, pd.DataFra
         patch.setenv("ASTRAIOS_BUILD", str(tmp_path_factory.mktemp("build")))
         tasks = (*schema.GENERATION_TASKS, *schema.ROBUSTNESS_TASKS)
         suite = store.load_suite("released").slice(["1B", "7B"], ["LoRA", "FFT"], tasks)
-        frame = results.results(suite, functools.partial(pipeline.verdicts, suite.name))
+        frame = results.results(suite, functools.partial(pipeline.verdicts, suite))
         return suite, frame, ledger.means(suite, frame, NAMES)
 
 

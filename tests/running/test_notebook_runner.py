@@ -280,12 +280,13 @@ def test_a_live_figure_is_drawn_anew_in_place_and_left_as_it_ended(checkout: Pat
         checkout,
         "live",
         PARAMETERS,
-        "import matplotlib.pyplot as plt\nfrom astraios_utils.presenting import show\nseen = []",
+        "import matplotlib.pyplot as plt\nfrom astraios_utils.presenting import show\n"
+        "from astraios_utils.store.processes import say\nseen = []",
         "fig, ax = plt.subplots()\n"
-        "with show.live(fig, lambda: ax.plot(seen), seconds=0) as progress:\n"
+        "with show.live(fig, lambda: ax.plot(seen), seconds=0):\n"
         "    for step in range(10):\n"
         "        seen.append(step)\n"
-        "        progress(f'step {step}')\n"
+        "        say(f'step {step}')\n"
         "print(len(ax.lines))",
     )
     book = nbformat.read(notebooks.execute(source.stem, "released", {}, progress=False), as_version=4)

@@ -467,17 +467,13 @@ def suite_file(folder: Path, base: Path, documents: Path, **fields: Any) -> Path
 
 def test_a_users_own_suite_trains_and_loads(tmp_path: Path, build: Path, base: Path, documents: Path) -> None:
     suite = store.load_suite(str(suite_file(tmp_path, base, documents)))
-    said: list[str] = []
-    done = training.train_suite(suite, progress=said.append)
+    done = [training.train(training.plan(suite, model), quiet) for model in suite.models]
     assert [t.checkpoint.parent.name for t in done] == ["tiny-lora", "tiny-small"]
     table = training.collect(suite)
     # Rank 2 on c_attn of one layer: 32 -> 48.
     assert table.set_index("method")["trainable_parameters"].to_dict()["Small"] == 2 * (32 + 48)
     model, _ = training.load_trained(suite, suite.models[1])
     assert model.active_peft_config.r == 2
-    said.clear()
-    training.train_suite(suite, progress=said.append)
-    assert [line.split(": ")[1] for line in said] == ["finished before"] * 2
 
 
 def test_bad_suites_are_one_clear_line(tmp_path: Path, build: Path, base: Path, documents: Path) -> None:
@@ -537,7 +533,8 @@ def test_every_methods_loss_on_the_instruction_sample_falls(
     monkeypatch.setenv("ASTRAIOS_MIRROR", str(mirror))
     assert demonstration.obstacle() == ""
     suite = demonstration.suite(quiet)
-    training.train_suite(suite, progress=quiet)
+    for model in suite.models:
+        training.train(training.plan(suite, model), quiet)
     losses = training.loss_logs(suite)
     assert losses["method"].unique().tolist() == list(schema.METHODS)
     for method, part in losses.groupby("method"):

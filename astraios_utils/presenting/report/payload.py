@@ -80,7 +80,7 @@ def _candidates(suite: Suite) -> Iterator[tuple[str, Callable[[], Any]]]:
     """What might be held, the most wanted first: names, and what makes each."""
     found: dict[str, dict[Model, tuple[pd.DataFrame, str]]] = {}
     for task in suite.tasks:
-        cells = {model: pipeline.verdicts(suite.name, task, model) for model in suite.models}
+        cells = {model: pipeline.verdicts(suite, task, model) for model in suite.models}
         found[task] = {model: cell for model, cell in cells.items() if cell is not None}
         if found[task]:
             yield f"verdicts:{task}", partial(verdicts, found[task])

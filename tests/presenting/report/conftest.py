@@ -22,7 +22,7 @@ def frame() -> pd.DataFrame:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ASTRAIOS_MIRROR", "none")
         patch.setenv("ASTRAIOS_BUILD", "nowhere")
-        return results.results(suite, functools.partial(pipeline.verdicts, suite.name))
+        return results.results(suite, functools.partial(pipeline.verdicts, suite))
 
 
 @pytest.fixture(scope="package")
