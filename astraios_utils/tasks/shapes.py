@@ -1,7 +1,9 @@
 """Problems of other Python benchmarks as HumanEvalPack's: HumanEval and EvalPlus, MBPP and its EvalPlus version.
 
 HumanEval's rows have a prompt, a test and an entry point; the declaration, the docstring and the instruction are taken
-from the prompt. MBPP's have a text, a reference solution and a list of assertions; everything else is derived.
+from the prompt. EvalPlus's own files of HumanEval+ have inputs and a reference solution instead of a test: the test
+compares the sample's results with the reference's, by EvalPlus's rules. MBPP's have a text, a reference solution and a
+list of assertions; everything else is derived.
 """
 
 from __future__ import annotations
@@ -13,8 +15,48 @@ from .files import RowError, filled, optional, require_fields, text
 
 INSTRUCTION = "Write a Python function `{signature}` to solve the following problem:\n{docstring}"  # HumanEvalPack's
 _HUMANEVAL = {"task_id": filled, "prompt": filled, "entry_point": filled, "test": filled}
+_INPUTS = {"task_id": filled, "prompt": filled, "entry_point": filled, "canonical_solution": filled}
 _MBPP = {"code": filled, "text": optional(filled), "prompt": optional(filled), "test": optional(filled)}
 _MBPP |= {"test_setup_code": optional(text), "entry_point": optional(filled)}
+
+
+# The reference runs in the process of the test, on inputs of its own copy. Results are compared as EvalPlus 0.3 does:
+# floats within 1e-6 where the problem states no tolerance, one problem by the value of its polynomial.
+_EVALPLUS = """
+import copy, math
+import numpy
+
+_inputs, _reference, _atol = {inputs!r}, {reference!r}, {atol!r}
+
+
+def _is_floats(value):
+    if isinstance(value, float):
+        return True
+    if isinstance(value, (list, tuple)) and len(value):
+        return all(isinstance(one, float) for one in value)
+    return False
+
+
+def _compare(given, result, wanted):
+    if {by_value!r}:
+        assert abs(sum(factor * result**power for power, factor in enumerate(given[0]))) <= _atol
+        return
+    atol = _atol or (1e-6 if _is_floats(wanted) else 0)
+    if result == wanted:
+        return
+    assert atol and type(result) is type(wanted)
+    if isinstance(wanted, (list, tuple)):
+        assert len(result) == len(wanted)
+    numpy.testing.assert_allclose(result, wanted, rtol=1e-7, atol=atol)
+
+
+def check(candidate):
+    space = {{}}
+    exec(_reference, space)
+    for given in _inputs:
+        wanted = space[{entry!r}](*copy.deepcopy(given))
+        _compare(given, candidate(*copy.deepcopy(given)), wanted)
+"""
 
 
 def as_humanevalpack(row: Any, where: str) -> dict[str, Any]:
@@ -29,6 +71,8 @@ def as_humanevalpack(row: Any, where: str) -> dict[str, Any]:
     """
     if isinstance(row, dict) and "test_list" in row and "declaration" not in row:
         return _from_mbpp(row, where)
+    if isinstance(row, dict) and "base_input" in row and "test" not in row:
+        row = row | {"test": _evalplus_test(row, where)}
     if isinstance(row, dict) and "declaration" not in row and "instruction" not in row:
         return _from_humaneval(row, where)
     return row  # type: ignore[no-any-return]  # the caller checks that it is an object
@@ -51,6 +95,33 @@ def _from_humaneval(row: dict[str, Any], where: str) -> dict[str, Any]:
         "docstring": docstring,
         "instruction": INSTRUCTION.format(signature=_signature(function), docstring=docstring or prompt.strip()),
     }
+
+
+def _evalplus_test(row: dict[str, Any], where: str) -> str:
+    """A test that compares a sample with the reference solution on ``base_input`` and ``plus_input``."""
+    require_fields(row, _INPUTS, where)
+    inputs = [*_argument_lists(row, "base_input", where), *_argument_lists(row, "plus_input", where)]
+    if not inputs:
+        raise RowError(f"{where}: base_input and plus_input are empty, so nothing would be tested")
+    atol, entry = row.get("atol", 0), row["entry_point"]
+    if isinstance(atol, bool) or not isinstance(atol, int | float) or atol < 0:
+        raise RowError(f"{where}: atol is {atol!r:.40}, not a number of at least 0")
+    if not str(row["task_id"]).startswith("HumanEval/"):
+        raise RowError(f"{where}: inputs of MBPP+ lose their types in JSON; use its rows with test_list")
+    return _EVALPLUS.format(
+        inputs=inputs,
+        reference=row["prompt"] + row["canonical_solution"],
+        atol=atol,
+        entry=entry,
+        by_value=entry == "find_zero",
+    )
+
+
+def _argument_lists(row: dict[str, Any], field: str, where: str) -> list[list[Any]]:
+    values = row.get(field, [])
+    if not isinstance(values, list) or not all(isinstance(value, list) for value in values):
+        raise RowError(f"{where}: {field} is not a list of lists of arguments")
+    return values
 
 
 def _function(prompt: str, entry: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from astraios_utils import schema
+from astraios_utils.sandbox import FAILED, PASSED, Sandbox
 from astraios_utils.tasks import ExecutedTask, get_task, python_tests
 from astraios_utils.tasks.files import RowError
 
@@ -212,6 +213,52 @@ def test_humaneval_is_read(tmp_path: Path) -> None:
     program = task.program(problem, "")
     assert program.test.endswith("\ncheck(first)")
     assert program.entry_point == "first"
+
+
+EVALPLUS = {
+    "task_id": "HumanEval/500",
+    "prompt": 'def half(numbers, digits=2):\n    """ Half of each number.\n    """\n',
+    "entry_point": "half",
+    "canonical_solution": "    numbers.sort()\n    return [n / 2 + 0.0 for n in numbers]\n",
+    "contract": "",
+    "base_input": [[[4, 2]], [[]]],
+    "plus_input": [[[1, 0, -3], 2]],
+    "atol": 0,
+}
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ("return [n / 2 + 0.0 for n in sorted(numbers)]", PASSED),
+        ("return [n / 2 + 1e-9 for n in sorted(numbers)]", PASSED),  # floats are compared with a tolerance
+        ("return tuple(n / 2 for n in sorted(numbers))", FAILED),
+        ("return [n / 2 + 1e-3 for n in sorted(numbers)]", FAILED),
+        ("return [n / 2 + 0.0 for n in sorted(numbers)] if len(numbers) < 3 else []", FAILED),  # plus_input decides
+    ],
+)
+def test_evalplus_inputs_become_a_test_against_the_reference(tmp_path: Path, body: str, status: str) -> None:
+    task = get_task("synthesize-python")
+    assert isinstance(task, ExecutedTask)
+    (problem,) = task.load(write(tmp_path, EVALPLUS))
+    task.require_usable(problem)
+    with Sandbox() as box:
+        ((_, outcome),) = box.run([task.program(problem, EVALPLUS["prompt"] + "    " + body)])
+    assert outcome.status == status, outcome.detail
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"base_input": [], "plus_input": []}, "nothing would be tested"),
+        ({"plus_input": [3]}, "plus_input is not a list of lists"),
+        ({"atol": "low"}, "atol is 'low', not a number"),
+        ({"canonical_solution": ""}, "canonical_solution"),
+        ({"task_id": "Mbpp/2"}, "lose their types in JSON"),
+    ],
+)
+def test_damaged_evalplus_inputs_are_refused(tmp_path: Path, change: dict[str, Any], told: str) -> None:
+    assert told in refused("synthesize-python", tmp_path, EVALPLUS | change)
 
 
 def test_humaneval_has_no_bugs_to_repair(tmp_path: Path) -> None:
