@@ -35,9 +35,14 @@ ROBUSTNESS_TASKS = ("recode-format", "recode-function", "recode-syntax", "recode
 SECURITY_TASKS = ("aatk",)
 # The one-shot runs of appendix H: the same data and scoring as the zero-shot tasks, another prompt.
 ONE_SHOT_TASKS = ("defect-1shot", "clone-1shot")
-TASKS = COMPREHENSION_TASKS + GENERATION_TASKS + ROBUSTNESS_TASKS + SECURITY_TASKS + ("conala",) + ONE_SHOT_TASKS
+# Likelihoods of given texts; nothing is generated. The paper has no such tasks.
+LIKELIHOOD_TASKS = ("nll-python", "nll-java", "prefer-python", "prefer-java")
+TASKS = (
+    *(*COMPREHENSION_TASKS, *GENERATION_TASKS, *ROBUSTNESS_TASKS, *SECURITY_TASKS, "conala"),
+    *(*ONE_SHOT_TASKS, *LIKELIHOOD_TASKS),
+)
 
-STATUSES = ("passed", "failed", "error", "timeout", "invalid", "secure", "insecure", "unknown")
+STATUSES = ("passed", "failed", "error", "timeout", "invalid", "secure", "insecure", "unknown", "measured")
 VERDICT_COLUMNS = ("suite", "size", "method", "task", "problem", "variant", "sample", "status", "detail", "seconds")
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import schema, store
-from ..tasks import Task
+from ..tasks import LikelihoodTask, Task
 from ..tasks.base import Problem
 from ..tasks.files import read_json_lines
 from ..tasks.humanevalpack import Explain, HumanEvalPack
@@ -79,7 +79,13 @@ def write(layout: str, path: Path, task: Task, answered: Sequence[Answered]) -> 
 
 
 def convert(task: Task, source: Path, target: Path, layouts: tuple[str, str], problems: Path | None = None) -> int:
-    """Read a file in the first layout and write it in the second; returns how many samples."""
+    """Read a file in the first layout and write it in the second; returns how many samples.
+
+    Raises:
+        schema.BadInput: as :func:`read` and :func:`write`; a likelihood task, whose files hold no samples.
+    """
+    if isinstance(task, LikelihoodTask):
+        raise schema.BadInput(f"{task.name} files hold likelihoods, not samples: they have one layout only")
     answered = read(layouts[0], source, task, task.references(problems))
     write(layouts[1], target, task, answered)
     return sum(len(one.samples) for one in answered)

@@ -2,7 +2,8 @@
 
 ``build/<suite>/generations/<task>/<model>.jsonl.xz`` holds one JSON line per problem: ``problem``, ``variant``,
 ``samples`` (post-processed), ``raw`` (as the model wrote them), ``tokens`` and ``ended`` per sample, and the fields
-that earlier turns added to the problem (the descriptions of code explanation). Its provenance is stored next to it.
+that earlier turns added to the problem (the descriptions of code explanation). For likelihood tasks it holds ``nats``,
+``tokens`` and ``bytes`` instead, one number per text. Its provenance is stored next to it.
 
 A cell's problems are cut into parts, which depend on the cell only. Each part is generated in batches of its own and
 kept once it is complete. So a killed run repeats at most one part, with the same batches and therefore the same answers
@@ -21,18 +22,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import models, store, training
+from ..metrics import likelihoods
 from ..schema import Model, Suite
-from ..tasks import Problem, Task, Turn, task_of
+from ..tasks import LikelihoodTask, Problem, Task, Turn, task_of
 from ..training import say
 from ..training.identity import identities
 
 if TYPE_CHECKING:
+    from ..metrics.likelihoods import Likelihood
     from .engine import Engine
     from .requests import Answer, Request, Stats
     from .served import Served
 
 VERSION = 3  # raised when the same inputs give other answers
 PART = 1024  # samples
+MEASURED = 64  # problems of a likelihood task in one part
 _WEIGHTS = (".safetensors", ".bin", "config.json")
 _EVERY = 5.0  # seconds between lines of progress
 
@@ -58,6 +62,7 @@ class Cell:
     def inputs(self) -> dict[str, Any]:
         """Everything that the answers depend on, as plain data."""
         turns, problems, run = self.task.turns(), self.problems, training.plan(self.suite, self.model)
+        texts = [self.task.texts(p) for p in problems] if isinstance(self.task, LikelihoodTask) else []
         weights = identities(run.checkpoint)
         return {
             "version": VERSION,
@@ -70,6 +75,7 @@ class Cell:
             "decoding": {**dataclasses.asdict(self.task.decoding), "stop": [*self.task.decoding.stop]},
             "problems": store.fingerprint([[p.id, p.variant, dict(p.row)] for p in problems]),
             "prompts": store.fingerprint([turns[0].prompt(p) for p in problems]),
+            **({"texts": store.fingerprint(texts)} if texts else {}),
         }
 
     def current(self) -> bool:
@@ -98,20 +104,28 @@ def generate(
     stale = [cell for cell in cells if force or not cell.current()]
     if not stale:
         return 0
-    engine = _engine(suite, model)
-    for cell in stale:
-        if force:
-            cell.path.unlink(missing_ok=True)
-            _log_path(cell).unlink(missing_ok=True)
+    for cell in stale if force else ():
+        cell.path.unlink(missing_ok=True)
+        _log_path(cell).unlink(missing_ok=True)
+    measured = [cell for cell in stale if isinstance(cell.task, LikelihoodTask)]
+    asked = [cell for cell in stale if cell not in measured]
+    engine: Engine | Served | None = None
+    if measured:
+        engine, known = _own_engine(suite, model), _Known()
+        for cell in measured:
+            _measure(cell, engine, known, progress)
+    if asked and suite.backend == "vllm":
+        from .served import serve
+
+        engine = None  # its memory is the server's now
+        engine = serve(suite, model)
+    for cell in asked:
+        engine = engine or _own_engine(suite, model)
         _generate(cell, engine, progress)
     return len(stale)
 
 
-def _engine(suite: Suite, model: Model) -> Engine | Served:
-    if suite.backend == "vllm":
-        from .served import serve
-
-        return serve(suite, model)
+def _own_engine(suite: Suite, model: Model) -> Engine:
     from .engine import Engine
 
     tuned, tokenizer = training.load_answering(suite, model)
@@ -132,6 +146,11 @@ def _generate(cell: Cell, engine: Engine | Served, progress: Callable[[str], Non
         stats = engine.run(asked.requests(), asked.done, clock.tick)
         log.append({"rows": asked.rows(), "cost": _cost(stats)})
         clock.part(len(part), stats)
+    _write(cell, log, inputs, engine)
+
+
+def _write(cell: Cell, log: Log, inputs: dict[str, Any], engine: Engine | Served) -> None:
+    """Make the cell's file of all parts, and its provenance; then the log is not needed any more."""
     rows = [row for part in log.parts for row in part["rows"]]
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     with store.atomic(cell.path) as stream:
@@ -140,6 +159,47 @@ def _generate(cell: Cell, engine: Engine | Served, progress: Callable[[str], Non
     cost |= {"rows": engine.rows, **_peak()}
     store.write_json(_beside(cell.path), store.provenance(inputs=inputs, cost=cost))
     log.path.unlink()
+
+
+# A part's prompts with their texts, and the likelihoods of all of them. ``nll`` and ``prefer`` over the same problems
+# read the same texts, so the second one costs nothing.
+_Known = dict[tuple[Any, ...], list[tuple["Likelihood", ...]]]
+
+
+def _measure(cell: Cell, engine: Engine, known: _Known, progress: Callable[[str], None]) -> None:
+    """A likelihood task's file, in parts like any other."""
+    from .likelihood import Asked, measure
+
+    task = cell.task
+    assert isinstance(task, LikelihoodTask)
+    inputs = cell.inputs()
+    store.require_writable(cell.path.parent)
+    log = Log(_log_path(cell), store.fingerprint(inputs))
+    for number, part in enumerate(_parts(cell.problems, PART // MEASURED)):
+        if number < len(log.parts):
+            continue
+        started = time.perf_counter()
+        asked = tuple(Asked(task.prompt(problem), task.texts(problem)) for problem in part)
+        read = 0
+        if asked not in known:
+            known[asked], read = measure(engine, asked)
+        rows = [_likelihood_row(cell, p, texts[: task.kept]) for p, texts in zip(part, known[asked], strict=True)]
+        seconds = round(time.perf_counter() - started, 3)
+        log.append({"rows": rows, "cost": {"prefilled": read, "seconds": seconds}})
+        done = number * MEASURED + len(part)
+        progress(f"{cell.model.slug} {task.name}: {done} of {len(cell.problems)} problems  {seconds:.0f} s")
+    _write(cell, log, inputs, engine)
+
+
+def _likelihood_row(cell: Cell, problem: Problem, texts: Sequence[Likelihood]) -> dict[str, Any]:
+    return {
+        "task": cell.task.name,
+        "problem": problem.id,
+        "variant": problem.variant,
+        "nats": [round(text.nats, likelihoods.DIGITS) for text in texts],
+        "tokens": [text.tokens for text in texts],
+        "bytes": [text.bytes for text in texts],
+    }
 
 
 def _beside(path: Path) -> Path:

@@ -60,8 +60,7 @@ class Engine:
         self.ends = end_tokens(self.base, tokenizer)
         self.direct = direct_step(self.base)
         self.rows = rows or default_rows(self.base.config, self.device.type)
-        accepted = inspect.signature(self.base.forward).parameters
-        self._options = {"use_cache": True, **({"logits_to_keep": 1} if "logits_to_keep" in accepted else {})}
+        self._keeps = "logits_to_keep" in inspect.signature(self.base.forward).parameters
         config = self.base.config.get_text_config()
         self.positions = getattr(config, "max_position_embeddings", None)
         # Elsewhere transformers makes the mask: additive for eager attention, or cut to a sliding window.
@@ -84,19 +83,43 @@ class Engine:
         with torch.inference_mode():
             return Run(self, done, tick, self.rows).answer(requests)
 
-    def forward(self, cache: Any, mask: torch.Tensor, positions: torch.Tensor, **inputs: torch.Tensor) -> torch.Tensor:
-        """Logits of the last column, (rows, vocabulary); the cache grows by the inputs."""
+    def forward(
+        self, cache: Any, mask: torch.Tensor, positions: torch.Tensor, keep: int = 1, **inputs: torch.Tensor
+    ) -> torch.Tensor:
+        """Logits of the last ``keep`` columns, (rows, keep, vocabulary); the cache grows by the inputs."""
+        options = {"logits_to_keep": keep} if self._keeps else {}
         output = self.base(
-            past_key_values=cache, attention_mask=mask, position_ids=positions, **inputs, **self._options
+            past_key_values=cache, attention_mask=mask, position_ids=positions, use_cache=True, **inputs, **options
         )
-        logits: torch.Tensor = output.logits[:, -1]
+        logits: torch.Tensor = output.logits[:, -keep:]
         return logits
 
     def prefill(self, prompts: Sequence[Sequence[int]], source: torch.Tensor, names: Sequence[int]) -> kv.Piece:
         """Compute the keys and values of prompts, with their virtual tokens; see :class:`cache.Piece`."""
+        cache, valid, _ = self.read(prompts)
+        return kv.Piece(cache, valid, source, tuple(names))
+
+    @property
+    def pads_last(self) -> bool:
+        """Whether prompts are padded at their ends.
+
+        After a prefix they are: padding before the prompt would move the prefix out of a sliding window.
+        """
+        return self.prefix is not None
+
+    def read(self, prompts: Sequence[Sequence[int]], keep: int = 1) -> tuple[Any, torch.Tensor, torch.Tensor]:
+        """One forward pass over prompts, with their virtual tokens.
+
+        Args:
+            prompts: the tokens of each.
+            keep: of how many of the last columns of tokens the logits are wanted.
+
+        Returns:
+            The cache, right-aligned, of (prompts, columns); which of its columns hold a token; the logits, (prompts,
+            keep, vocabulary), whose last column is each prompt's last token unless :attr:`pads_last`.
+        """
         width = max(1, *map(len, prompts))
-        # After a prefix, padding comes last: it would otherwise move the prefix out of a sliding window.
-        last = self.prefix is not None
+        last = self.pads_last
         pads = [[0] * (width - len(p)) for p in prompts]
         padded = [[*p, *pad] if last else [*pad, *p] for p, pad in zip(prompts, pads, strict=True)]
         real = [[True] * len(p) + [False] * len(pad) for p, pad in zip(prompts, pads, strict=True)]
@@ -113,13 +136,13 @@ class Engine:
             valid = torch.cat([valid.new_ones(len(valid), self.virtual), valid], 1)
         positions = (valid.long().cumsum(-1) - 1).clamp(min=0)
         columns = valid.shape[1] - _columns(self.prefix)
-        self.forward(cache, valid.long(), positions[:, -columns:], **inputs)
+        logits = self.forward(cache, valid.long(), positions[:, -columns:], keep, **inputs)
         if last:
             valid = _right_align(cache, valid)
         for layer in cache.layers:  # a pad attends to nothing, which some kernels answer with NaN
             for held in (layer.keys, layer.values):  # type: ignore[union-attr]
                 held.masked_fill_(~valid[:, None, :, None], 0)  # type: ignore[union-attr]
-        return kv.Piece(cache, valid, source, tuple(names))
+        return cache, valid, logits
 
     def join(
         self, store: kv.Store | SharedStore | None, kept: torch.Tensor, names: Sequence[int], pieces: Sequence[kv.Piece]
@@ -141,7 +164,7 @@ class Engine:
             return self.direct.logits(batch.last[:, 0], batch.position, store)
         mask = store.grow()
         mask = mask[:, None, None] if self._ready_mask else mask.long()
-        return self.forward(store.cache, mask, batch.position[:, None], input_ids=batch.last)
+        return self.forward(store.cache, mask, batch.position[:, None], input_ids=batch.last)[:, 0]
 
     def step(self, batch: Batch) -> list[int]:
         """One token for every row of a batch. Reading the tokens is the only synchronisation with the host."""

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from . import similarity, stats
+from . import likelihoods, similarity, stats
 from .stats import LEVEL, RESAMPLES, Array, Estimate
 
 __all__ = [
@@ -44,7 +44,7 @@ __all__ = [
     "summarise",
 ]
 
-STATUSES = ("passed", "failed", "error", "timeout", "invalid", "secure", "insecure", "unknown")
+STATUSES = ("passed", "failed", "error", "timeout", "invalid", "secure", "insecure", "unknown", "measured")
 KS = (1, 5, 10, 20, 50, 100)  # the k that summarise reports, as far as there are samples
 INVALID = -1  # the prediction of an answer that cannot be parsed
 NOMINAL = "nominal"  # the "perturbation" of ReCode rows whose prompt is not perturbed
@@ -54,6 +54,8 @@ _KEYS = {  # the kinds of metrics, and what a key of each looks like
     "classes": re.compile(r"accuracy|f1|valid"),
     "security": re.compile(r"valid|insecure|unknown"),
     "text": re.compile(r"bleu|codebleu|exact|valid"),
+    "likelihood": re.compile(r"bits/(byte|token)"),
+    "preference": re.compile(r"prefer(/(token|byte))?"),
 }
 AVERAGES = ("macro", "real", "positive", "weighted")
 
@@ -214,7 +216,7 @@ def classification_verdicts(truth: npt.ArrayLike, prediction: npt.ArrayLike) -> 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric of one model on one task; a share, not percent.
+    """One metric of one model on one task; a share (not percent), or a number with a unit of its own.
 
     Attributes:
         problems: names of the problems, shape (m,), each once.
@@ -225,6 +227,7 @@ class Metric:
         noise: variance of the value if the same problems were answered again; 0 for one greedy answer.
         interval_of: the metric whose standard error and interval are shown, where this one's own would mislead.
         interval: whether there is an interval at all.
+        factor: from the metric to the number that is reported: 100 (percent) for shares, 1 for bits.
     """
 
     problems: pd.Index
@@ -235,6 +238,7 @@ class Metric:
     noise: float = math.nan
     interval_of: Metric | None = None
     interval: bool = True
+    factor: float = 100
 
     @property
     def value(self) -> float:
@@ -279,7 +283,7 @@ def summarise(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> dict[str, Estimate]:
-    """All metrics of one model on one task, in percent, the headline first.
+    """All metrics of one model on one task, in percent (bits as they are), the headline first.
 
     Args:
         what, verdicts, nominal: as for :func:`definitions`.
@@ -292,12 +296,12 @@ def summarise(
     """
     keys = [what] if isinstance(what, str) else list(what)
     found = {
-        key: metric.estimate(level, seed, resamples)
+        key: metric.estimate(level, seed, resamples).scaled(metric.factor)
         for key, metric in definitions(keys, verdicts, nominal=nominal).items()
     }
     undefined = Estimate(math.nan, n=len(verdicts), clusters=verdicts["problem"].nunique())
     wanted = {key: found.get(key, undefined) for key in keys if key not in ("pass", "recode")}
-    return {key: estimate.scaled(100) for key, estimate in (wanted | found).items()}
+    return wanted | found
 
 
 def definitions(what: str | Sequence[str], verdicts: pd.DataFrame, *, nominal: float = math.nan) -> dict[str, Metric]:
@@ -313,9 +317,11 @@ def definitions(what: str | Sequence[str], verdicts: pd.DataFrame, *, nominal: f
             ``nominal/…`` pass@1/nominal, rc@1/nominal and drop@1/nominal, paired by problem. ``insecure``: valid (of
             the samples that could be judged), insecure (of the valid ones), unknown (of all). ``bleu``, ``codebleu``:
             all of ``similarity.NAMES`` over the corpus of all samples, exact (share of samples that are the reference),
-            valid (share that are programs).
+            valid (share that are programs). ``bits/byte``: bits/byte and bits/token of the reference texts, all bits
+            over all bytes or tokens. ``prefer``: the share of pairs whose reference is more likely than the other text,
+            by the sum of log-likelihoods (prefer), per token and per byte; equal ones are not preferred.
         verdicts: one row per sample; columns problem, status, and variant, sample (``recode``) or detail
-            (``label=1 prediction=0`` for classification, counts for text).
+            (``label=1 prediction=0`` for classification, counts for text, :mod:`.likelihoods` for likelihoods).
         nominal: Pass@1 of unperturbed prompts in percent, taken as known (``recode`` only): a difference from it counts
             the error of RP@1 alone, unpaired.
 
@@ -332,7 +338,7 @@ def definitions(what: str | Sequence[str], verdicts: pd.DataFrame, *, nominal: f
         return _recode_metrics(verdicts, ks, nominal)
     if kind == "pass":
         return _pass_metrics(verdicts, ks)
-    return {"security": _security_metrics, "text": _text_metrics, "classes": _class_metrics}[kind](verdicts)
+    return _OF_KIND[kind](verdicts)
 
 
 def _kind_of(keys: list[str]) -> str:
@@ -342,7 +348,7 @@ def _kind_of(keys: list[str]) -> str:
             return kind
     raise ValueError(
         f"no kind of metrics has {', '.join(keys) or 'no key'}: "
-        "known are pass@k; rp@k, rc@1; accuracy, f1, valid; insecure; bleu, codebleu, exact"
+        "known are pass@k; rp@k, rc@1; accuracy, f1, valid; insecure; bleu, codebleu, exact; bits/byte; prefer"
     )
 
 
@@ -456,6 +462,35 @@ def _security_metrics(verdicts: pd.DataFrame) -> dict[str, Metric]:
     }
 
 
+def _bits_metrics(verdicts: pd.DataFrame) -> dict[str, Metric]:
+    """Bits per byte and per token of each problem's first text."""
+    texts = [likelihoods.decode(line)[0] for line in _details(verdicts)]
+    bits = np.array([text.bits for text in texts], dtype=float)
+    found = {}
+    for unit in ("byte", "token"):
+        metric = _ratio(verdicts["problem"], bits, np.array([getattr(text, f"{unit}s") for text in texts]))
+        found[f"bits/{unit}"] = replace(metric, n=len(texts), share=False, factor=1)
+    return found
+
+
+def _preference_metrics(verdicts: pd.DataFrame) -> dict[str, Metric]:
+    """How often the first text of a pair is more likely than the second."""
+    pairs = [likelihoods.decode(line) for line in _details(verdicts)]
+    if odd := next((pair for pair in pairs if len(pair) != 2), None):
+        raise ValueError(f"a preference needs two texts, not {len(odd)}")
+    share = functools.partial(_ratio, verdicts["problem"])
+    return {
+        "prefer": share([one.nats < other.nats for one, other in pairs]),
+        "prefer/token": share([one.nats * other.tokens < other.nats * one.tokens for one, other in pairs]),
+        "prefer/byte": share([one.nats * other.bytes < other.nats * one.bytes for one, other in pairs]),
+    }
+
+
+def _details(verdicts: pd.DataFrame) -> list[str]:
+    _require(verdicts, ("detail",))
+    return list(verdicts["detail"].astype(str))
+
+
 def _recode_metrics(verdicts: pd.DataFrame, ks: list[int], nominal: float) -> dict[str, Metric]:
     designs, problems = _designs(verdicts)
     plain = designs.pop(NOMINAL, None)
@@ -564,3 +599,12 @@ def _design(name: str, part: pd.DataFrame, problems: int) -> npt.NDArray[np.bool
         )
     ordered = part.sort_values(["problem", "seed", "sample"])["passed"].to_numpy(dtype=bool)
     return np.reshape(ordered, (problems, seeds, samples))
+
+
+_OF_KIND: Mapping[str, Callable[[pd.DataFrame], dict[str, Metric]]] = {
+    "security": _security_metrics,
+    "text": _text_metrics,
+    "classes": _class_metrics,
+    "likelihood": _bits_metrics,
+    "preference": _preference_metrics,
+}

@@ -223,7 +223,7 @@ def _published(suite: Suite, task: str, model: Model, metric: str) -> float:
 def to_counts(verdicts: pd.DataFrame) -> pd.DataFrame:
     """Verdicts -> per-problem counts, small enough to ship: columns ``COUNT_COLUMNS``.
 
-    The detail is kept for classification, where it holds label and prediction, and dropped elsewhere.
+    The detail is kept for classification (label and prediction) and for likelihoods, and dropped elsewhere.
 
     Raises:
         schema.BadInput: several samples for one perturbed prompt (counts would lose which sample passed which seed).
@@ -231,7 +231,7 @@ def to_counts(verdicts: pd.DataFrame) -> pd.DataFrame:
     perturbed = verdicts[verdicts["variant"] != ""]
     if perturbed.duplicated(["task", "size", "method", "problem", "variant"]).any():
         raise schema.BadInput("verdicts of perturbed prompts with several samples cannot be kept as counts")
-    detail = verdicts["detail"].where(verdicts["detail"].str.startswith("label="), "")
+    detail = verdicts["detail"].where(verdicts["detail"].str.startswith(("label=", "nats=")), "")
     keys = [c for c in COUNT_COLUMNS if c != "n"]
     return verdicts.assign(detail=detail).groupby(keys, sort=False).size().rename("n").reset_index()
 

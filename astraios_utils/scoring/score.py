@@ -34,7 +34,7 @@ from ..sandbox import (
     may_run_long,
     runtime_id,
 )
-from ..tasks import AnalysedTask, ExecutedTask, JudgedTask, Problem, Task, leniency
+from ..tasks import AnalysedTask, ExecutedTask, JudgedTask, LikelihoodTask, Problem, Task, leniency
 from .journal import Journal, open_journal, program_key
 
 VERSION = 2  # of the rules below; a change makes every verdict file stale
@@ -206,7 +206,7 @@ def _open_sheet(source: Source, own: Path | None, batch: _Batch) -> _Sheet:
             sheet.strict, sheet.changed = sheet.keys, fixed.changed
             pairs = [(p, sample) for p, samples in zip(read.problems, fixed.samples, strict=True) for sample in samples]
             sheet.keys = [batch.add(source.at_level(task.program(problem, sample))) for problem, sample in pairs]
-    elif isinstance(task, JudgedTask | AnalysedTask):
+    elif isinstance(task, JudgedTask | AnalysedTask | LikelihoodTask):
         sheet.decided = [(judgement.status, judgement.detail) for judgement in task.verdicts(pairs)]
     else:
         raise TypeError(f"{task.name}: no way to score a {type(task).__name__}")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import schema
-from . import aatk, codexglue, conala, humanevalpack, recode
+from . import aatk, codexglue, conala, humanevalpack, likelihood, recode
 from .base import (
     AnalysedTask,
     DataSource,
@@ -16,6 +16,7 @@ from .base import (
     Generations,
     JudgedTask,
     Judgement,
+    LikelihoodTask,
     Problem,
     Row,
     Task,
@@ -24,7 +25,7 @@ from .base import (
 from .codexglue import CodeXGlue
 
 TASKS: Mapping[str, Task] = {
-    task.name: task for task in (*codexglue.TASKS, *humanevalpack.TASKS, *recode.TASKS, *aatk.TASKS, *conala.TASKS)
+    task.name: task for kind in (codexglue, humanevalpack, recode, aatk, conala, likelihood) for task in kind.TASKS
 }
 
 
@@ -56,6 +57,7 @@ __all__ = [
     "Generations",
     "JudgedTask",
     "Judgement",
+    "LikelihoodTask",
     "Problem",
     "Row",
     "Task",

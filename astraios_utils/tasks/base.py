@@ -4,7 +4,8 @@ A task is one frozen declaration; nothing here runs a program or a model. How ve
 
 - :class:`ExecutedTask`: the sample is a program, run against the problem's test;
 - :class:`JudgedTask`: the sample is compared with the problem's label or reference;
-- :class:`AnalysedTask`: the sample is a program that analysers read and nothing runs.
+- :class:`AnalysedTask`: the sample is a program that analysers read and nothing runs;
+- :class:`LikelihoodTask`: there is no sample. The model's likelihood of given texts is the answer.
 
 Problems come from the first place that has them (an explicit file, the mirror, the cache, upstream); the benchmarks'
 own files are verified by their git blob SHA-1, files of the user's are checked field by field. Damaged generations,
@@ -26,7 +27,8 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from .. import schema, store
-from ..metrics import scores
+from ..metrics import likelihoods, scores
+from ..metrics.likelihoods import Likelihood
 from ..sandbox import runtime_id
 from ..sandbox.types import Program
 from ..sources import released
@@ -208,7 +210,7 @@ class Task(ABC):
         return (Turn(self.prompt, lambda _, text, start: self.finished(text, start), self.finish),)
 
     def summarise(self, verdicts: pd.DataFrame, nominal: float = math.nan) -> dict[str, scores.Estimate]:
-        """All metrics of one model on this task, in percent, the headline first.
+        """All metrics of one model on this task, in percent (bits as they are), the headline first.
 
         Args:
             verdicts: one row per sample, columns ``schema.VERDICT_COLUMNS``.
@@ -397,6 +399,81 @@ class AnalysedTask(Task):
     @abstractmethod
     def verdicts(self, pairs: Sequence[tuple[Problem, str]]) -> list[Judgement]:
         """The verdicts on many samples, in order."""
+
+
+@dataclass(frozen=True)
+class LikelihoodTask(Task):
+    """A task that asks how likely a model finds given texts; nothing is generated and nothing is run.
+
+    A file of answers holds JSON lines, one per problem: ``problem``, ``variant`` where there is one, and ``nats``,
+    ``tokens`` and ``bytes``, each with one number per text (:class:`~..metrics.likelihoods.Likelihood`).
+    """
+
+    new_tokens = 0
+    kept: ClassVar[int]  # how many of a problem's texts the answer is about: the first ones
+
+    @abstractmethod
+    def texts(self, problem: Problem) -> tuple[str, ...]:
+        """What may follow :meth:`prompt`, the reference first; computed together, because they share a beginning."""
+
+    def finish(self, problem: Problem, generation: str) -> str:
+        """The text itself: nothing is generated, so nothing is cut."""
+        return generation
+
+    def verdicts(self, pairs: Sequence[tuple[Problem, str]]) -> list[Judgement]:
+        """``measured``, or for pairs whether the reference is the more likely text; the numbers are the detail."""
+        return [Judgement(_outcome(likelihoods.decode(line)), line) for _, line in pairs]
+
+    def require_shape(self, content: Rows) -> None:
+        """Raise :class:`RowError` where rows are not likelihoods."""
+        if not content.lines:
+            raise RowError(f"a {self.name} file holds JSON lines with problem, nats, tokens and bytes")
+        self.own_rows(content.rows)
+
+    def own_rows(self, rows: Sequence[Any]) -> dict[tuple[str, str], tuple[str, ...]]:
+        """Likelihoods by problem and variant, as lines; raises :class:`RowError` at a row of another shape."""
+        found: dict[tuple[str, str], tuple[str, ...]] = {}
+        for number, row in enumerate(rows, start=1):
+            where = f"line {number}"
+            if not isinstance(row, dict) or not {"problem", "nats", "tokens", "bytes"} <= row.keys():
+                raise RowError(f"{where}: expected an object with problem, nats, tokens and bytes")
+            if row.get("task", self.name) != self.name:
+                raise RowError(f"{where}: these are likelihoods for {row['task']!r:.40}, not for {self.name}")
+            key = (str(row["problem"]), str(row.get("variant", "")))
+            if key in found:
+                raise RowError(f"{where}: problem {' '.join(key).strip()} comes twice")
+            found[key] = (likelihoods.encode(_likelihoods(row, self.kept, where)),)
+        return found
+
+    def read_released(self, rows: Sequence[Any], problems: Sequence[Problem]) -> Answers:
+        """There are no released likelihoods."""
+        raise RowError(f"a {self.name} file holds JSON lines with problem, nats, tokens and bytes")
+
+    def check(self, problems: Sequence[Problem], samples: Sequence[Sequence[str]]) -> None:
+        """Raise :class:`RowError` where a text has another length than the problem's: they are of other problems."""
+        for problem, (line,) in zip(problems, samples, strict=True):
+            held = [text.bytes for text in likelihoods.decode(line)]
+            expected = [len(text.encode()) for text in self.texts(problem)[: self.kept]]
+            if held != expected:
+                raise RowError(f"problem {problem.id}: texts of {held} bytes, the problem's have {expected}")
+
+
+def _outcome(texts: Sequence[Likelihood]) -> str:
+    if len(texts) == 1:
+        return "measured"
+    return "passed" if texts[0].nats < texts[1].nats else "failed"
+
+
+def _likelihoods(row: Mapping[str, Any], count: int, where: str) -> list[Likelihood]:
+    """The texts of one row; raises :class:`RowError` where a number is missing or impossible."""
+    for name, kinds, least in (("nats", (int, float), 0), ("tokens", (int,), 1), ("bytes", (int,), 1)):
+        values = row[name]
+        if not isinstance(values, list) or len(values) != count:
+            raise RowError(f"{where}: {name} is not a list of {count}, one per text")
+        for value in values:
+            if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value < math.inf:
+                raise RowError(f"{where}: {name} holds {value!r:.40}: expected finite numbers of at least {least}")
+    return [Likelihood(*held) for held in zip(row["nats"], row["tokens"], row["bytes"], strict=True)]
 
 
 @lru_cache(maxsize=64)

@@ -51,7 +51,7 @@ EMPTY_MAIN = "public class Main {\n    }"  # the harness drops it from Java samp
 LOOKS_LIKE = {"python": re.compile(r"^\s*def \w+\(", re.MULTILINE), "java": re.compile(r"\bclass Solution\b")}
 
 
-def _question(asked: str, head: str) -> str:
+def question(asked: str, head: str) -> str:
     """The ``octocoder`` prompt; stripped, because the model writes the newline itself."""
     return f"Question: {asked}\n\nAnswer:\n{head}".strip()
 
@@ -185,7 +185,7 @@ class Synthesize(HumanEvalPack):
 
     def prompt(self, problem: Problem) -> str:
         """The instruction, then the function's head with its docstring."""
-        return _question(str(problem.row["instruction"]).strip(), problem.row["prompt"])
+        return question(str(problem.row["instruction"]).strip(), problem.row["prompt"])
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ class Repair(HumanEvalPack):
         """The instruction, the buggy function, its tests; then the function's head without docstring."""
         row = problem.row
         buggy = f"{row['declaration']}{row['buggy_solution']}\n{row['test']}"
-        return _question(f"Fix bugs in {row['entry_point']}.\n{buggy}", row["declaration"])
+        return question(f"Fix bugs in {row['entry_point']}.\n{buggy}", row["declaration"])
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ class Explain(HumanEvalPack):
         row = problem.row
         asked = "Provide a concise natural language description of the code using at most "
         asked += f"{len(row['docstring'])} characters."
-        return _question(f"{asked}\n{row['declaration']}{row['canonical_solution']}", "")
+        return question(f"{asked}\n{row['declaration']}{row['canonical_solution']}", "")
 
     def describe_finish(self, problem: Problem, generation: str) -> str:
         """The description: at most as long as the docstring, without lines of the solution (of over 20 characters)."""
@@ -237,7 +237,7 @@ class Explain(HumanEvalPack):
     def prompt(self, problem: Problem) -> str:
         """Second step; the description is expected in the problem's row under ``description``."""
         asked = f"Write functional code in {TITLE[self.language]} according to the description."
-        return _question(f"{asked}\n{problem.row['description']}", problem.row["declaration"])
+        return question(f"{asked}\n{problem.row['description']}", problem.row["declaration"])
 
     def read_released(self, rows: Sequence[Any], problems: Sequence[Problem]) -> Answers:
         """One row per description, problem by problem: 20 rows with one sample each for every problem."""

@@ -113,3 +113,8 @@ def test_the_command_converts(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     count = 2 * len(get_task("repair-python").problems(PROBLEMS))
     assert f"{count} samples of repair-python" in capsys.readouterr().out
     assert len(out.read_text(encoding="utf-8").splitlines()) == count
+
+
+def test_likelihoods_are_not_converted(tmp_path: Path) -> None:
+    with pytest.raises(schema.BadInput, match="hold likelihoods, not samples"):
+        layouts.convert(get_task("nll-python"), tmp_path / "a.jsonl", tmp_path / "b.jsonl", ("own", "own"))

@@ -177,7 +177,7 @@ def measured(
     found: dict[Hashable, Array] = {}
     for key, metric in metrics.items():
         rng = np.random.default_rng([suite.seed, zlib.crc32(repr(key).encode())])
-        found[key] = 100 * stats.widened(joint.values[key], len(metric.rows), metric.step, rng)
+        found[key] = metric.factor * stats.widened(joint.values[key], len(metric.rows), metric.step, rng)
         found[key][1:] += noise.get(key, 0.0)
     found |= derived(found, suite.models, paper.nominal() if suite.published else None)
     if costs is None or costs.empty:
