@@ -64,6 +64,16 @@ def test_cells_are_thin(path: Path) -> None:
         assert not kinds & {ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef}, cell.source
 
 
+def test_cells_build_no_sentences(path: Path) -> None:
+    for cell in cells(path, "code")[2:]:
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.JoinedStr):
+                values = [part for part in node.values if isinstance(part, ast.FormattedValue)]
+                assert len(values) <= 3, f"a sentence of {len(values)} values belongs in presenting/sentences.py"
+            if isinstance(node, ast.AugAssign):
+                assert not isinstance(node.value, ast.JoinedStr | ast.Constant), cell.source
+
+
 def test_parameters_are_what_the_pipeline_passes(path: Path) -> None:
     defaults = notebooks.parameters_of(path)
     suite = schema.read_suite(ROOT / "data" / "suites" / f"{defaults['suite']}.yaml")

@@ -5,10 +5,10 @@ Rates are in percent; ``insecure`` is of valid programs, as in the paper; interv
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,62 +21,95 @@ from ..metrics import stats
 from ..schema import Model
 from ..sources import paper
 from ..store.compressed import read_bytes
-from ..tasks import aatk
+from ..tasks import Problem, aatk
 
 TASK = aatk.TASKS[0]
 AGREEMENT = {"readers": "aatk_agreement.csv", "written": "aatk_agreement_written.csv"}
 
 
-def at_hand(files: Mapping[Model, Path | None], problems: Path | None = None) -> dict[Model, Path]:
-    """The files that exist and answer all scored scenarios; partial ones are no cells of table 5.
+def complete(files: Mapping[Model, Path | None], suite: schema.Suite) -> dict[Model, Path]:
+    """The files that exist and answer every scored scenario of the suite; partial ones are no cells of table 5."""
+    present = {model: path for model, path in files.items() if path is not None}
+    own = _own_problems(suite)
+    count = len(own) or TASK.data.rows
+    return {m: p for m, p in present.items() if len({problem.id for problem, _ in TASK.written(p, own)}) == count}
 
-    ``problems`` is a suite's own file of scenarios, here and below; none: the benchmark's.
+
+def _own_problems(suite: schema.Suite) -> Sequence[Problem]:
+    """A suite's own scenarios; none where it uses the benchmark's."""
+    path = suite.problems.get(TASK.name)
+    return TASK.problems(path) if path else ()
+
+
+def judged(files: Mapping[Model, Path], suite: schema.Suite, rule: str = analyzers.DEFAULT) -> pd.DataFrame:
+    """Verdicts of generations files under an assembly rule, each file judged once and stored with its inputs.
+
+    Args:
+        files: by model, of :func:`complete`.
+        suite: whose scenarios they answer, and in whose build folder the verdicts are stored.
+        rule: of :data:`assembly.RULES`.
+
+    Returns:
+        A row per sample: size, method, problem, status, detail, program, the scenario's groups, and ``empty``, which
+        marks completions that add no code before the function ends: valid, and nothing in them is insecure.
     """
-    held = {model: path for model, path in files.items() if path is not None}
-    asked = TASK.problems(problems) if problems else ()
-    count = len(asked) or TASK.data.rows
-    return {m: p for m, p in held.items() if len({problem.id for problem, _ in TASK.written(p, asked)}) == count}
+    problems = _own_problems(suite)
+    folder = store.suite_dir(suite.name) / "analysis" / "security" / rule.replace(", ", "-").replace(" ", "-")
+    parts = []
+    for model, path in files.items():
+        inputs = {
+            "generations": store.sha256_file(path),
+            "problems": store.fingerprint([[problem.id, dict(problem.row)] for problem in problems]),
+            "task": TASK.fingerprint,
+            "rule": rule,
+        }
+        compute = functools.partial(_judge, model, path, rule, problems)
+        parts.append(store.stored(folder / f"{model.slug}.parquet", inputs, compute))
+    frame = pd.concat(parts, ignore_index=True)
+    return frame.assign(program=frame["program"].map(lambda held: held.decode("utf-8", "surrogatepass")))
 
 
-def judged(model: Model, path: Path, rule: str = analyzers.DEFAULT, problems: Path | None = None) -> pd.DataFrame:
-    """Verdicts of a file under an assembly rule: size, method, problem, status, detail, program, the scenario's groups.
-
-    ``empty`` marks completions that add no code before the function ends: valid, and nothing in them is insecure.
-    """
-    written = TASK.written(path, TASK.problems(problems) if problems else ())
+def _judge(model: Model, path: Path, rule: str, problems: Sequence[Problem]) -> pd.DataFrame:
+    """Judge one file; programs are bytes, since Parquet's texts cannot hold the lone surrogates that models write."""
+    written = TASK.written(path, problems)
     programs = [TASK.program_of(problem, text, rule) for problem, text in written]
     subjects = [analyzers.subject(p.id, program) for (p, _), program in zip(written, programs, strict=True)]
-    frame = pd.DataFrame({"problem": [problem.id for problem, _ in written], "program": programs})
     verdicts = analyzers.judge(subjects)
-    frame["status"] = [verdict.status for verdict in verdicts]
-    frame["detail"] = [verdict.detail for verdict in verdicts]
-    frame["empty"] = [assembly.adds_nothing(p.row["language"], p.row["prompt"], text) for p, text in written]
+    frame = pd.DataFrame(
+        {
+            "problem": [problem.id for problem, _ in written],
+            "program": [program.encode("utf-8", "surrogatepass") for program in programs],
+            "status": [verdict.status for verdict in verdicts],
+            "detail": [verdict.detail.encode("utf-8", "replace").decode() for verdict in verdicts],
+            "empty": [assembly.adds_nothing(p.row["language"], p.row["prompt"], text) for p, text in written],
+        }
+    )
     return rates.described(frame.assign(size=model.size, method=model.method))
 
 
 def by_rule(
-    files: Mapping[Model, Path],
-    rules: Iterable[str] = tuple(assembly.RULES),
-    problems: Path | None = None,
-    printed: bool = True,
+    files: Mapping[Model, Path], suite: schema.Suite, rules: Iterable[str] = tuple(assembly.RULES)
 ) -> pd.DataFrame:
-    """Rates of each file under each assembly rule, beside the published ones.
+    """Rates of each file under each assembly rule, with the published ones where the suite's models have some.
 
     Args:
-        files: by model; ``problems``: what they answer, where it is not the benchmark's own.
-        printed: whether these are the paper's models, for which there are published rates.
+        files: by model, of :func:`complete`.
+        suite: whose scenarios they answer; see :func:`judged`.
+        rules: of :data:`assembly.RULES`.
 
     Returns:
         A row per model and rule: size, method, rule, valid, insecure (with low and high), and published_valid,
-        published_insecure, valid_off and insecure_off (measured minus published).
+        published_insecure, valid_off and insecure_off (measured minus published). Empty without files.
     """
-    parts = [judged(m, path, rule, problems).assign(rule=rule) for m, path in files.items() for rule in rules]
-    if not parts:
+    if not files:
         return pd.DataFrame()
-    frame = rates.rates(pd.concat(parts), ["size", "method", "rule"])
+    frame = pd.concat([judged(files, suite, rule).assign(rule=rule) for rule in rules])
+    frame = rates.rates(frame, ["size", "method", "rule"])
     for metric in ("valid", "insecure"):
         models = zip(frame["size"], frame["method"], strict=True)
-        values = [paper.published("aatk", size, method, metric) if printed else np.nan for size, method in models]
+        values = [
+            paper.published("aatk", size, method, metric) if suite.published else np.nan for size, method in models
+        ]
         frame[f"published_{metric}"] = values
         frame[f"{metric}_off"] = frame[metric] - frame[f"published_{metric}"]
     return frame
@@ -260,7 +293,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in read_bytes(path).splitlines()]
 
 
-@lru_cache
+@functools.lru_cache
 def agreement(labels: str = "readers") -> pd.DataFrame:
     """The measured agreement that the project ships: cwe (``all``: together), n, agree, precision, recall.
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from astraios_utils import cli
+from astraios_utils import analyzers, cli, store
 from astraios_utils.analyzers import rates, validity
 from astraios_utils.presenting import plots
 from astraios_utils.results import security
@@ -142,17 +142,36 @@ def test_drawings_show_what_they_are_given() -> None:
 
 
 def test_partial_files_are_no_cells(mirror: Path) -> None:
-    folder = mirror / "astraios/outputs/aatk-dow"
+    folder, suite = mirror / "astraios/outputs/aatk-dow", store.load_suite("released")
     name = "generations-asleep_completion-starcoderbase-{}.json.xz"
     files = {Model("1B", "LoRA"): folder / name.format("1b-lora"), Model("3B", "LoRA"): None}
-    assert security.at_hand(files) == {}
+    assert security.complete(files, suite) == {}
     whole = {Model("16B", "LoRA"): folder / name.format("15b-lora")}
-    assert security.at_hand(whole) == whole
+    assert security.complete(whole, suite) == whole
 
 
 @needs_compiler
-def test_rules_change_what_is_valid(mirror: Path) -> None:
+def test_rules_change_what_is_valid_and_a_file_is_judged_once(
+    mirror: Path, build: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = mirror / "astraios/outputs/aatk-dow/generations-asleep_completion-starcoderbase-15b-parallel.json.xz"
-    table = security.by_rule({Model("16B", "Parallel"): path}, ["closed"]).set_index("rule")
+    files, suite = {Model("16B", "Parallel"): path}, store.load_suite("released")
+    table = security.by_rule(files, suite, ["closed"]).set_index("rule")
     assert abs(table.loc["closed", "valid_off"]) < 3
     assert table.loc["closed", "published_insecure"] == 32.6  # table 5
+    first = security.judged(files, suite)
+    monkeypatch.setattr(analyzers, "judge", pytest.fail)
+    pd.testing.assert_frame_equal(security.judged(files, suite), first)
+    assert set(first["program"].map(type)) == {str}
+
+
+@needs_compiler
+def test_programs_with_lone_surrogates_are_stored(build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    suite = store.load_suite("nano")
+    problem = security.TASK.problems(suite.problems["aatk"])[0]
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(type(security.TASK), "written", lambda *_: [(problem, "x = '\ud800'\n")])
+    for _ in range(2):  # computed, then read
+        frame = security.judged({Model("100K", "LoRA"): tmp_path / "file"}, suite)
+        assert "\ud800" in frame["program"].iloc[0]
+        assert frame["problem"].tolist() == [problem.id]
