@@ -66,11 +66,12 @@ def judged(files: Mapping[Model, Path], suite: schema.Suite, rule: str = analyze
         compute = functools.partial(_judge, model, path, rule, problems)
         parts.append(store.stored(folder / f"{model.slug}.parquet", inputs, compute))
     frame = pd.concat(parts, ignore_index=True)
-    return frame.assign(program=frame["program"].map(lambda held: held.decode("utf-8", "surrogatepass")))
+    texts = [program.decode("utf-8", "surrogatepass") for program in frame["program"]]
+    return frame.assign(program=pd.Series(texts, frame.index, dtype=object))  # pandas' strings refuse lone surrogates
 
 
 def _judge(model: Model, path: Path, rule: str, problems: Sequence[Problem]) -> pd.DataFrame:
-    """Judge one file; programs are bytes, since Parquet's texts cannot hold the lone surrogates that models write."""
+    """Judge one file. Programs are bytes: Parquet's strings cannot hold the lone surrogates that models write."""
     written = TASK.written(path, problems)
     programs = [TASK.program_of(problem, text, rule) for problem, text in written]
     subjects = [analyzers.subject(p.id, program) for (p, _), program in zip(written, programs, strict=True)]
