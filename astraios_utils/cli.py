@@ -438,6 +438,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     parser = build_parser()
     options = parser.parse_args(arguments)
+    if arguments is None and options.command == "params":  # a process of its own, and nothing in it is in 8 bits
+        sys.modules["bitsandbytes"] = None  # type: ignore[assignment]  # PEFT would spend a second on importing it
     if options.command is None:
         parser.print_help()
         return 0

@@ -2,10 +2,13 @@
 
     python benchmarks/training.py                                  a minute on a CPU, at a toy's shape
     python benchmarks/training.py --size 1B --precision 8bit bfloat16 --micro-batch 1 4 --json out.json     on a GPU
+    python benchmarks/training.py --suite nano --size 400K 2M --method LoRA FFT --cpu-seconds      a suite's own recipe
 
 Models have StarCoder's shapes and random weights. ``ours`` is this project's loop; ``reference`` is the released
 script's way (transformers' Trainer and loss, batch 1, gradient accumulation, checkpointing) in the same precision;
 ``released`` is that script to the letter, with float32 activations. Each row is the best of the measured steps.
+With ``--suite``, bases, batch, length, micro-batch and checkpointing of our arm are the suite's. ``--cpu-seconds``
+counts the process's CPU time, for machines on which other work runs.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ from torch.utils.data import IterableDataset
 from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.utils import logging as transformers_logging
 
-from astraios_utils import methods, models, schema
+from astraios_utils import methods, models, schema, store
 from astraios_utils.training.cost import host_peak_mib, reset_host_peak
 from astraios_utils.training.trainer import Tuner, arguments
 
@@ -74,18 +77,19 @@ class Noise(IterableDataset[dict[str, torch.Tensor]]):
 
 
 class Clock(TrainerCallback):
-    """Wall seconds of each optimiser step, the device drained before and after."""
+    """Seconds of each optimiser step by ``now``, the device drained before and after."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float]) -> None:
         self.seconds: list[float] = []
+        self.now = now
 
     def on_step_begin(self, *_: Any, **__: Any) -> None:
         self._drain()
-        self.began = time.perf_counter()
+        self.began = self.now()
 
     def on_step_end(self, *_: Any, **__: Any) -> None:
         self._drain()
-        self.seconds.append(time.perf_counter() - self.began)
+        self.seconds.append(self.now() - self.began)
 
     @staticmethod
     def _drain() -> None:
@@ -132,6 +136,9 @@ def write_base(size: str, folder: Path) -> None:
 
 
 def recipe_of(options: argparse.Namespace, micro_batch: int) -> schema.Recipe:
+    if options.suite is not None:
+        steps = {"steps": options.warm_up + options.steps, "warmup_steps": 0, "save_every": 10**6}
+        return options.suite.recipe.model_copy(update=steps)
     return schema.Recipe(
         corpus="none",
         sequence_length=options.length,
@@ -208,13 +215,13 @@ def forget() -> int:
 def measure(base: Path, size: str, method: str, precision: str, arm: str, micro: int, options: Any) -> Row:
     """Load, train a few steps, forget."""
     held = forget()
-    recipe, clock = recipe_of(options, micro), Clock()
+    recipe, clock = recipe_of(options, micro), Clock(time.process_time if options.cpu_seconds else time.perf_counter)
     weights = "float32" if method == "FFT" else precision
     try:
         torch.manual_seed(0)
         plain = load(base, precision, method, arm)
         count, config = sum(p.numel() for p in plain.parameters()), plain.config
-        model = models.attach(plain, method)
+        model = models.attach(plain, method, options.suite.method_configs.get(method) if options.suite else None)
         trained = models.trainable_parameters(model)
         with tempfile.TemporaryDirectory() as folder:
             trainer = trainer_of(arm, model, recipe, method, Path(folder))
@@ -266,8 +273,10 @@ def report(rows: list[Row]) -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", nargs="+", default=["toy"], help="1B, 3B, 7B, 16B or toy")
+    parser.add_argument("--size", nargs="+", default=None, help="1B, 3B, 7B, 16B, toy, or the suite's")
     parser.add_argument("--method", nargs="+", default=list(schema.METHODS))
+    parser.add_argument("--suite", help="measure the bases of this suite by its recipe")
+    parser.add_argument("--cpu-seconds", action="store_true", help="count CPU time instead of wall time")
     parser.add_argument("--precision", nargs="+", default=["8bit", "bfloat16"] if CUDA else ["float32"])
     parser.add_argument("--arm", nargs="+", default=list(ARMS if CUDA else ARMS[:2]), choices=ARMS)
     parser.add_argument("--micro-batch", nargs="+", type=int, default=[1, 4], help="of our arm")
@@ -280,7 +289,13 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="write the rows there")
     options = parser.parse_args()
     options.method = [schema.match(name, schema.ALL_METHODS, "method") for name in options.method]
-    options.size = [schema.match(name, (*schema.SIZES, "toy"), "size") for name in options.size]
+    if options.suite:
+        options.suite = store.load_suite(options.suite).slice(options.size or ())
+        recipe = options.suite.recipe
+        options.size, options.precision = list(options.suite.sizes), [recipe.base_precision]
+        options.batch, options.length, options.micro_batch = recipe.batch, recipe.sequence_length, [recipe.micro_batch]
+    else:
+        options.size = [schema.match(name, (*schema.SIZES, "toy"), "size") for name in options.size or ["toy"]]
     return options
 
 
@@ -292,9 +307,11 @@ def main() -> int:
     rows: list[Row] = []
     for size in options.size:
         with tempfile.TemporaryDirectory() as folder:
-            apart(write_base, size, Path(folder))
+            base = Path(options.suite.bases[size].model if options.suite else folder)
+            if not options.suite:
+                apart(write_base, size, base)
             for method, precision, arm, micro in plan(options):
-                rows.append(apart(measure, Path(folder), size, method, precision, arm, micro, options))
+                rows.append(apart(measure, base, size, method, precision, arm, micro, options))
                 print(show(rows[-1], None), file=sys.stderr, flush=True)
                 if options.json:  # after each: a killed run keeps what it has
                     options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))

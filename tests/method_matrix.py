@@ -16,7 +16,7 @@ from tiny_models import tiny, tokenizer, tokens
 from astraios_utils import models, schema
 from astraios_utils.generation.engine import Engine
 from astraios_utils.generation.requests import Answer, Request
-from astraios_utils.methods import bottleneck  # noqa: F401  (registers itself)
+from astraios_utils.methods import own  # noqa: F401  (registers the tuners that PEFT does not have)
 
 ARCHITECTURES = ("gpt_bigcode", "llama", "qwen2", "mistral", "starcoder2", "gemma3_text")
 PRECISIONS = ("float32", "bfloat16", "8bit")

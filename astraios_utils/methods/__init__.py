@@ -104,7 +104,7 @@ TABLE: Mapping[str, Method] = types.MappingProxyType(
 )
 PROMPT_TYPES = ("P_TUNING", "PROMPT_TUNING", "PREFIX_TUNING")
 CACHED_TYPES = ("PREFIX_TUNING",)  # their virtual tokens are keys and values in the cache
-MERGEABLE_TYPES = ("LORA", "ADALORA", "IA3")  # all that they learn can be put into the base's weights
+MERGEABLE_TYPES = ("LORA", "ADALORA", "IA3", "SSF", "HFT")  # all that they learn can be put into the base's weights
 _CONV1D_FIELD = {"LORA": "fan_in_fan_out", "ADALORA": "fan_in_fan_out", "IA3": "fan_in_fan_out"}
 
 
@@ -162,7 +162,7 @@ def peft_config(name: str, model_type: str, changes: Mapping[str, Any] | None = 
         return None
     from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 
-    from . import bottleneck  # noqa: F401  (registers itself)
+    from . import own  # noqa: F401  (registers the tuners that PEFT does not have)
 
     known = {kind.value: cls for kind, cls in PEFT_TYPE_TO_CONFIG_MAPPING.items()}
     known |= {cls.__name__: cls for cls in PEFT_TYPE_TO_CONFIG_MAPPING.values()}

@@ -24,7 +24,7 @@ _INTEGERS = "PEFT computes with the base's weights, which are integers on an 8-b
 _IN_PLACE = "PEFT changes the output of an 8-bit layer in place, which autograd does not allow"
 EIGHT_BIT: Mapping[str, str] = MappingProxyType(
     {
-        **dict.fromkeys(("DELORA", "FROD", "GLORA", "OSF", "PSOFT", "SUPERTUNING", "TINYLORA"), _INTEGERS),
+        **dict.fromkeys(("DELORA", "FROD", "GLORA", "HFT", "OSF", "PSOFT", "SUPERTUNING", "TINYLORA"), _INTEGERS),
         **dict.fromkeys(("C3A", "GRALORA"), _IN_PLACE),
     }
 )

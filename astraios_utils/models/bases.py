@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -39,14 +41,29 @@ def starcoder_config(size: str) -> PretrainedConfig:
     )
 
 
+@contextlib.contextmanager
+def meta() -> Iterator[None]:
+    """The meta device; random initialisation is left out, as there are no numbers to draw."""
+    import torch
+    from torch.nn import init
+
+    kept = {name: value for name, value in vars(init).items() if name.endswith("_") and not name.startswith("_")}
+    try:
+        for name in kept:
+            setattr(init, name, lambda tensor, *_, **__: tensor)
+        with torch.device("meta"):
+            yield
+    finally:
+        for name, value in kept.items():
+            setattr(init, name, value)
+
+
 def on_meta(config: PretrainedConfig) -> PreTrainedModel:
     """Build a model on the meta device: it has shapes and names, and holds no numbers."""
-    import torch
-
     with quiet():
         from transformers import AutoModelForCausalLM
 
-    with torch.device("meta"):
+    with meta():
         return cast("PreTrainedModel", AutoModelForCausalLM.from_config(config))  # type: ignore[no-untyped-call]
 
 

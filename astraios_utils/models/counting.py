@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import schema, store
 from .attaching import attach
-from .bases import STARCODER, load_config, on_meta, starcoder_config
+from .bases import STARCODER, load_config, meta, on_meta, starcoder_config
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,6 @@ def count_parameters(
         A row per model: size, method, parameters (trained), percent (of the base's parameters).
     """
     import pandas as pd
-    import torch
 
     rows = []
     for size in sizes:
@@ -45,7 +44,7 @@ def count_parameters(
         base = trainable_parameters(on_meta(config))
         for name in names:
             method = schema.match(name, schema.ALL_METHODS, "method")
-            with torch.device("meta"):
+            with meta():
                 count = trainable_parameters(attach(on_meta(config), method, changes))
             rows.append((schema.match(size, STARCODER, "size"), method, count, 100 * count / base))
     return pd.DataFrame(rows, columns=["size", "method", "parameters", "percent"])
@@ -62,7 +61,6 @@ def count_suite(suite: schema.Suite) -> pd.DataFrame:
         schema.BadInput: a size without a base, or a method that does not fit its base.
     """
     import pandas as pd
-    import torch
 
     rows = []
     for size in suite.sizes:
@@ -71,7 +69,7 @@ def count_suite(suite: schema.Suite) -> pd.DataFrame:
         config = load_config(suite.bases[size])
         base = trainable_parameters(on_meta(config))
         for method in suite.methods:
-            with torch.device("meta"):
+            with meta():
                 tuned = attach(on_meta(config), method, suite.method_configs.get(method))
             count, whole = trainable_parameters(tuned), sum(p.numel() for p in tuned.parameters())
             rows.append((size, method, count, base, 100 * count / base, 100 * count / whole))

@@ -107,7 +107,7 @@ def read_peft_config(folder: Path) -> PeftConfig:
     with quiet():
         from peft import PeftConfig
 
-    from ..methods import bottleneck  # noqa: F401  (registers itself)
+    from ..methods import own  # noqa: F401  (registers the tuners that PEFT does not have)
 
     try:
         config = PeftConfig.from_pretrained(str(folder))

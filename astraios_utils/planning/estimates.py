@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from .. import schema
+from .. import models, schema
 from . import memory
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Assumed, not measured: the share of the card's peak that training reaches, by what the base is held in, and the share
 # of its bandwidth that decoding reaches beside a fixed time per layer (launching a dozen small kernels).
-UTILISATION: Mapping[str, float] = MappingProxyType({"8bit": 0.15, "bfloat16": 0.35, "float32": 0.30})
+UTILISATION: Mapping[str, float] = MappingProxyType({"8bit": 0.15, "bfloat16": 0.35, "float16": 0.35, "float32": 0.30})
 DECODING_BANDWIDTH = 0.6
 LAYER_SECONDS = 8e-4
 ROWS = 64  # sequences that are decoded at a time
@@ -30,12 +30,20 @@ ROWS = 64  # sequences that are decoded at a time
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """A card as its maker states it: usable GiB as PyTorch reports them, dense 16-bit operations and bytes a second."""
+    """A card as its maker states it.
+
+    Attributes:
+        gib: usable memory as PyTorch reports it.
+        operations: dense 16-bit operations per second.
+        bandwidth: bytes per second.
+        bfloat16: whether it computes bfloat16 in hardware; otherwise float16 takes its place.
+    """
 
     name: str
     gib: float
     operations: float
     bandwidth: float
+    bfloat16: bool = True
 
     @property
     def bytes(self) -> float:
@@ -44,7 +52,7 @@ class Gpu:
 
 
 GPUS = (
-    Gpu("T4", 14.6, 65e12, 320e9),
+    Gpu("T4", 14.6, 65e12, 320e9, bfloat16=False),
     Gpu("L4", 22.0, 121e12, 300e9),
     Gpu("A10G", 22.0, 70e12, 600e9),
     Gpu("A100-40GB", 39.4, 312e12, 1555e9),
@@ -74,7 +82,7 @@ def here() -> Gpu | None:
     words = properties.name.replace("-", " ").split()
     named = [gpu for gpu in GPUS if gpu.name.split("-")[0] in words and gpu.gib <= gib + 1]
     like = (named or [gpu for gpu in GPUS if gpu.gib <= gib + 1] or [GPUS[0]])[-1]
-    return Gpu(properties.name, gib, like.operations, like.bandwidth)
+    return Gpu(properties.name, gib, like.operations, like.bandwidth, models.has_bfloat16())
 
 
 def operations_per_token(config: PretrainedConfig, length: int, parameters: int, trained: int) -> float:

@@ -504,13 +504,9 @@ def checkpoint_bytes(config: PretrainedConfig, method: str, changes: Mapping[str
     return (3 * (4 + _ADAM) + 4) * models.trainable_parameters(model)
 
 
-def host_bytes(config: PretrainedConfig, full: bool, merges: bool) -> int:
-    """Bytes of host memory that a model takes at most beside the GPU: its float32 weights, where they pass through.
-
-    Full fine-tuning gathers its weights there to save them; a merge into 16 bits is computed there.
-    """
-    parameters = sum(p.numel() for p in models.on_meta(config).parameters())
-    return 4 * parameters if full or merges else 0
+def host_bytes(config: PretrainedConfig) -> int:
+    """Bytes of host memory that full fine-tuning and merging take: the float32 weights pass through there."""
+    return 4 * sum(p.numel() for p in models.on_meta(config).parameters())
 
 
 def answering(config: PretrainedConfig, precision: str, rows: int, length: int) -> int:

@@ -18,7 +18,7 @@ from ..planning import estimates
 from ..running import links
 from ..sandbox import Sandbox, SandboxError, runtime_id
 from ..sandbox.kernel.levels import FULL
-from ..sources import released
+from ..sources import hub, released
 
 State = Literal["ok", "partly", "missing"]
 GIB = 1 << 30
@@ -179,6 +179,26 @@ def _hub() -> Finding:
     return Finding("hub", "ok" if there else "partly", found, mend)
 
 
+def _token() -> Finding:
+    from huggingface_hub import get_token
+
+    if get_token():
+        return Finding("token", "ok", "a token of the hub is set")
+    mend = "accept StarCoder's licence on the hub, then log in with `hf auth login` or set HF_TOKEN"
+    return Finding("token", "partly", "none: gated bases such as StarCoder cannot be downloaded", mend)
+
+
+def _downloads() -> Finding:
+    """The disk that bases are downloaded to; the largest of the paper's takes 60 GiB."""
+    place = hub.home()
+    there = next(folder for folder in (place, *place.parents) if folder.exists())
+    free = shutil.disk_usage(there).free / GIB
+    good = free > 60 and os.access(there, os.W_OK)
+    written = "" if os.access(there, os.W_OK) else ", cannot be written"
+    mend = "60 GiB hold the largest of the paper's bases; set HF_HOME to a larger disk"
+    return Finding("downloads", "ok" if good else "partly", f"{place}: {free:.0f} GiB free{written}", mend)
+
+
 def _disk() -> Finding:
     free = shutil.disk_usage(store.root()).free / GIB
     mend = "5 GiB are needed for a full run; delete build/cache, or set ASTRAIOS_BUILD to a larger disk"
@@ -198,7 +218,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
         "vllm", "generation by transformers alone", "pip install vllm, in an environment of its own: it pins torch"
     ),
     _optional("ray", "the grid runs on this machine alone", "pip install -e '.[ray]'"),
-    *(_java, _compiler, _codeql, _sandbox, _mirror, _upstream, _hub, _disk, _address),
+    *(_java, _compiler, _codeql, _sandbox, _mirror, _upstream, _hub, _token, _downloads, _disk, _address),
 )
 
 

@@ -169,7 +169,7 @@ def row(
     """One model's row, and where it does not fit, what would."""
     recipe, changes = suite.recipe, suite.method_configs.get(model.method)
     assert recipe is not None
-    plan = memory.plan(config, recipe, model.method, changes, gpus=gpus)
+    plan = memory.plan(config, recipe, model.method, changes, gpus=gpus, bfloat16=gpu.bfloat16)
     fits = plan.total <= memory.usable(gpu.bytes)
     held = models.weights_precision(recipe, methods.is_full(model.method, changes), cuda=True)
     run = training.plan(suite, model).record()
@@ -184,6 +184,17 @@ def row(
     return made, [] if fits else memory.remedies(config, recipe, model.method, changes, gpu.bytes)
 
 
+def _fits(
+    config: PretrainedConfig, recipe: schema.Recipe, method: str, changes: dict[str, Any] | None, gpu: estimates.Gpu
+) -> bool:
+    """Whether a card holds a training; one that cannot be planned is taken to fit, as when it starts."""
+    try:
+        plan = memory.plan(config, recipe, method, changes, bfloat16=gpu.bfloat16)
+    except memory.CannotPlan:
+        return True
+    return plan.total <= memory.usable(gpu.bytes)
+
+
 def fitting(suite: schema.Suite, gpu: estimates.Gpu) -> schema.Suite | None:
     """The largest slice whose models all train on one card: sizes from the smallest on, methods that fit at each.
 
@@ -194,8 +205,7 @@ def fitting(suite: schema.Suite, gpu: estimates.Gpu) -> schema.Suite | None:
     left, best = suite.methods, None
     for number, size in enumerate(suite.sizes, 1):
         config = models.load_config(suite.bases[size])
-        plans = {m: memory.plan(config, suite.recipe, m, suite.method_configs.get(m)) for m in left}
-        left = tuple(method for method, plan in plans.items() if plan.total <= memory.usable(gpu.bytes))
+        left = tuple(m for m in left if _fits(config, suite.recipe, m, suite.method_configs.get(m), gpu))
         if left and (best is None or number * len(left) >= len(best.models)):
             best = suite.model_copy(update={"sizes": suite.sizes[:number], "methods": left})
     return best
@@ -255,6 +265,7 @@ def _size(
     except schema.AstraiosError as error:
         faults.append(f"bases.{size}: {error}; or give its shape in the suite")
         return []
+    _generation_memory(suite, size, config, cards[0], say)
     rows = []
     for method in suite.methods:
         try:
@@ -280,6 +291,22 @@ def _size(
             say(f"{'':6}does not fit; what would: {' | or '.join(advice) or 'a larger card, or a smaller base'}")
         rows.append(made)
     return rows
+
+
+def _generation_memory(
+    suite: schema.Suite, size: str, config: PretrainedConfig, gpu: estimates.Gpu, say: Callable[[str], None]
+) -> None:
+    """Warn where a card does not hold a full batch of generation."""
+    from ..generation import engine
+
+    rows = suite.sampling.rows or engine.default_rows(config, "cuda")
+    length = max(tasks.task_of(suite, name).decoding.max_length for name in suite.tasks)
+    needs = memory.answering(config, suite.sampling.precision, rows, length)
+    if needs > memory.usable(gpu.bytes):
+        say(
+            f"{size:<6}generation: {rows} rows of {length} tokens in {suite.sampling.precision} take up to "
+            f"{needs / memory.GIB:.1f} GiB of {gpu.gib:.1f}: set sampling.rows lower, or another sampling.precision"
+        )
 
 
 def _totals(rows: list[Row], say: Callable[[str], None]) -> None:

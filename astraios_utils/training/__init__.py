@@ -254,6 +254,8 @@ def _announce(run: Run, progress: Callable[[str], None], force: bool) -> None:
     memory_of_card = card()
     if memory_of_card is None:
         return
+    from .cost import host_free
+
     gpus = parallel.processes() if parallel.sharded() else 1
     config = models.load_config(run.base)
     fits, said = memory.forecast(config, run.recipe, run.model.method, run.changes, memory_of_card, gpus)
@@ -261,6 +263,9 @@ def _announce(run: Run, progress: Callable[[str], None], force: bool) -> None:
         needs = memory.checkpoint_bytes(config, run.model.method, run.changes)
         free = shutil.disk_usage(run.folder).free
         fits, said = needs <= free, f"{said}; disk {needs / memory.GIB:.1f} GiB of {free / memory.GIB:.1f} free"
+    if fits and run.full:
+        needs, free = memory.host_bytes(config), host_free()
+        fits, said = needs <= free, f"{said}; host memory {needs / memory.GIB:.1f} GiB of {free / memory.GIB:.1f} free"
     if fits or force:
         progress(f"{run.model.slug}: {said}")
         return

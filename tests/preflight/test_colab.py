@@ -102,6 +102,18 @@ def test_the_largest_slice_that_fits(suite: schema.Suite) -> None:
     assert suite_check.fitting(suite, estimates.Gpu("card", 0.1, 1e12, 1e11)) is None
 
 
+def test_what_cannot_be_planned_is_taken_to_fit(suite: schema.Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    def plan(config: object, recipe: object, method: str, *_: object, **__: object) -> memory.Plan:
+        if method == "LoRA":
+            raise memory.CannotPlan("memory cannot be planned for LoRA")
+        return memory.Plan(1 << 60, 0, 0, 0, 0, 1, 1, 1)
+
+    monkeypatch.setattr(memory, "plan", plan)
+    found = suite_check.fitting(suite, estimates.Gpu("card", 1.0, 1e12, 1e11))
+    assert found is not None
+    assert (found.sizes, found.methods) == (tuple(SIZES), ("LoRA",))
+
+
 def test_a_slice_is_picked_and_said(suite: schema.Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(estimates, "here", lambda: None)

@@ -59,6 +59,8 @@ BROKEN: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str, str]] = {
     "mirror": (lambda m: m.setattr(released, "mirror", lambda: None), "partly", "ASTRAIOS_MIRROR"),
     "upstream": (lambda m: m.setenv("ASTRAIOS_UPSTREAM", "http://127.0.0.1:9"), "partly", "ASTRAIOS_MIRROR"),
     "hub": (lambda m: m.setenv("HF_ENDPOINT", "http://127.0.0.1:9"), "partly", "HF_ENDPOINT"),
+    "token": (lambda m: m.setattr("huggingface_hub.get_token", lambda: None), "partly", "hf auth login"),
+    "downloads": (full_disk, "partly", "HF_HOME"),
     "disk": (full_disk, "missing", "ASTRAIOS_BUILD"),
     "address": (lambda m: m.setattr(links, "repository", lambda: links.PLACEHOLDER), "partly", "make links REPO="),
 }

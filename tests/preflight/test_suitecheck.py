@@ -63,6 +63,23 @@ def test_what_does_not_fit_is_told_what_would(capsys: pytest.CaptureFixture[str]
     assert "does not fit; what would: 2 such GPUs" in capsys.readouterr().out
 
 
+def test_a_card_without_bfloat16_has_estimates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A T4 holds a 16-bit base in float16; the same speed is assumed of both."""
+    suite = store.load_suite("qwen2.5-coder").slice(["0.5B"], ["LoRA"])
+    assert not estimates.get_gpu("T4").bfloat16
+    monkeypatch.setattr(models, "weights_precision", lambda *_, **__: "float16")
+    [row] = suite_check.check(suite, estimates.get_gpu("T4"), say=lambda _: None)
+    assert row.train_hours > 0
+
+
+def test_generation_that_does_not_fit_is_said(own: dict[str, Any]) -> None:
+    said: list[str] = []
+    suite_check.check(schema.Suite(**own), estimates.Gpu("small", 0.7381, 1e12, 1e11), say=said.append)
+    [line] = [line for line in said if "generation:" in line]
+    assert "rows of 128 tokens in bfloat16 take up to" in line
+    assert line.endswith("set sampling.rows lower, or another sampling.precision")
+
+
 @pytest.fixture
 def own(tmp_path: Path) -> dict[str, Any]:
     tiny("llama").config.save_pretrained(tmp_path / "base")

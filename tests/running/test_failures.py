@@ -62,6 +62,14 @@ def test_what_does_not_fit_is_skipped_unless_forced(suite: schema.Suite, monkeyp
     assert training.train(run, lambda _: None, force=True).losses["loss"].notna().all()
 
 
+def test_full_fine_tuning_needs_host_memory(suite: schema.Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "card", lambda: 1 << 40)
+    monkeypatch.setattr(training.memory, "host_bytes", lambda *_: 1 << 60)
+    full = training.plan(suite.model_copy(update={"methods": ("FFT",)}), schema.Model("small", "FFT"))
+    with pytest.raises(training.DoesNotFit, match=r"host memory 1073741824\.0 GiB of .* free"):
+        training.train(full, lambda _: None)
+
+
 def test_a_full_disk_is_told_before_training(suite: schema.Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "card", lambda: 1 << 40)
     monkeypatch.setattr(training.memory, "checkpoint_bytes", lambda *_: 1 << 60)

@@ -19,6 +19,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 from tiny_models import stir, tiny, tokenizer, tokens
+from transformers import TrainerState, TrainingArguments
 
 from astraios_utils import models, schema, store, training
 from astraios_utils.training import cost, demonstration, identity, trainer
@@ -581,3 +582,23 @@ def test_training_on_a_gpu(make: Callable[..., training.Run], method: str, preci
     assert trained.record["cost"]["base_precision"] == ("float32" if method == "FFT" else precision)
     assert trained.record["cost"]["gpu_peak_mib"] > 0
     assert trained.losses["loss"].notna().all()
+
+
+def test_gradients_that_overflow_in_float16_are_the_scalers_affair(tmp_path: Path) -> None:
+    """Its scale starts at 2^16 and is halved at each overflow: 16 in a row can be sound, 17 cannot."""
+    recipe = schema.Recipe(corpus="none")
+    watch = trainer.Watch(recipe, tmp_path / "losses.jsonl", cost.Meter(None), Any, {}, lambda _: None, False, None)  # type: ignore[arg-type]
+
+    def log(step: int, norm: float, fp16: bool = True) -> None:
+        args, state = TrainingArguments(tmp_path, fp16=fp16, use_cpu=True), TrainerState(global_step=step)
+        watch.on_log(args, state, None, logs={"loss": 1.0, "grad_norm": norm, "learning_rate": 1e-4})
+
+    for step in range(1, 17):
+        log(step, math.inf)
+    log(17, 1.0)
+    for step in range(18, 34):
+        log(step, math.nan)
+    with pytest.raises(TrainingFailed, match="step 34: the gradient's norm is inf"):
+        log(34, math.inf)
+    with pytest.raises(TrainingFailed, match="step 1: the gradient's norm is nan"):
+        log(1, math.nan, fp16=False)

@@ -1,4 +1,4 @@
-"""Makes PEFT know ``peft_type: BOTTLENECK``.
+"""Makes PEFT know tuners of the project's own: ``peft_type: BOTTLENECK``, ``SSF``, ``HFT``.
 
 PEFT has ``register_peft_method`` for outside packages but asks for a member of its ``PeftType``, an enum that is closed
 by Python's rules. The member is added by hand and checked at once; ``requirements.lock`` pins PEFT.
@@ -6,17 +6,13 @@ by Python's rules. The member is added by hand and checked at once; ``requiremen
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import peft
 from peft.mapping import PEFT_TYPE_TO_TUNER_MAPPING
 from peft.utils import PeftType, register_peft_method
 
-from ... import schema
-from .config import BottleneckConfig
-from .model import BottleneckModel
-
-NAME = "BOTTLENECK"
+from .. import schema
 
 
 def add_peft_type(name: str) -> PeftType:
@@ -35,17 +31,19 @@ def add_peft_type(name: str) -> PeftType:
     return cast(PeftType, known[0])
 
 
-def register() -> None:
-    """Make PEFT know bottleneck adapters; does nothing the second time.
+def register(name: str, config: Any, model: Any) -> None:
+    """Make PEFT know a tuner; does nothing the second time.
+
+    Args:
+        name: its ``peft_type``, in capitals.
+        config: the class of its configuration; ``model``: of its tuner.
 
     Raises:
         schema.BadInput: another package (or a newer PEFT) has registered a tuner of that name.
     """
-    present = PEFT_TYPE_TO_TUNER_MAPPING.get(add_peft_type(NAME))
-    if present is BottleneckModel:
+    present = PEFT_TYPE_TO_TUNER_MAPPING.get(add_peft_type(name))
+    if present is model:
         return
     if present is not None:
-        raise schema.BadInput(f"peft {peft.__version__}: {present.__module__} already provides {NAME}; uninstall it")
-    register_peft_method(
-        name=NAME.lower(), config_cls=BottleneckConfig, model_cls=BottleneckModel, prefix=BottleneckModel.prefix
-    )
+        raise schema.BadInput(f"peft {peft.__version__}: {present.__module__} already provides {name}; uninstall it")
+    register_peft_method(name=name.lower(), config_cls=config, model_cls=model, prefix=model.prefix)
