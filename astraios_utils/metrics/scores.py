@@ -29,6 +29,9 @@ import pandas as pd
 from . import likelihoods, similarity, stats
 from .stats import LEVEL, RESAMPLES, Array, Estimate
 
+Indices = npt.NDArray[np.intp]
+_VARIANT = re.compile(r"([^/]+)/(.+)", re.DOTALL)
+
 __all__ = [
     "Estimate",
     "Metric",
@@ -577,28 +580,41 @@ def _folded(sums: Array) -> Array:
 def _designs(verdicts: pd.DataFrame) -> tuple[dict[str, npt.NDArray[np.bool_]], npt.NDArray[np.str_]]:
     """By perturbation: which samples passed, shape (problems, seeds, samples); and the problems, in their order."""
     _require(verdicts, ("variant", "sample"))
-    variant = verdicts["variant"].astype(str)
-    split = variant.str.extract(r"^([^/]+)/(.+)$")
-    if split[0].isna().any():
-        raise ValueError(f"variant {variant[split[0].isna()].iloc[0]!r} is not '<perturbation>/s<seed>'")
-    frame = verdicts[["problem", "sample"]].assign(
-        perturbation=split[0], seed=split[1], passed=verdicts["status"] == "passed"
-    )
-    problems = np.unique(frame["problem"].to_numpy(dtype=str))
-    groups = frame.groupby("perturbation")
-    return {str(name): _design(str(name), part, len(problems)) for name, part in groups}, problems
+    variants, kinds = np.unique(verdicts["variant"].to_numpy(dtype=str), return_inverse=True)
+    split = [_VARIANT.fullmatch(name) for name in variants]
+    bad = [kind for kind in kinds if split[kind] is None] if None in split else []
+    if bad:
+        raise ValueError(f"variant {str(variants[bad[0]])!r} is not '<perturbation>/s<seed>'")
+    seeds: dict[str, list[int]] = {}  # the variants of each perturbation
+    for number, found in enumerate(split):
+        assert found is not None, "checked above"
+        seeds.setdefault(found[1], []).append(number)
+    problems, problem = np.unique(verdicts["problem"].to_numpy(dtype=str), return_inverse=True)
+    sample, passed = verdicts["sample"].to_numpy(), (verdicts["status"] == "passed").to_numpy(dtype=bool)
+    designs = {}
+    for name, own in sorted(seeds.items()):
+        rows = np.isin(kinds, own)
+        samples, number = np.unique(sample[rows], return_inverse=True)
+        shape = (len(problems), len(own), len(samples))
+        designs[name] = _design(name, (problem[rows], np.searchsorted(own, kinds[rows]), number), passed[rows], shape)
+    return designs, problems
 
 
-def _design(name: str, part: pd.DataFrame, problems: int) -> npt.NDArray[np.bool_]:
-    seeds, samples = part["seed"].nunique(), part["sample"].nunique()
+def _design(
+    name: str, places: tuple[Indices, Indices, Indices], passed: npt.NDArray[np.bool_], shape: tuple[int, int, int]
+) -> npt.NDArray[np.bool_]:
+    """Verdicts by problem, seed and sample (``places``), as an array of ``shape``; each place must be filled once."""
+    filled = np.ravel_multi_index(places, shape)
+    problems, seeds, samples = shape
     complete = problems * seeds * samples
-    if len(part) != complete or part.duplicated(["problem", "seed", "sample"]).any():
+    if len(filled) != complete or len(np.unique(filled)) != complete:
         raise ValueError(
-            f"perturbation {name!r} has {len(part)} rows, but {problems} problems x {seeds} seeds x {samples} "
+            f"perturbation {name!r} has {len(filled)} rows, but {problems} problems x {seeds} seeds x {samples} "
             f"samples make {complete}: every problem needs every seed and sample once"
         )
-    ordered = part.sort_values(["problem", "seed", "sample"])["passed"].to_numpy(dtype=bool)
-    return np.reshape(ordered, (problems, seeds, samples))
+    design = np.empty(complete, dtype=bool)
+    design[filled] = passed
+    return design.reshape(shape)
 
 
 _OF_KIND: Mapping[str, Callable[[pd.DataFrame], dict[str, Metric]]] = {

@@ -27,15 +27,18 @@ def claims_of(suite: Suite) -> tuple[Claim, ...]:
     return claims.load(suite.claims)
 
 
-def measured(suite: Suite, java_level: int | None = None) -> Evidence:
+def measured(suite: Suite, java_level: int | None = None, other: Evidence | None = None) -> Evidence:
     """What a suite measured: its verdicts with joint replicates, the costs and losses of its trained models.
 
     Args:
         suite: the suite or a slice of it.
         java_level: one of the suite's Java language levels, for Java scores of that level; the evidence's name says so.
+        other: the suite's evidence at another Java level, whose metrics of all other tasks are the same.
     """
     found = functools.partial(pipeline.verdicts, suite, java_level=java_level)
-    evidence = claims.measured(suite, found, costs(suite), training.loss_logs(suite))
+    metrics = {} if other is None else other.metrics
+    known = {key: metric for key, metric in metrics.items() if key[0] not in results.JAVA_TASKS}
+    evidence = claims.measured(suite, found, costs(suite), training.loss_logs(suite), known=known)
     return evidence if java_level is None else replace(evidence, name=f"{suite.name}, Java {java_level}")
 
 
@@ -113,7 +116,8 @@ def judge(suite: Suite) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def _evidences(suite: Suite) -> list[Evidence]:
     """The bodies of evidence of a suite's ledger: printed, corrected (``released``), measured, and by Java level."""
-    own = [measured(suite), *(measured(suite, level) for level in suite.java_levels)]
+    first = measured(suite)
+    own = [first, *(measured(suite, level, first) for level in suite.java_levels)]
     printed = published(suite)
     if suite.generations != "released":
         return [printed, *own]

@@ -248,8 +248,14 @@ def verdicts(suite: Suite, task: str, model: Model, java_level: int | None = Non
     path = cell.verdicts(suite.name, level)
     if path.exists():
         return pd.read_parquet(path), "here"
-    counts = shipped_counts(suite, cell, level)
-    return None if counts is None else (results.expand_counts(counts), "shipped")
+    expanded = _expanded(task, model, level) if shipped_counts(suite, cell, level) is not None else None
+    return None if expanded is None else (expanded, "shipped")
+
+
+@functools.lru_cache(maxsize=1024)
+def _expanded(task: str, model: Model, java_level: int | None) -> pd.DataFrame:
+    """The shipped counts of a cell as verdicts: results, claims and the report each read all of them."""
+    return results.expand_counts(_shipped(java_level)[task, model.size, model.method])
 
 
 def _verdict_files(suite: str) -> Iterator[Path]:

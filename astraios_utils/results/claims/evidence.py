@@ -154,6 +154,7 @@ def measured(
     costs: pd.DataFrame | None = None,
     loss_log: pd.DataFrame | Sequence[pd.DataFrame] | None = None,
     resamples: int = RESAMPLES,
+    known: Mapping[Key, Metric] | None = None,
 ) -> Evidence:
     """The evidence of a suite's own verdicts.
 
@@ -165,10 +166,11 @@ def measured(
             trained here.
         loss_log: of its trained models (:func:`training.loss_logs`), one per seed.
         resamples: of the bootstrap.
+        known: metrics that are the same as in other evidence (:attr:`Evidence.metrics`) and not computed again.
     """
     sources = [verdicts] if callable(verdicts) else list(verdicts)
     logs = [] if loss_log is None else [loss_log] if isinstance(loss_log, pd.DataFrame) else list(loss_log)
-    metrics, effects = _collect(suite, sources)
+    metrics, effects = _collect(suite, sources, known or {})
     columns: dict[Any, Column] = {k: m.column(*_place(k[0], m.problems)) for k, m in metrics.items()}
     sequences = _sequences(logs)
     columns |= sequences
@@ -205,12 +207,16 @@ def empty_log() -> pd.DataFrame:
 
 
 def _collect(
-    suite: Suite, sources: Sequence[results.Verdicts]
+    suite: Suite, sources: Sequence[results.Verdicts], known: Mapping[Key, Metric]
 ) -> tuple[dict[Key, Metric], dict[Key, stats.SeedEffect]]:
     """Every metric of every cell, averaged over seeds, and what the seeds differ by where there are several."""
     metrics: dict[Key, Metric] = {}
     effects: dict[Key, stats.SeedEffect] = {}
+    reused = {key[0] for key in known}
     for task in suite.tasks:
+        if task in reused:
+            metrics |= {key: metric for key, metric in known.items() if key[0] == task}
+            continue
         for model in suite.models:
             cells = [found for source in sources if (found := source(task, model)) is not None]
             if len(cells) < len(sources):

@@ -89,13 +89,19 @@ def _standard_error(key: Key, value: float) -> float:
 
 def _joint(keys: Sequence[Key], factor: float, resamples: int, rng: np.random.Generator) -> Array:
     """Standard normal draws with the model's correlations, shape (keys, r)."""
+    return np.asarray(_root(tuple(keys), factor) @ rng.standard_normal((len(keys), resamples)))
+
+
+@functools.lru_cache
+def _root(keys: tuple[Key, ...], factor: float) -> Array:
+    """A square root of the correlation matrix, shape (keys, keys); two assumptions share one."""
     matrix = np.eye(len(keys))
     for i, j in itertools.combinations(range(len(keys)), 2):
         matrix[i, j] = matrix[j, i] = factor * _correlation(keys[i], keys[j])
     values, vectors = np.linalg.eigh(matrix)
     root = vectors * np.sqrt(np.clip(values, 0, None))
     root /= np.sqrt((root**2).sum(axis=1, keepdims=True))  # clipping eigenvalues leaves variances above 1
-    return np.asarray(root @ rng.standard_normal((len(keys), resamples)))
+    return np.asarray(root)
 
 
 def pair_of(one: Key, other: Key) -> Pair:
