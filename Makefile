@@ -1,5 +1,6 @@
 # Targets are described by `make help`, which is the default.
 # SUITE, SIZES, METHODS and TASKS cut a slice: make reproduce SUITE=released SIZES="1B 3B" METHODS=LoRA
+# TASKS=all adds a suite's extra tasks; SEEDS=5 does five training runs per model (of suites that have them).
 # Without a SUITE, `released`, `nano` and `conala-nano` are run; with SIZES, which are one suite's own, `released` alone.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -11,6 +12,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SLICE  := $(foreach v,$(SIZES),--size '$(v)') $(foreach v,$(METHODS),--method '$(v)') $(foreach v,$(TASKS),--task '$(v)')
+RUNS   := $(if $(SEEDS),--seeds '$(SEEDS)')
 SUITE  ?= released $(if $(SIZES),,nano conala-nano)
 TORCH  := $(shell grep -m1 '^torch==' requirements.lock)
 
@@ -36,7 +38,7 @@ lab: $(READY) ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
 reproduce: $(READY) ## make every table and figure of SUITE (default: released, nano, conala-nano)
-	@$(foreach suite,$(SUITE),$(BIN)/astraios run --suite $(suite) $(SLICE);)
+	@$(foreach suite,$(SUITE),$(BIN)/astraios run --suite $(suite) $(SLICE) $(RUNS);)
 
 test: $(READY) ## run the tests, in two processes (PYTEST_ARGS=--slow=all: the slow ones, too)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)

@@ -80,12 +80,21 @@ def _generate(options: argparse.Namespace) -> None:
     pipeline.make(_slice(options), "generate", _executor(options), options.force)
 
 
-def _results(options: argparse.Namespace) -> None:
-    from . import results
-    from .running import pipeline
+def _search(options: argparse.Namespace) -> None:
+    from .running import search
 
     suite = _slice(options)
-    if options.ship:
+    print(search.text(search.run(suite)))
+
+
+def _results(options: argparse.Namespace) -> None:
+    from . import results
+    from .running import pipeline, seeds
+
+    suite = _slice(options)
+    if options.ship and suite.generations == "generate":
+        print(*seeds.ship(suite), sep="\n")
+    elif options.ship:
         print(pipeline.ship_counts(suite))
     if options.notebooks:
         from .presenting import notebook_text
@@ -97,10 +106,15 @@ def _results(options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from .running import pipeline
+    from .running import pipeline, seeds
 
     whole, sandbox = store.load_suite(options.suite), _sandbox_arguments(options)
-    pipeline.run(whole, _slice(options), sandbox, options.force, _executor(options))
+    for number in reversed(range(options.seeds or 1)):  # run 0 is the last one: its notebooks show all runs
+        run = whole.run_of(number)
+        part = run.slice(options.size, options.method, options.task)
+        pipeline.run(run, part, sandbox, options.force, _executor(options))
+    if said := seeds.summary(whole):
+        print(said)
 
 
 def _notebook(options: argparse.Namespace) -> None:
@@ -374,6 +388,9 @@ def _add_stages(add: Add) -> None:
     _add_executor(train)
     train.add_argument("--force", action="store_true", help="train anew what is finished")
 
+    tried = add("search", _search, "try the same learning rates with every method of a suite; print the best ones")
+    _add_slice(tried)
+
     generate = add("generate", _generate, "let a suite's tuned models answer its tasks, resumable")
     _add_slice(generate)
     _add_executor(generate)
@@ -383,7 +400,7 @@ def _add_stages(add: Add) -> None:
     _add_slice(table)
     table.add_argument("--markdown", action="store_true", help="print a row per task, for the README")
     table.add_argument("--notebooks", action="store_true", help="write what came out into the notebooks' Markdown")
-    table.add_argument("--ship", action="store_true", help="also write the verdict counts to data/released")
+    table.add_argument("--ship", action="store_true", help="also write the verdict counts to data/SUITE")
 
 
 def _add_showing(add: Add) -> None:
@@ -407,6 +424,9 @@ def _add_showing(add: Add) -> None:
 
     run = add("run", _run, "every stage of a suite, resumable")
     _add_slice(run)
+    run.add_argument(
+        "--seeds", type=_positive, metavar="N", help="do the first N training runs of the suite (default: 1)"
+    )
     _add_executor(run)
     _add_sandbox(run)
     run.add_argument("--force", action="store_true", help="execute notebooks that are current, too")

@@ -22,6 +22,7 @@ METHODS = ("LoRA", "P-Tuning", "AdapterH", "AdapterP", "Parallel", "(IA)3", "FFT
 ABLATION_METHODS = ("Prompt", "AdaLoRA")
 STUDY2_METHODS = ("Prefix",)
 ALL_METHODS = METHODS + ABLATION_METHODS + STUDY2_METHODS
+UNTUNED = "Base"  # a suite may list the base itself among its methods: what each method is compared with
 COMPREHENSION_TASKS = ("defect", "clone")
 GENERATION_TASKS = (
     "synthesize-python",
@@ -130,6 +131,8 @@ class Recipe(BaseModel):
         corpus: a data set on the hub (splits ``train`` and ``test``), or a file of JSON lines (may end in .xz).
         corpus_config: which configuration of a data set on the hub.
         corpus_test: the file of held-out documents, where ``corpus`` is a file; none: no test loss.
+        retained: held-out documents of the base's pre-training, as the corpus is read: what tuning forgets is measured
+            on them.
         prompt_fallback: the column that is read where ``prompt_column`` holds nothing (null).
         template: how a document is made of ``{prompt}`` and ``{completion}``.
         sequence_length: tokens in a packed sequence; virtual tokens of prompt methods come before them, or are counted
@@ -151,6 +154,7 @@ class Recipe(BaseModel):
     corpus_config: str | None = None
     corpus_revision: str | None = None
     corpus_test: str | None = None
+    retained: str | None = None
     prompt_column: str = "prompt"
     prompt_fallback: str | None = None
     completion_column: str = "completion"
@@ -243,6 +247,33 @@ class Sampling(BaseModel):
     rows: int | None = Field(default=None, ge=1)
 
 
+class Search(BaseModel):
+    """How a suite's learning rates are chosen: the same grid and the same budget for every method.
+
+    Attributes:
+        rates: peak learning rates, the same for all methods.
+        sizes: where each rate is tried; the rate with the lowest mean validation loss is chosen for all sizes.
+        corpus_validation: held-out documents that no test uses.
+        steps: of each trial; none given: as many as the recipe has.
+        seed: of the trials, which no result shares.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rates: tuple[float, ...] = Field(min_length=2)
+    sizes: tuple[str, ...] = Field(min_length=1)
+    corpus_validation: str = Field(min_length=1)
+    steps: int | None = Field(default=None, ge=1)
+    seed: int = 1000
+
+    @field_validator("rates")
+    @classmethod
+    def _rise(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if list(value) != sorted(set(value)) or value[0] <= 0:
+            raise ValueError("the rates are positive and rise")
+        return value
+
+
 class Suite(BaseModel):
     """What is run: models x tasks, and where each stage gets its input. One YAML file in ``data/suites``.
 
@@ -252,6 +283,8 @@ class Suite(BaseModel):
     for tasks that are not to be run on the benchmark's own. ``prepare`` names the package's room that makes the
     suite's inputs before its first stage, in the cache. ``backend`` is what generates: vLLM is optional, and cannot
     serve every method. ``claims`` names the file of ``data/paper`` with the statements that the suite can speak to.
+    ``seeds`` is the number of training runs per model: run k is the suite ``NAME-seed<k>`` with ``seed`` + k, run 0 is
+    the suite itself (:meth:`run_of`). ``extra_tasks`` are tasks that only run where they are asked for.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -266,7 +299,10 @@ class Suite(BaseModel):
     backend: Literal["transformers", "vllm"] = "transformers"
     published: bool = False
     claims: Literal["claims", "conala_claims"] = "claims"
+    extra_tasks: tuple[str, ...] = Field(default=())
     seed: int = 0
+    seeds: int = Field(default=1, ge=1)
+    search: Search | None = None
     prepare: Literal["smol"] | None = None
     notebooks: tuple[str, ...] = Field(default=())
     bases: dict[str, Base] = Field(default={})
@@ -310,7 +346,7 @@ class Suite(BaseModel):
             match(str(fields.get("like", "FFT")), ALL_METHODS, "method (like)")
         return value
 
-    @field_validator("tasks")
+    @field_validator("tasks", "extra_tasks")
     @classmethod
     def _known_tasks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(match(v, TASKS, "task") for v in value)
@@ -318,7 +354,7 @@ class Suite(BaseModel):
     @field_validator("methods")
     @classmethod
     def _known_methods(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        known = dict.fromkeys((*ALL_METHODS, *info.data.get("method_configs", ())))
+        known = dict.fromkeys((*ALL_METHODS, UNTUNED, *info.data.get("method_configs", ())))
         return tuple(match(v, known, "method") for v in value)
 
     @model_validator(mode="after")
@@ -343,12 +379,32 @@ class Suite(BaseModel):
         """Every size with every method, size by size."""
         return tuple(Model(size, method) for size in self.sizes for method in self.methods)
 
+    def run_of(self, number: int) -> Suite:
+        """One of the suite's training runs as a suite of its own.
+
+        Raises:
+            BadInput: the suite has no such run.
+        """
+        if not 0 <= number < self.seeds:
+            raise BadInput(f"suite {self.name}: has the runs 0 to {self.seeds - 1}, not {number}")
+        if not number:
+            return self
+        changes = {"name": f"{self.name}-seed{number}", "seed": self.seed + number, "seeds": 1, "notebooks": ()}
+        return self.model_copy(update={**changes, "title": f"{self.title} (training run {number})"})
+
     def slice(self, sizes: Iterable[str] = (), methods: Iterable[str] = (), tasks: Iterable[str] = ()) -> Suite:
-        """The same suite, cut down to the named sizes, methods and tasks (empty: all of them)."""
+        """The same suite, cut down to the named sizes, methods and tasks (none named: all of them).
+
+        The task ``all`` stands for the suite's tasks and its extra ones, any of which may be named.
+        """
+        every = dict.fromkeys((*self.tasks, *self.extra_tasks))
+        tasks = tuple(tasks)
+        if "all" in tasks:
+            return self.model_copy(update={"tasks": tuple(every)}).slice(sizes, methods)
         cut = {
             "sizes": tuple(match(s, self.sizes, "size") for s in sizes) or self.sizes,
             "methods": tuple(match(m, self.methods, "method") for m in methods) or self.methods,
-            "tasks": tuple(match(t, self.tasks, "task") for t in tasks) or self.tasks,
+            "tasks": tuple(match(t, every, "task") for t in tasks) or self.tasks,
         }
         return self.model_copy(update=cut)
 
@@ -417,5 +473,11 @@ def _first_fault(error: ValidationError) -> str:
 
 def _fields(outer: list[int | str]) -> list[str]:
     """The names of the fields of the part of a suite that a location leads to."""
-    parts: dict[str, type[BaseModel]] = {"recipe": Recipe, "bases": Base, "sampling": Sampling, "resources": Resources}
+    parts: dict[str, type[BaseModel]] = {
+        "recipe": Recipe,
+        "bases": Base,
+        "sampling": Sampling,
+        "resources": Resources,
+        "search": Search,
+    }
     return list((parts.get(str(outer[0]), Suite) if outer else Suite).model_fields)

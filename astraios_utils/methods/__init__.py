@@ -102,6 +102,7 @@ TABLE: Mapping[str, Method] = types.MappingProxyType(
         "Prefix": Method("prompt", "PREFIX_TUNING", {"num_virtual_tokens": 20}, source="the CoNaLa study"),
     }
 )
+UNTUNED = Method("untuned", None, source="the base as it is")
 PROMPT_TYPES = ("P_TUNING", "PROMPT_TUNING", "PREFIX_TUNING")
 CACHED_TYPES = ("PREFIX_TUNING",)  # their virtual tokens are keys and values in the cache
 MERGEABLE_TYPES = ("LORA", "ADALORA", "IA3", "SSF", "HFT")  # all that they learn can be put into the base's weights
@@ -115,11 +116,19 @@ def get_method(name: str) -> Method:
 
 def is_full(name: str, changes: Mapping[str, Any] | None = None) -> bool:
     """Whether a method, with a suite's changes to it, trains the base's own weights, all of them."""
-    return _row(name, changes or {}).peft_type is None
+    row = _row(name, changes or {})
+    return row.peft_type is None and row is not UNTUNED
+
+
+def is_untuned(name: str) -> bool:
+    """Whether the method is the base itself (``schema.UNTUNED``), of which nothing is trained."""
+    return name == schema.UNTUNED
 
 
 def _row(name: str, changes: Mapping[str, Any]) -> Method:
     """The row of the table that a method starts from; of one of PEFT's that is not in it, an empty one."""
+    if is_untuned(name):
+        return UNTUNED
     if name not in TABLE and "peft_type" in changes and "like" not in changes:
         return Method("own", changes["peft_type"])
     return get_method(changes.get("like", name))
@@ -140,7 +149,7 @@ def _layers(method: Method, model_type: str, changes: Mapping[str, Any]) -> dict
 
 
 def peft_config(name: str, model_type: str, changes: Mapping[str, Any] | None = None) -> PeftConfig | None:
-    """A fresh PEFT configuration of a method for an architecture; ``None`` for full fine-tuning.
+    """A fresh PEFT configuration of a method for an architecture; ``None`` for full fine-tuning and the base itself.
 
     Args:
         name: a method of the table, or any name where ``changes`` give a ``peft_type`` or what it is ``like``.
@@ -158,7 +167,7 @@ def peft_config(name: str, model_type: str, changes: Mapping[str, Any] | None = 
     changes.pop("like", None)
     if method.peft_type is None:
         if changes:
-            raise schema.BadInput(f"{name}: full fine-tuning has no PEFT configuration ({', '.join(changes)})")
+            raise schema.BadInput(f"{name}: has no PEFT configuration to change ({', '.join(changes)})")
         return None
     from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 
@@ -190,11 +199,13 @@ __all__ = [
     "PROMPT_TYPES",
     "ROLES",
     "TABLE",
+    "UNTUNED",
     "Architecture",
     "Method",
     "architecture",
     "get_method",
     "is_full",
+    "is_untuned",
     "peft_config",
     "refusal",
     "require_targets",

@@ -39,7 +39,7 @@ def attach(
 
     config = methods.peft_config(method, model.config.model_type, changes)
     if config is None:
-        return model.requires_grad_(True)
+        return model.requires_grad_(methods.is_full(method, changes))
     kind: Any = config.peft_type
     if why := methods.refusal(kind.value, eight_bit.is_eight_bit(model)):
         raise schema.BadInput(f"{method}: {why}; set base_precision: bfloat16 in the recipe")

@@ -159,6 +159,12 @@ def headline(task: str) -> str:
     return known[0]
 
 
+def value_of(task: str, verdicts: pd.DataFrame, metric: str) -> float:
+    """The point estimate of one metric of a cell as it is reported (shares in percent), without its interval."""
+    found = scores.definitions(TASKS[task].metrics, verdicts)[metric]
+    return found.factor * found.value
+
+
 def _implied_nominal(suite: Suite, task: str, model: Model) -> float:
     if not suite.published or task not in schema.ROBUSTNESS_TASKS:
         return math.nan

@@ -19,7 +19,7 @@ from ..results import claims, protocol
 from ..results.claims import Claim, Evidence, compare, corrected
 from ..schema import Model, Suite
 from ..sources import conala_study
-from . import pipeline
+from . import pipeline, seeds
 
 
 def claims_of(suite: Suite) -> tuple[Claim, ...]:
@@ -30,11 +30,15 @@ def claims_of(suite: Suite) -> tuple[Claim, ...]:
 def measured(suite: Suite, java_level: int | None = None, other: Evidence | None = None) -> Evidence:
     """What a suite measured: its verdicts with joint replicates, the costs and losses of its trained models.
 
+    A suite with several training runs is judged by all of them that were made here or are shipped; costs are run 0's.
+
     Args:
         suite: the suite or a slice of it.
         java_level: one of the suite's Java language levels, for Java scores of that level; the evidence's name says so.
         other: the suite's evidence at another Java level, whose metrics of all other tasks are the same.
     """
+    if suite.seeds > 1:
+        return claims.measured(suite, seeds.sources(suite), costs(suite), seeds.loss_logs(suite))
     found = functools.partial(pipeline.verdicts, suite, java_level=java_level)
     metrics = {} if other is None else other.metrics
     known = {key: metric for key, metric in metrics.items() if key[0] not in results.JAVA_TASKS}
@@ -150,6 +154,12 @@ def _inputs(suite: Suite) -> dict[str, object]:
     read = [path for path in [folder / "results.parquet"] if path.exists()]
     read += [*sorted((store.data_dir() / "paper").glob("*.*"))]
     read += sorted(path for name in ("losses.jsonl", "run.json") for path in (folder / "train").glob(f"*/{name}"))
+    for run in seeds.runs(suite) if suite.seeds > 1 else ():
+        own = store.suite_dir(suite.run_of(run).name) if run else folder
+        read += sorted([*own.glob("verdicts/*/*.parquet"), *own.glob("train/*/losses.jsonl")])
+        read += [
+            path for path in (seeds.counts_path(suite.name, run), seeds.losses_path(suite.name, run)) if path.exists()
+        ]
     return {
         "version": claims.VERSION,
         "suite": store.fingerprint(suite.model_dump(mode="json")),
@@ -158,4 +168,4 @@ def _inputs(suite: Suite) -> dict[str, object]:
 
 
 def _named(path: Path) -> str:
-    return f"{path.parent.name}/{path.name}"
+    return "/".join(path.parts[-4:])

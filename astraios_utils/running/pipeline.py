@@ -77,6 +77,13 @@ def _generations(suite: Suite, task: str, model: Model) -> Path | None:
     return next((path for ending in GENERATIONS_ENDINGS if (path := folder / f"{model.slug}{ending}").exists()), None)
 
 
+def with_extra_tasks(suite: Suite) -> Suite:
+    """The suite with those of its extra tasks that have verdicts here."""
+    folder = store.suite_dir(suite.name) / "verdicts"
+    made = tuple(task for task in suite.extra_tasks if any((folder / task).glob("*.parquet")))
+    return suite.model_copy(update={"tasks": tuple(dict.fromkeys((*suite.tasks, *made)))})
+
+
 def judgeable(present: list[Cell]) -> list[Cell]:
     """The cells whose programs this machine can run; say in one line a language what cannot, and why."""
     kept = list(present)
@@ -276,7 +283,7 @@ def aggregate(suite: Suite) -> pd.DataFrame:
         ],
     }
     if not store.is_current(path, inputs):
-        frame = results.results(suite, functools.partial(verdicts, suite))
+        frame = results.results(with_extra_tasks(suite), functools.partial(verdicts, suite))
         store.write_frame(path.with_suffix(".csv"), frame)
         store.write_stage(path, frame, inputs)
     return pd.read_parquet(path)

@@ -212,6 +212,20 @@ def open_corpus(recipe: schema.Recipe, seed: int, held_out: bool = False) -> Cor
     return FileCorpus(path, recipe.prompt_column, recipe.completion_column, order, recipe.prompt_fallback)
 
 
+def retained(recipe: schema.Recipe) -> list[Pair]:
+    """The held-out pre-training documents on which forgetting is measured; none where the recipe names no file.
+
+    Raises:
+        schema.BadInput: the recipe names something else than a file.
+    """
+    if recipe.retained is None:
+        return []
+    path = local(recipe.retained)
+    if path is None:
+        raise schema.BadInput(f"retained: {recipe.retained} is no file of JSON lines (.jsonl, plain or .xz)")
+    return FileCorpus(path, recipe.prompt_column, recipe.completion_column, None, recipe.prompt_fallback).pairs
+
+
 def encode(
     tokenizer: PreTrainedTokenizerBase, pairs: list[Pair], answers_only: bool, template: str = schema.TEMPLATE
 ) -> Iterator[tuple[list[int], list[int]]]:

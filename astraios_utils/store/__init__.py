@@ -67,11 +67,17 @@ def figures_dir(suite: str) -> Path:
 
 
 def load_suite(name: str) -> schema.Suite:
-    """The suite file at that path, or the suite of that name: in ``data/suites``, or one that has run here."""
+    """The suite file at that path, or the suite of that name: in ``data/suites``, or one that has run here.
+
+    ``NAME-seed<k>`` is training run k of the suite NAME.
+    """
     if name.endswith((".yaml", ".yml")):
         return schema.read_suite(Path(name), cache_dir())
     known = {path.parent.name: path for path in sorted(build_dir().glob("*/suite.yaml"))}
     known |= {path.stem: path for path in sorted((data_dir() / "suites").glob("*.yaml"))}
+    of, _, number = name.rpartition("-seed")
+    if of in known and name not in known and number.isdecimal():
+        return load_suite(of).run_of(int(number))
     path = known[schema.match(name, known, "suite")]
     return _read_suite(path, path.stat().st_mtime_ns, cache_dir())
 
@@ -92,6 +98,9 @@ def keep_suite(suite: schema.Suite) -> None:
         if schema.read_suite(shipped, cache_dir()) != suite:
             raise schema.BadInput(f"suite {suite.name}: the project has another of that name ({shipped}); rename yours")
         return
+    of, _, number = suite.name.rpartition("-seed")
+    if number.isdecimal() and (data_dir() / "suites" / f"{of}.yaml").exists():
+        return  # a training run of one of the project's suites: its name says what it is
     path = suite_dir(suite.name) / "suite.yaml"
     text = yaml.safe_dump(suite.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True)
     if not path.exists() or path.read_text(encoding="utf-8") != text:

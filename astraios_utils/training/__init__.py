@@ -21,7 +21,7 @@ from .. import methods, models, schema, store
 from ..planning import memory
 from ..sources import corpus, hub
 from ..store import processes
-from . import parallel
+from . import parallel, retention
 from .identity import identities
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from .cost import Meter
 
-VERSION = 3  # of what a run's result depends on, beside its inputs
-LOSS_COLUMNS = ("step", "split", "loss", "tokens", "learning_rate", "grad_norm")
+VERSION = 4  # of what a run's result depends on, beside its inputs
+LOSS_COLUMNS = ("step", "split", "loss", "tokens", "learning_rate", "grad_norm", "sequences")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,11 @@ class Run:
         return methods.is_full(self.model.method, self.changes)
 
     @property
+    def untuned(self) -> bool:
+        """Whether it is the base itself: it is evaluated and saved, and nothing is trained."""
+        return methods.is_untuned(self.model.method)
+
+    @property
     def checkpoint(self) -> Path:
         """The tuned model."""
         return self.folder / "checkpoint"
@@ -71,6 +76,7 @@ class Run:
             "model": self.base.model,
             "corpus": self.recipe.corpus,
             "corpus_test": self.recipe.corpus_test,
+            "retained": self.recipe.retained,
         }
         files = {role: found for role, name in names.items() if name and (found := _identities(name))}
         return {
@@ -103,7 +109,8 @@ class Trained:
 
     Attributes:
         checkpoint: the folder of the tuned model.
-        losses: step, split (``train``, ``test``), loss, tokens, learning_rate, grad_norm.
+        losses: step, split (``train``, ``test``), loss, tokens, learning_rate, grad_norm, and sequences: of the last
+            test, [summed cross-entropy, tokens] per held-out sequence.
         record: ``run.json``: inputs, cost, provenance.
     """
 
@@ -272,8 +279,23 @@ def _announce(run: Run, progress: Callable[[str], None], force: bool) -> None:
     raise DoesNotFit(f"{run.model.slug}: skipped: {said} (--force trains it all the same)")
 
 
-def _prepare(run: Run) -> tuple[PreTrainedModel | PeftModel, PreTrainedTokenizerBase, str]:
-    """The base with its method, the tokenizer, and the precision of the base's weights."""
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """The base with its method, the tokenizer, and the precision of the base's weights.
+
+    Attributes:
+        kept: held-out pre-training documents; ``base``: what the base scores on them.
+    """
+
+    model: PreTrainedModel | PeftModel
+    tokenizer: PreTrainedTokenizerBase
+    precision: str
+    kept: list[corpus.Pair]
+    base: dict[str, float | None]
+
+
+def _prepare(run: Run, meter: Meter) -> _Prepared:
+    """Load what is trained."""
     import torch
     from transformers import set_seed
 
@@ -282,10 +304,13 @@ def _prepare(run: Run) -> tuple[PreTrainedModel | PeftModel, PreTrainedTokenizer
     if precision == "8bit" and parallel.sharded():
         raise schema.BadInput("an 8-bit base cannot be sharded: set base_precision: bfloat16, or train on one GPU")
     base = models.load_base(run.base, precision)
+    meter.loaded()
+    kept = corpus.retained(run.recipe)
+    before = retention.measure(base, tokenizer, kept) if kept else {}
     set_seed(run.seed)  # adapters start from random numbers
     model = models.attach(base, run.model.method, run.changes)
     models.require_room(model, run.recipe.beside(models.virtual_tokens(model)).sequence_length)
-    return model, tokenizer, precision
+    return _Prepared(model, tokenizer, precision, kept, {f"{name}_base": value for name, value in before.items()})
 
 
 def _train(run: Run, progress: Callable[[str], None], force: bool) -> Trained:
@@ -299,7 +324,8 @@ def _train(run: Run, progress: Callable[[str], None], force: bool) -> Trained:
     documents = corpus.open_corpus(run.recipe, run.seed)
     held_out = corpus.open_corpus(run.recipe, run.seed, held_out=True)
     assert documents is not None
-    model, tokenizer, precision = _prepare(run)
+    prepared = _prepare(run, meter)
+    model, tokenizer = prepared.model, prepared.tokenizer
     recipe = run.recipe.beside(models.virtual_tokens(model))
     if parallel.is_first():
         _truncate_losses(run.folder, resume.step)
@@ -316,19 +342,23 @@ def _train(run: Run, progress: Callable[[str], None], force: bool) -> Trained:
     losses = run.folder / "losses.jsonl"
     tuner.add_callback(Watch(recipe, losses, meter, data, run.inputs, progress, bool(tuner.test), restore))
     tuner.args.eval_on_start = bool(tuner.test) and not resume.folder
-    if resume.folder and resume.step == recipe.steps:  # killed after its last step: transformers would do one more
+    if run.untuned:
+        tuner.evaluate()
+    elif resume.folder and resume.step == recipe.steps:  # killed after its last step: transformers would do one more
         tuner._load_from_checkpoint(str(resume.folder))
     else:
         with tensor_cores():
             tuner.train(resume_from_checkpoint=str(resume.folder) if resume.folder else None)
     computed = "bfloat16" if tuner.args.bf16 else "float16" if tuner.args.fp16 else "float32"
-    how = {
-        "base_precision": precision,
+    how: dict[str, Any] = {
+        "base_precision": prepared.precision,
         "compute": computed,
         "resumed_at": resume.step,
         "base_commit": hub.cached_commit(run.base.model, run.base.revision),  # a folder is known by what it holds
         "corpus_commit": documents.commit,
     }
+    if prepared.kept:
+        how |= {**prepared.base, **retention.measure(tuner.model, tokenizer, prepared.kept)}
     return _finish(run, tuner, tokenizer, meter, how)
 
 

@@ -90,6 +90,15 @@ def host_free() -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
+def host_resident_mib() -> int | None:
+    """Memory that the process holds now, in MiB; ``None`` where the system does not say."""
+    try:
+        lines = (_PROCESS / "status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) // 1024
+    except (OSError, StopIteration):
+        return None
+
+
 def _sum(*values: float | None) -> float | None:
     return None if any(value is None or math.isnan(value) for value in values) else sum(v or 0.0 for v in values)
 
@@ -116,10 +125,16 @@ class Meter:
         self._sampled, self._samples = 0, 0  # bytes, and how often
         self._began = time.perf_counter()
         self._gpu, self._cpu = _gpu_joules(), CpuEnergy()
+        self._loaded: int | None = None  # MiB of host memory with the base loaded
         self._cuda = torch.cuda.is_available()
         reset_host_peak()
         if self._cuda:
             torch.cuda.reset_peak_memory_stats()
+
+    def loaded(self) -> None:
+        """Note that the base has been loaded: what training takes is the peak above this."""
+        self._loaded = host_resident_mib()
+        reset_host_peak()
 
     def step(self, tokens: int, seconds: float) -> None:
         """Count one optimiser step."""
@@ -162,6 +177,8 @@ class Meter:
             total = _sum(self._before.get(name, 0.0), here)
             return None if total is None else round(total, digits)
 
+        peak = host_peak_mib()
+        above = None if self._loaded is None else max(0, peak - self._loaded)
         tokens = self._before.get("tokens", 0) + self.tokens
         seconds = self._before.get("step_seconds", 0.0) + self.seconds
         return {
@@ -169,7 +186,8 @@ class Meter:
             "tokens_per_second": round(tokens / seconds, 1) if seconds else None,
             "step_seconds": round(seconds, 3),
             "wall_seconds": whole("wall_seconds", time.perf_counter() - self._began, 3),
-            "host_peak_mib": _most(self._before.get("host_peak_mib"), host_peak_mib()),
+            "host_peak_mib": _most(self._before.get("host_peak_mib"), peak),
+            "host_peak_above_base_mib": _most(self._before.get("host_peak_above_base_mib"), above),
             "gpu": torch.cuda.get_device_name() if self._cuda else None,
             **self._gpu_memory(),
             "gpu_joules": whole("gpu_joules", _gpu_joules() - self._gpu, 1),

@@ -78,7 +78,11 @@ def as_tensors(packed: Packed) -> dict[str, torch.Tensor]:
 def held_out_batches(
     corpus: Corpus, tokenizer: PreTrainedTokenizerBase, recipe: schema.Recipe
 ) -> list[dict[str, torch.Tensor]]:
-    """The held-out sequences in batches of ``micro_batch``; raises :class:`schema.BadInput` where there are none."""
+    """The held-out sequences, one per batch, so that each has a loss of its own.
+
+    Raises:
+        schema.BadInput: there are none.
+    """
     stream = _packed(corpus, tokenizer, recipe, passes=1)
     held_out = [as_tensors(packed) for packed in itertools.islice(stream, recipe.test_sequences)]
     if not held_out:
@@ -86,9 +90,7 @@ def held_out_batches(
             f"the held-out documents do not fill one sequence of {recipe.sequence_length} tokens: shorten "
             "sequence_length, or name a larger corpus_test"
         )
-    rows = range(0, len(held_out), recipe.micro_batch)
-    groups = [held_out[i : i + recipe.micro_batch] for i in rows]
-    return [{key: torch.stack([one[key] for one in group]) for key in group[0]} for group in groups]
+    return [{key: value[None] for key, value in one.items()} for one in held_out]
 
 
 def orthogonality(model: Any) -> torch.Tensor:
@@ -159,19 +161,20 @@ class Tuner(Trainer):
             logs["loss"] -= self._penalty
         super().log(logs, start_time)
 
-    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """The test loss: mean cross-entropy over all labelled tokens of the held-out sequences."""
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, Any]:
+        """The test loss: mean cross-entropy over all labelled tokens of the held-out sequences, and each one's sums."""
         model = self.model
         assert model is not None
         training = model.training
         model.eval()
-        total, count = 0.0, 0
+        sequences: list[list[float]] = []
         with torch.no_grad(), self.compute_loss_context_manager():
             for batch in self.test:
                 nll, tokens = self._loss_sum(model, self._prepare_inputs(batch))
-                total, count = total + nll.item(), count + int(tokens)
+                sequences.append([nll.item(), int(tokens)])
         model.train(training)
-        metrics = {"eval_loss": total / count if count else math.nan}
+        total, count = (sum(column) for column in zip(*sequences, strict=True)) if sequences else (0.0, 0)
+        metrics: dict[str, Any] = {"eval_loss": total / count if count else math.nan, "eval_sequences": sequences}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
@@ -270,7 +273,7 @@ class Watch(TrainerCallback):
 
     def on_log(self, args: TrainingArguments, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         if "eval_loss" in logs:
-            self._write(state.global_step, "test", logs["eval_loss"])
+            self._write(state.global_step, "test", logs["eval_loss"], sequences=logs["eval_sequences"])
             self._require_finite(state.global_step, "test loss", logs["eval_loss"])
         elif "loss" in logs:
             self.meter.sample()
@@ -282,7 +285,7 @@ class Watch(TrainerCallback):
             if not args.fp16 or self._overflows > OVERFLOWS:
                 self._require_finite(state.global_step, "gradient's norm", norm, logs["learning_rate"])
 
-    def _write(self, step: int, split: str, loss: float, **more: float) -> None:
+    def _write(self, step: int, split: str, loss: float, **more: Any) -> None:
         self._last[split] = loss
         if not parallel.is_first():
             return

@@ -264,11 +264,11 @@ def _sequences(logs: Sequence[pd.DataFrame]) -> dict[_LossKey, Column]:
 
 
 def _with_peak(costs: pd.DataFrame) -> pd.DataFrame:
-    """Most memory in training as one column: the GPU's where there was one, else the host's."""
-    if "host_peak_mib" not in costs:
+    """Most memory in training as one column: the GPU's where there was one, else the host's above the loaded base."""
+    if "host_peak_above_base_mib" not in costs:
         return costs
     gpu = pd.to_numeric(costs["gpu_peak_mib"]) if "gpu_peak_mib" in costs else pd.Series(math.nan, index=costs.index)
-    return costs.assign(peak_mib=gpu.fillna(costs["host_peak_mib"].astype(float)))
+    return costs.assign(peak_mib=gpu.fillna(pd.to_numeric(costs["host_peak_above_base_mib"])))
 
 
 def _place(task: str, problems: pd.Index) -> tuple[str, np.ndarray]:

@@ -1,0 +1,79 @@
+"""The search of learning rates: the same grid for every method, validated apart from the test, resumable."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from astraios_utils import schema
+from astraios_utils.running import search
+from astraios_utils.schema import Suite
+from astraios_utils.store import processes
+
+
+@pytest.fixture
+def suite() -> Suite:
+    recipe = {"corpus": "train.jsonl", "corpus_test": "test.jsonl", "learning_rates": {"FFT": 1.0}, "retained": "x"}
+    looked = {"rates": [1e-3, 1e-2, 1e-1], "sizes": ["S"], "corpus_validation": "valid.jsonl", "steps": 9}
+    fields: dict[str, Any] = {"sizes": ["S", "M"], "methods": ["LoRA", "FFT", "Base"], "tasks": ["defect"], "seed": 3}
+    return Suite(name="own", title="", recipe=recipe, search=looked, **fields)
+
+
+def test_every_method_gets_the_same_trials(suite: Suite) -> None:
+    trials = search.grid(suite)
+    assert len(trials) == 6  # two methods that train x three rates, at one size
+    assert {rate for model, rate in trials if model.method == "LoRA"} == {
+        rate for model, rate in trials if model.method == "FFT"
+    }
+    assert {model.size for model, _ in trials} == {"S"}
+
+
+def test_a_trial_sees_neither_the_test_nor_the_seed_of_the_results(suite: Suite) -> None:
+    one = search.trial(suite, schema.Model("S", "FFT"), 1e-2)
+    assert one.recipe is not None
+    assert (one.recipe.corpus_test, one.recipe.rate("FFT"), one.recipe.steps) == ("valid.jsonl", 1e-2, 9)
+    assert one.recipe.retained is None
+    assert one.seed not in range(suite.seed, suite.seed + 10)
+    assert one.name != suite.name
+
+
+def test_what_was_tried_is_kept_and_not_tried_again(
+    suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[tuple[str, float]] = []
+
+    def share(_: Any, jobs: Any, settle: Any) -> None:
+        for job in jobs:
+            _, model, rate = job
+            tried.append((model.method, rate))
+            loss = abs(math.log10(rate) + (1 if model.method == "FFT" else 2))  # best at .1 and .01
+            row = {"size": model.size, "method": model.method, "rate": rate, "steps": 9, "seed": 1000}
+            settle(job, {**row, "loss": loss, "seconds": 1.0})
+
+    monkeypatch.setattr(processes, "share", share)
+    path = tmp_path / "rates.csv"
+    search.run(suite.slice(methods=["LoRA"]), path)
+    assert len(tried) == 3
+    trials = search.run(suite, path)
+    assert len(tried) == len(set(tried)) == len(trials) == 6
+    best = search.chosen(trials).set_index("method")
+    assert best["rate"].to_dict() == {"LoRA": 1e-2, "FFT": 1e-1}
+    assert best["edge"].to_dict() == {"LoRA": False, "FFT": True}
+    assert "FFT: 0.1  # validation loss 0.0000, edge of the grid" in search.text(trials)
+
+
+def test_a_trial_that_diverges_is_never_chosen() -> None:
+    rows = [("S", "LoRA", 0.1, math.inf), ("S", "LoRA", 0.01, 2.0), ("M", "LoRA", 0.1, 0.5), ("M", "LoRA", 0.01, 1.0)]
+    trials = pd.DataFrame(rows, columns=["size", "method", "rate", "loss"])
+    assert search.chosen(trials)["rate"].to_list() == [0.01]
+
+
+def test_a_suite_without_a_search_says_so(suite: Suite) -> None:
+    with pytest.raises(schema.BadInput, match="nothing about a `search`"):
+        search.grid(suite.model_copy(update={"search": None}))
+    with pytest.raises(ValueError, match="positive and rise"):
+        schema.Search(rates=(2.0, 1.0), sizes=("S",), corpus_validation="x")
