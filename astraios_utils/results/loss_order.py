@@ -106,7 +106,8 @@ def orders(size: str, split: str) -> tuple[Order, ...]:
         for name, values in (("kendall", _kendall(other, -places)), ("spearman", _spearman(other, -places))):
             text = printed[name]
             digits = len(text.partition(".")[2])
-            kept &= np.array([agrees(value, float(text), digits) for value in values])
+            distinct, place = np.unique(values, return_inverse=True)
+            kept &= np.array([agrees(value, float(text), digits) for value in distinct])[place]
     return tuple(Order(size, split, _by_place(row)) for row in places[kept])
 
 

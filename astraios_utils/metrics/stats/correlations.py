@@ -146,7 +146,8 @@ def _one(x: Array, y: Array, coefficient: Coefficient) -> Array:
     return r
 
 
-def _mean(x: Array, y: Array, coefficient: Coefficient) -> float:
+def mean_within(x: Array, y: Array, coefficient: Coefficient) -> float:
+    """The mean over sizes of how x and y, shape (sizes, methods), go together within a size; NaN where undefined."""
     return float(np.mean([_one(a, b[None], coefficient)[0] for a, b in zip(x, y, strict=True)]))
 
 
@@ -167,12 +168,12 @@ def association(
         ValueError: shapes that differ.
     """
     a, b = _tables(x, y)
-    value = _mean(a, b, coefficient)
+    value = mean_within(a, b, coefficient)
     if math.isnan(value) or a.shape[1] < 4:
         return Association(math.nan, math.nan, math.nan, math.nan, 1.0, 1.0, a.shape[1])
     order = _permutations(a.shape[1])
     null = np.mean([_one(one, other[order], coefficient) for one, other in zip(a, b, strict=True)], axis=0)
-    left_out = [_mean(np.delete(a, i, axis=1), np.delete(b, i, axis=1), coefficient) for i in range(a.shape[1])]
+    left_out = [mean_within(np.delete(a, i, axis=1), np.delete(b, i, axis=1), coefficient) for i in range(a.shape[1])]
     return _tested(value, null, np.array(left_out), len(a), level)
 
 
@@ -193,7 +194,19 @@ def _tested(value: float, null: Array, left_out: Array, sizes: int, level: float
     return Association(value, se, max(-1.0, value - half), min(1.0, value + half), above, below, k)
 
 
-def concordance(x: npt.ArrayLike, level: float = LEVEL) -> Association:
+def _size_pairs(sizes: int, from_first: bool) -> list[tuple[int, int]]:
+    pairs = itertools.combinations(range(sizes), 2)
+    return [pair for pair in pairs if pair[0] == 0 or not from_first]
+
+
+def concordance_value(table: Array, from_first: bool = False) -> float:
+    """The value of :func:`concordance` without its test."""
+    pairs = _size_pairs(len(table), from_first)
+    taus = [_one(table[i], table[j][None], "kendall")[0] for i, j in pairs]
+    return float(np.mean(taus)) if taus else math.nan
+
+
+def concordance(x: npt.ArrayLike, level: float = LEVEL, from_first: bool = False) -> Association:
     """How alike the methods' order is at every two sizes: the mean of Kendall's tau over pairs of sizes.
 
     Under the null hypothesis the sizes' orders have nothing to do with each other: each size's labels are permuted by
@@ -202,14 +215,11 @@ def concordance(x: npt.ArrayLike, level: float = LEVEL) -> Association:
     Args:
         x: shape (sizes, methods).
         level: of the interval.
+        from_first: the first size with each other one only, instead of every two sizes.
     """
     (table,) = _tables(x)
-    pairs = list(itertools.combinations(range(len(table)), 2))
-
-    def mean(rows: Array) -> float:
-        return float(np.mean([_one(rows[i], rows[j][None], "kendall")[0] for i, j in pairs])) if pairs else math.nan
-
-    value, k = mean(table), table.shape[1]
+    pairs = _size_pairs(len(table), from_first)
+    value, k = concordance_value(table, from_first), table.shape[1]
     if math.isnan(value) or k < 4:
         return Association(math.nan, math.nan, math.nan, math.nan, 1.0, 1.0, k)
     rng, (i, j) = np.random.default_rng(k), np.triu_indices(k, 1)
@@ -219,7 +229,7 @@ def concordance(x: npt.ArrayLike, level: float = LEVEL) -> Association:
         sign = np.sign(shuffled[:, i] - shuffled[:, j])
         signs.append(sign / np.sqrt((sign**2).sum(axis=1, keepdims=True)))
     null = np.mean([(signs[one] * signs[other]).sum(axis=1) for one, other in pairs], axis=0)
-    left_out = np.array([mean(np.delete(table, method, axis=1)) for method in range(k)])
+    left_out = np.array([concordance_value(np.delete(table, method, axis=1), from_first) for method in range(k)])
     return _tested(value, np.append(null, value), left_out, len(pairs), level)
 
 
@@ -243,7 +253,7 @@ def stronger(
         return Association(math.nan, math.nan, math.nan, math.nan, 1.0, 1.0, k)
 
     def gap(one: Array, other: Array, of: Array) -> float:
-        return _mean(of, one, coefficient) - _mean(of, other, coefficient)
+        return mean_within(of, one, coefficient) - mean_within(of, other, coefficient)
 
     flips = np.array(list(itertools.product((False, True), repeat=min(k, 14))))
     flips = np.pad(flips, ((0, 0), (0, k - flips.shape[1])))
@@ -253,20 +263,6 @@ def stronger(
         null += (_one(of, first, coefficient) - _one(of, second, coefficient)) / len(a)
     left_out = [gap(*(np.delete(table, i, axis=1) for table in (a, b, c))) for i in range(k)]
     return _tested(gap(a, b, c), null, np.array(left_out), len(a), level)
-
-
-def printed_association(coefficients: npt.ArrayLike, k: int) -> Association:
-    """A mean of printed within-size Kendall coefficients of k methods; the numbers behind them are not known.
-
-    The test takes the least favourable dependence: the same orders at every size, so that the mean varies as much as
-    a single coefficient does. It has no interval, and thresholds other than 0 cannot be tested.
-    """
-    value = float(np.mean(np.asarray(coefficients, dtype=float)))
-    if math.isnan(value):
-        return Association(math.nan, math.nan, math.nan, math.nan, 1.0, 1.0, k)
-    null = _one(np.arange(k, dtype=float), _permutations(k).astype(float), "kendall")
-    above, below = float((null >= value - _TIE).mean()), float((null <= value + _TIE).mean())
-    return Association(value, math.nan, math.nan, math.nan, above, below, k)
 
 
 @functools.lru_cache

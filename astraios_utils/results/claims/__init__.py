@@ -17,11 +17,14 @@ A statement about several comparisons can be refuted by one of them, so that mis
 verdict. Where they do, ``at_hand`` is the verdict on the statement restricted to the data that exist: means over those
 columns that the compared models share, and the comparisons that can be made. That is a weaker statement, and never
 replaces the verdict. ``power`` is the chance of "supported" if each comparison truly exceeded its threshold by
-``effect``. Levels are per claim: of 20 true statements one may be called not supported by chance.
+``effect``. ``cells`` are the numbers that a claim reads, and ``reversal`` the smallest change of one of them that turns
+over what the values say (:mod:`reversal`). Levels are per claim: of 20 true statements one may be called not supported
+by chance.
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -34,6 +37,7 @@ from pandas.io.formats.style import Styler
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ... import schema, store
+from . import reversal
 from .evidence import COSTS, PUBLISHED, SCOPES, Evidence, measured, parameters
 from .logic import ALPHA, EFFECTS, Finding, Node, Part, at_hand, decisive, judge, parts, power
 from .measures import MEASURES, Reader
@@ -67,13 +71,13 @@ __all__ = [
     "summary",
 ]
 
-VERSION = 5  # of how evidence is made and judged; a change makes every ledger stale
+VERSION = 6  # of how evidence is made and judged; a change makes every ledger stale
 VERDICTS = ("supported", "not supported", "undecided", "depends on assumptions", "values only", "not testable")
 THEMES = ("performance", "scaling", "robustness", "security", "loss", "cost")
 COLUMNS = (
     *("claim", "variant_of", "theme", "section", "statement", "reading", "evidence"),
     *("verdict", "scope", "at_hand", "holds", "p_for", "p_against", "power", "effect", "margins"),
-    *("detail", "lacking", "parts", "available"),
+    *("detail", "lacking", "parts", "available", "cells", "reversal"),
 )
 PART_COLUMNS = ("claim", "evidence", "part", "value", "low", "high", "unit", "p_for", "p_against", "available")
 
@@ -224,7 +228,8 @@ def _verdict(finding: Finding, below: list[Part]) -> str:
     if finding.p_for <= ALPHA:
         return "supported"
     if not all(part.available for part in below):
-        return "not testable"
+        known = finding.holds is not None and not any(part.tested for part in below)
+        return "values only" if known else "not testable"
     return "undecided" if all(part.tested for part in below) else "values only"
 
 
@@ -287,8 +292,21 @@ def _part_row(claim: str, evidence: str, part: Part) -> dict[str, Any]:
     }
 
 
-def ledger(evidences: Iterable[Evidence], claims: Iterable[Claim] | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _rests_on(claim: Claim, evidence: Evidence) -> dict[str, str]:
+    """The columns ``cells`` and ``reversal`` of a row."""
+    cells, turned = reversal.rests_on(functools.partial(_build, claim), evidence)
+    return {"cells": reversal.listed(cells), "reversal": "" if turned is None else str(turned)}
+
+
+def ledger(
+    evidences: Iterable[Evidence], claims: Iterable[Claim] | None = None, reversals: bool = True
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Judge every claim on every evidence.
+
+    Args:
+        evidences: bodies of evidence.
+        claims: which; the paper's, unless given.
+        reversals: fill the columns ``cells`` and ``reversal``, which takes longer than the verdicts.
 
     Returns:
         The verdicts, a row per claim and evidence (columns ``COLUMNS``; ``holds`` is True, False or missing: what the
@@ -299,7 +317,7 @@ def ledger(evidences: Iterable[Evidence], claims: Iterable[Claim] | None = None)
     for evidence in evidences:
         for claim in chosen:
             row, own = evaluate(claim, evidence)
-            rows.append(row)
+            rows.append(row | (_rests_on(claim, evidence) if reversals else {"cells": "", "reversal": ""}))
             below += own
     frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"holds": "boolean"})
     return frame, pd.DataFrame(below, columns=list(PART_COLUMNS))
@@ -336,9 +354,15 @@ def styled(frame: pd.DataFrame) -> Styler:
     shown.insert(0, "section", first["section"].where(first["variant_of"].isna(), ""))
     looks = wide.map(lambda verdict: f"background: {LOOKS[verdict][1]}; color: #111111; white-space: nowrap;")
     looks = looks.reindex(columns=shown.columns, fill_value="text-align: left; max-width: 26em;")
-    tips = frame.pivot(index="claim", columns="evidence", values="detail").reindex(first.index)[names]
+    told = frame.assign(tip=[_tip(row) for row in frame.to_dict("records")])
+    tips = told.pivot(index="claim", columns="evidence", values="tip").reindex(first.index)[names]
     style = Styler(shown, uuid="claims").apply(lambda _: looks, axis=None)
     return style.set_tooltips(tips.reindex(columns=shown.columns, fill_value="")).hide(axis="index")
+
+
+def _tip(row: Mapping[Hashable, Any]) -> str:
+    turned = f" One cell would reverse the values: {row['reversal']}." if row["reversal"] else ""
+    return f"{row['detail']}.{turned}".replace("..", ".")
 
 
 def _told(row: Mapping[Hashable, Any], between: str) -> str:
@@ -363,6 +387,8 @@ def as_lines(frame: pd.DataFrame) -> str:
                 lines.append(f"      missing: {row['lacking']}")
             if row["margins"]:
                 lines.append(f"      at margins of {row['margins']}")
+            if row["reversal"]:
+                lines.append(f"      one cell would reverse the values: {row['reversal']}")
     return "\n".join(lines)
 
 

@@ -60,6 +60,8 @@ class Evidence:
         ends: final test losses with replicates over test sequences, shape (1 + r,), by size and method, where logged.
         training: replicates of training noise, in percent, shape (r,), by the keys of ``scores``; part of ``scores``.
         seeds: training runs per model.
+        orders: what is known of final losses that are not known as numbers: by split and size, every order that they
+            may have, as each method's place (1 is lowest).
         alternatives: the same evidence under other assumptions; a verdict must survive all of them.
     """
 
@@ -75,6 +77,7 @@ class Evidence:
     ends: Mapping[tuple[str, str], Array] = field(default_factory=dict)
     training: Mapping[Any, Array] = field(default_factory=dict)
     seeds: int = 1
+    orders: Mapping[tuple[str, str], tuple[Mapping[str, int], ...]] = field(default_factory=dict)
     alternatives: tuple[Evidence, ...] = ()
 
     @property
@@ -90,6 +93,14 @@ class Evidence:
         for (size, method, _), log in frame.groupby(["size", "method", "seed"], sort=False):
             found.setdefault((str(size), str(method)), []).append(log)
         return found
+
+    @functools.cached_property
+    def tests(self) -> dict[tuple[str, str], list[Array]]:
+        """Step and test loss of each training run of a model, shape (tests, 2), by step."""
+        return {
+            model: [log.loc[log["split"] == "test", ["step", "loss"]].to_numpy(dtype=float) for log in logs]
+            for model, logs in self.logs.items()
+        }
 
     @functools.cached_property
     def _costs(self) -> dict[tuple[str, str, str], float]:

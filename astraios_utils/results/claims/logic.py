@@ -6,9 +6,9 @@ draws; what lies between, and what has no joint draws, by partial conjunctions (
 "at least k of n" is "at least n - k + 1 of their negations", so that refuting is tested with the same care as
 supporting.
 
-Nothing is certain by construction. A comparison that lacks its data, and one without an error (a constant), supports
-nothing and refutes nothing. A tie is a difference of 0: the statement does not hold by its value, and its p-values are
-those of its error.
+Nothing is certain by construction. A comparison without data, and one without an error (a constant), supports nothing
+and refutes nothing. A difference below ``TIE`` is a tie and counts as 0: "above" does not hold by its value, "at least
+as high" (``or_equal``) does, and its p-values are those of its error.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats as _scipy_stats
 
 from ...metrics import stats
@@ -26,6 +27,7 @@ from ...metrics.stats import Array, Estimate
 
 _scipy: Any = _scipy_stats
 ALPHA = 0.05
+TIE = 1e-9  # in the unit of the comparison: printed numbers differ by at least 1e-3, so that less is float noise
 # True values at which the power of a claim is stated, by unit of its comparisons: beyond what it must exceed.
 EFFECTS: Mapping[str, float] = MappingProxyType(
     {"points": 2.0, "percent": 2.0, "percent of Pass@1": 5.0, "nats": 0.02, "correlation": 0.5}
@@ -41,8 +43,9 @@ class Part:
         estimate: the number with its error and 95% interval; NaN where data are missing.
         unit: of the number.
         p_for, p_against: one-sided p-values of "above 0" and "not above 0"; 1 and 1 where it cannot be tested.
-        draws: centred replicates over the standard error, shape (r,); ``None`` where there are none.
-        chance: for tests without draws, the power at ``EFFECTS``; NaN where it is not known.
+        values: the number and its replicates (or what-if values, :mod:`reversal`), shape (1 + r,), if it has any.
+        chance: for tests without replicates, the power at ``EFFECTS``; NaN where it is not known.
+        or_equal: a tie supports the claim too.
     """
 
     label: str
@@ -50,8 +53,21 @@ class Part:
     unit: str
     p_for: float
     p_against: float
-    draws: Array | None = None
+    values: Array | None = None
     chance: float = float("nan")
+    or_equal: bool = False
+
+    @property
+    def draws(self) -> Array | None:
+        """Centred replicates over the standard error, shape (r,); ``None`` where there are none."""
+        if self.values is None or not self.tested or not self.estimate.se > 0 or np.isnan(self.values).any():
+            return None
+        drawn = self.values[1:]
+        return np.asarray((drawn - drawn.mean()) / self.estimate.se)
+
+    def holds(self, values: Array) -> npt.NDArray[np.bool_]:
+        """Whether numbers in place of the part's own would support the claim."""
+        return np.asarray(values > TIE) | (np.asarray(np.abs(values) <= TIE) & self.or_equal)
 
     @property
     def available(self) -> bool:
@@ -99,15 +115,14 @@ class Finding:
     p_against: float
 
 
-def part(label: str, values: Array, unit: str = "points") -> Part:
+def part(label: str, values: Array, unit: str = "points", or_equal: bool = False) -> Part:
     """A comparison from its value and replicates, shape (1 + r,)."""
+    values = np.where(np.abs(values) <= TIE, 0.0, values)
     estimate = stats.from_draws(values)
     if not estimate.se > 1e-9 * max(1.0, abs(estimate.value)):  # a constant, up to rounding
-        return Part(label, Estimate(estimate.value), unit, 1.0, 1.0)
-    drawn = values[1:]
-    centred = (drawn - np.nanmean(drawn)) / estimate.se
-    draws = None if np.isnan(drawn).any() else centred
-    return Part(label, estimate, unit, *stats.sign_test(estimate.value, estimate.se), draws)
+        return Part(label, Estimate(estimate.value), unit, 1.0, 1.0, values, or_equal=or_equal)
+    p_values = stats.sign_test(estimate.value, estimate.se)
+    return Part(label, estimate, unit, *p_values, values, or_equal=or_equal)
 
 
 def every(nodes: Sequence[Node]) -> AtLeast:
@@ -138,7 +153,8 @@ def _alike(node: AtLeast) -> list[Node]:
 def judge(node: Node) -> Finding:
     """Combine the comparisons below a node."""
     if isinstance(node, Part):
-        return Finding(node.estimate.value > 0 if node.available else None, node.p_for, node.p_against)
+        holds = bool(node.holds(np.array(node.estimate.value))) if node.available else None
+        return Finding(holds, node.p_for, node.p_against)
     if node.k == 0:
         return Finding(True, 0.0, 1.0)
     nodes = _alike(node)
@@ -159,7 +175,7 @@ def _any(nodes: Sequence[Node], sign: float) -> float:
     found = [judge(below) for below in nodes]
     bound = stats.at_least(1, [f.p_for if sign > 0 else f.p_against for f in found])
     tested = [below for below in nodes if not isinstance(below, Part) or below.tested]
-    draws = [below.draws for below in tested if isinstance(below, Part) and below.draws is not None]
+    draws = [drawn for below in tested if isinstance(below, Part) and (drawn := below.draws) is not None]
     if not draws or len(draws) < len(tested) or len({len(d) for d in draws}) > 1:
         return bound
     values = [sign * below.estimate.value / below.estimate.se for below in tested if isinstance(below, Part)]
@@ -206,7 +222,8 @@ def power(node: Node) -> float:
 def _p_at_effect(node: Node) -> Array:
     """P-values of a statement in replicates whose true values are those of ``EFFECTS``, shape (r,)."""
     if isinstance(node, Part):
-        assert node.draws is not None
-        return np.asarray(_scipy.norm.sf(EFFECTS.get(node.unit, np.nan) / node.estimate.se + node.draws))
+        draws = node.draws
+        assert draws is not None
+        return np.asarray(_scipy.norm.sf(EFFECTS.get(node.unit, np.nan) / node.estimate.se + draws))
     found = np.sort([_p_at_effect(below) for below in node.of], axis=0)
     return np.asarray(np.minimum(1.0, (len(found) - node.k + 1) * found[node.k - 1]))

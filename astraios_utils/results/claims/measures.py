@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,20 +33,53 @@ class Measure:
     unit: str = "points"
 
 
+class Cell(NamedTuple):
+    """One number that claims are read from.
+
+    Attributes:
+        column: a task, a loss (``test_loss``), a cost, or two measures that a printed coefficient is about.
+        metric: of the task or the coefficient; empty for losses and costs.
+        size, method: of the model; a printed coefficient has no method.
+    """
+
+    column: str
+    metric: str
+    size: str
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """Scenarios in which single cells have other values: errors are left out, and arrays run over scenarios instead.
+
+    Attributes:
+        changes: by cell, what is added in each scenario, shape (scenarios,).
+        scenarios: how many.
+    """
+
+    changes: Mapping[Cell, Array]
+    scenarios: int
+
+
 @dataclass(slots=True)
 class Reader:
-    """Reads measures from evidence and remembers what it did not find.
+    """Reads measures from evidence and remembers which cells it read and what it did not find.
 
     Attributes:
         evidence: what is read.
         at_hand: restrict means to the data that exist: a mean over several columns, methods or sizes is then taken over
             those that all compared models have, instead of being NaN unless every one is there.
+        what_if: read scenarios instead of replicates.
+        cells: what was read, with its value.
     """
 
     evidence: Evidence
     at_hand: bool = False
+    what_if: WhatIf | None = None
+    cells: dict[Cell, float] = field(default_factory=dict)
     missing: set[tuple[str, str, str, str]] = field(default_factory=set)  # kind of artefact, task, size, method
     wanted: set[str] = field(default_factory=set)  # what else a comparison would need, in words
+    _held: dict[tuple[str, str, str], Array] = field(default_factory=dict)  # columns that were read
 
     @property
     def sizes(self) -> tuple[str, ...]:
@@ -53,7 +88,32 @@ class Reader:
 
     def nothing(self) -> Array:
         """A value that lacks its data, shape (1 + r,)."""
-        return np.full(self.evidence.shape, math.nan)
+        return np.full(self.shape, math.nan)
+
+    @property
+    def shape(self) -> tuple[int]:
+        """Of a value: itself, then its replicates or scenarios."""
+        return self.evidence.shape if self.what_if is None else (1 + self.what_if.scenarios,)
+
+    def _read(self, cell: Cell, values: Array) -> Array:
+        """Note a cell; its values, or what they are in the scenarios."""
+        if math.isnan(values[0]):
+            return self.nothing()
+        self.cells[cell] = float(values[0])
+        if self.what_if is None:
+            return values
+        found = np.full(self.shape, float(values[0]))
+        found[1:] += self.what_if.changes.get(cell, 0.0)
+        return found
+
+    def coefficient(self, cell: Cell, value: float) -> Array:
+        """A printed coefficient."""
+        return self._read(cell, np.full(self.shape, value))
+
+    def over_runs(self, values: Sequence[float], *key: str) -> Array:
+        """A number that is read from whole loss curves (:meth:`Evidence.over_runs`); no cell stands for it."""
+        found = self.evidence.over_runs(values, *key)
+        return found if self.what_if is None else np.full(self.shape, found[0])
 
     def mean(self, values: Sequence[Array]) -> Array:
         """The mean of values of shape (1 + r,); over the available ones only where the reader is restricted to them."""
@@ -62,10 +122,21 @@ class Reader:
 
     def columns(self, name: str, size: str, method: str) -> Array:
         """A measure's columns, shape (columns, 1 + r), NaN where data are missing; a loss or a cost is one column."""
+        key = (name, size, method)
+        if key not in self._held:
+            self._held[key] = self._columns(name, size, method)
+        return self._held[key]
+
+    def _columns(self, name: str, size: str, method: str) -> Array:
         if name in COSTS or name.endswith("_loss"):
             return self._number(name, size, method)[None]
         known = measure(name)
-        found = np.stack([self.evidence.score(task, metric, size, method) for task, metric in known.columns])
+        found = np.stack(
+            [
+                self._read(Cell(task, metric, size, method), self.evidence.score(task, metric, size, method))
+                for task, metric in known.columns
+            ]
+        )
         for (task, metric), row in zip(known.columns, found, strict=True):
             if math.isnan(row[0]):
                 self.missing.add((_source(metric), task, size, method))
@@ -78,7 +149,45 @@ class Reader:
 
     def difference(self, name: str, first: tuple[str, str], second: tuple[str, str]) -> Array:
         """First model (size, method) minus second."""
+        if self.ordered(name) and first[0] == second[0]:
+            return self._places_apart(name, first[0], first[1], second[1])
         return self.mean(list(self.columns(name, *first) - self.columns(name, *second)))
+
+    def ordered(self, name: str) -> bool:
+        """Whether of a loss only the order of the methods of a size is known (``Evidence.orders``)."""
+        split = name.removesuffix("_loss")
+        return split != name and all((split, size) in self.evidence.orders for size in self.sizes)
+
+    def unit(self, name: str) -> str:
+        """The unit of a difference of two methods."""
+        return "places" if self.ordered(name) else unit_of(name)
+
+    def _places_apart(self, name: str, size: str, first: str, second: str) -> Array:
+        """How many places one method's loss lies above another's: the least in any order; NaN where orders disagree."""
+        orders = self.evidence.orders[name.removesuffix("_loss"), size]
+        gaps = [order.get(first, math.nan) - order.get(second, math.nan) for order in orders]
+        agree = all(gap > 0 for gap in gaps) or all(gap < 0 for gap in gaps)
+        if not agree:
+            self.missing.add(("losses", "", size, first))
+        return np.full(self.shape, min(gaps, key=abs) if agree else math.nan)
+
+    def tables(self, name: str, methods: Sequence[str] = schema.METHODS) -> list[Array]:
+        """A measure by scenario, size and method, shape (1 + s, sizes, methods), s 0 unless ``what_if`` is set.
+
+        Several where only orders are known, and more than one is possible: ranks, of which comparisons within a size
+        may use the order alone.
+        """
+        if self.ordered(name):
+            split = name.removesuffix("_loss")
+            combined = itertools.product(*(self.evidence.orders[split, size] for size in self.sizes))
+            ranks = [np.array([[order[m] for m in methods] for order in orders], dtype=float) for orders in combined]
+            return [np.broadcast_to(table, (*self._scenarios, *table.shape)) for table in ranks]
+        values = np.array([[self.value(name, size, method) for method in methods] for size in self.sizes])
+        return [np.round(np.moveaxis(values, -1, 0)[: self._scenarios[0]], 9)]  # ties are ties, not float noise
+
+    @property
+    def _scenarios(self) -> tuple[int]:
+        return (1,) if self.what_if is None else self.shape
 
     def places(self, name: str, method: str) -> list[int]:
         """The sizes, by number, at which a method's measure can be read; all, unless the reader is restricted."""
@@ -104,7 +213,7 @@ class Reader:
         )
         if math.isnan(found[0]):
             self.missing.add(("losses" if loss else COSTS[name][0], "", size, method))
-        return found
+        return self._read(Cell(name, "", size, method), found)
 
     def seed_sd(self, name: str) -> float:
         """Standard deviation of one training run's measure, the median over models; NaN where there is one seed."""
@@ -172,3 +281,10 @@ def measure(name: str) -> Measure:
     task, _, metric = name.partition(":")
     task = schema.match(task, (*schema.TASKS, *MEASURES), "measure")
     return Measure(name.replace(":", " "), ((task, metric or results.headline(task)),))
+
+
+def unit_of(name: str) -> str:
+    """The unit of a measure, a loss or a cost."""
+    if name in COSTS:
+        return COSTS[name][1]
+    return "nats" if name.endswith("_loss") else measure(name).unit

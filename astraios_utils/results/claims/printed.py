@@ -25,6 +25,8 @@ from ... import results, schema, store
 from ...metrics.stats import RESAMPLES, Array
 from ...schema import Model
 from ...sources import paper
+from ...training import losses
+from .. import loss_order
 from .evidence import PUBLISHED, Evidence, Key, derived, empty_log, parameters
 
 PROBLEMS: Mapping[str, int] = {  # behind the paper's scores (section 2.3)
@@ -66,7 +68,8 @@ def _published(correlation: float, error: float, resamples: int, seed: int) -> E
     made = derived(scores, models, None)
     scores |= {key: value for key, value in made.items() if not str(key[1]).endswith("/nominal")}  # type: ignore[index]
     clusters = {key: PROBLEMS[key[0]] for key in scores}  # type: ignore[index]
-    return Evidence(PUBLISHED, schema.SIZES, scores, clusters, parameters(), empty_log(), _coefficients())
+    known = (PUBLISHED, schema.SIZES, scores, clusters, parameters(), empty_log(), _coefficients())
+    return Evidence(*known, orders=_orders())
 
 
 @functools.lru_cache
@@ -94,14 +97,18 @@ def _joint(keys: Sequence[Key], factor: float, resamples: int, rng: np.random.Ge
 
 @functools.lru_cache
 def _root(keys: tuple[Key, ...], factor: float) -> Array:
-    """A square root of the correlation matrix, shape (keys, keys); two assumptions share one."""
+    """The symmetric root of the correlation matrix, shape (keys, keys); two assumptions share one.
+
+    Unlike the eigenvectors, it is the same whatever the linear algebra library does with equal eigenvalues; those
+    differ with its number of threads.
+    """
     matrix = np.eye(len(keys))
     for i, j in itertools.combinations(range(len(keys)), 2):
         matrix[i, j] = matrix[j, i] = factor * _correlation(keys[i], keys[j])
     values, vectors = np.linalg.eigh(matrix)
-    root = vectors * np.sqrt(np.clip(values, 0, None))
-    root /= np.sqrt((root**2).sum(axis=1, keepdims=True))  # clipping eigenvalues leaves variances above 1
-    return np.asarray(root)
+    root: Array = vectors * np.sqrt(np.clip(values, 0, None)) @ vectors.T
+    root /= np.sqrt((root**2).sum(axis=1, keepdims=True))  # clipping leaves variances above 1
+    return root
 
 
 def pair_of(one: Key, other: Key) -> Pair:
@@ -176,6 +183,16 @@ def as_printed(frame: pd.DataFrame, sizes: tuple[str, ...], costs: pd.DataFrame 
     scores = {key: np.full(3, float(value)) for key, value in zip(keys, rows["published"], strict=True)}
     known = pd.DataFrame(columns=["size", "method", "trainable_parameters"]) if costs is None else costs
     return Evidence(PUBLISHED, sizes, scores, dict.fromkeys(scores, 0), known, empty_log())
+
+
+def _orders() -> dict[tuple[str, str], tuple[Mapping[str, int], ...]]:
+    """The orders of the unpublished final losses that Tables 7 and 8 leave (:mod:`loss_order`)."""
+    return {
+        (split, size): tuple(
+            {method: order.place(method) for method in order.methods} for order in loss_order.orders(size, split)
+        )
+        for split, size in itertools.product(losses.SPLITS, schema.SIZES)
+    }
 
 
 def _coefficients() -> pd.DataFrame:
