@@ -101,7 +101,7 @@ class Model:
 
 
 class Base(BaseModel):
-    """A base model before tuning: a name on the hub (with the revision to pin), or a folder.
+    """A base model before tuning: a name on the hub (with the revision to pin), a folder, or a GGUF file.
 
     ``shape`` holds the entries of its ``config.json`` that say how large it is, ``model_type`` among them: parameters
     and memory can then be counted where the hub cannot be reached. Training reads the base's own file.
@@ -112,6 +112,16 @@ class Base(BaseModel):
     model: str = Field(min_length=1)
     revision: str | None = None
     shape: dict[str, Any] | None = None
+
+    @property
+    def is_gguf(self) -> bool:
+        """Whether it is a GGUF file, which is converted to a plain checkpoint once."""
+        return self.model.endswith(".gguf")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a folder or a GGUF file of this machine, and nothing of the hub."""
+        return self.is_gguf or Path(self.model).is_dir()
 
     @field_validator("shape")
     @classmethod
@@ -232,6 +242,7 @@ class Sampling(BaseModel):
 
     Attributes:
         samples: a problem, of tasks that draw more than one (greedy tasks keep theirs).
+        temperature: of all tasks, instead of their own; 0: every task is greedy, with one sample per problem.
         max_length: of prompt and generation together, in tokens; virtual tokens of prompt methods not counted.
         precision: what generation holds the whole model in. Adapters are merged in float32 and rounded once. In
             ``float32`` a greedy answer does not depend on the other rows of its batch; in 16 bits it may, and in
@@ -242,6 +253,7 @@ class Sampling(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     samples: int | None = Field(default=None, ge=1)
+    temperature: float | None = Field(default=None, ge=0)
     max_length: int | None = Field(default=None, ge=8)
     precision: Literal["bfloat16", "float16", "float32", "8bit"] = "bfloat16"
     rows: int | None = Field(default=None, ge=1)
@@ -285,12 +297,13 @@ class Suite(BaseModel):
     serve every method. ``claims`` names the file of ``data/paper`` with the statements that the suite can speak to.
     ``seeds`` is the number of training runs per model: run k is the suite ``NAME-seed<k>`` with ``seed`` + k, run 0 is
     the suite itself (:meth:`run_of`). ``extra_tasks`` are tasks that only run where they are asked for.
+    Without ``sizes``, those of ``bases`` are meant; without ``title``, the name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    title: str
+    title: str = ""
     method_configs: dict[str, dict[str, Any]] = Field(default={})
     sizes: tuple[str, ...] = SIZES
     methods: tuple[str, ...] = METHODS
@@ -311,6 +324,16 @@ class Suite(BaseModel):
     java_levels: tuple[int, ...] = Field(default=())  # `javac --release` levels scored in addition to the JDK's own
     sampling: Sampling = Sampling()
     resources: Resources = Resources()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, given: Any) -> Any:
+        """A suite without a title is called by its name; one without sizes has those of its bases."""
+        if not isinstance(given, dict):
+            return given
+        bases = given.get("bases")
+        sizes = {"sizes": list(bases)} if isinstance(bases, dict) and bases else {}
+        return {"title": given.get("name", ""), **sizes, **given}
 
     @field_validator("name")
     @classmethod

@@ -170,3 +170,47 @@ def test_answers_put_there_by_hand_go_through_every_notebook(
     page = Path(capsys.readouterr().out.strip()).read_text(encoding="utf-8")
     for anchor in ("table-change-mean", "table-performance-mean", "table-aatk-insecure", "claims", "figures"):
         assert f'id="{anchor}"' in page
+
+
+FIVE_LINES = """
+name: mine
+methods: [LoRA]
+tasks: [prefer-python, nll-python]
+bases: {tiny: {model: ./tiny.gguf}}
+recipe: {corpus: ./corpus.jsonl, base_precision: float32, compute: float32}
+"""
+
+
+def test_the_how_to_shows_the_five_lines_that_are_tested() -> None:
+    page = (store.root() / "docs" / "how" / "6_your_model_in_five_lines.md").read_text(encoding="utf-8")
+    assert "".join(f"    {line}\n" for line in FIVE_LINES.strip().splitlines()) in page
+
+
+def test_a_gguf_file_in_five_lines(build: Path, tmp_path: Path) -> None:
+    pytest.importorskip("gguf")
+    import tiny_gguf
+
+    tiny_suite.write(tmp_path)  # for its corpus and problems
+    tiny_gguf.write(tiny_gguf.llama(), tmp_path / "tiny.gguf", quantised=True)
+    problems = dict.fromkeys(("prefer-python", "nll-python"), "./code.jsonl")
+    short = {"steps": 2, "batch": 2, "sequence_length": 32, "warmup_steps": 1, "save_every": 2}
+    raw = yaml.safe_load(FIVE_LINES)
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({**raw, "problems": problems, "recipe": {**raw["recipe"], **short}}))
+    suite = store.load_suite(str(path))
+    assert (suite.title, suite.sizes) == ("mine", ("tiny",))
+    assert cli.main(["suite", "check", str(path)]) == 0
+    assert cli.main(["run", "--suite", str(path), "--workers", "1"]) == 0
+    results = pd.read_parquet(store.suite_dir("mine") / "results.parquet")
+    assert set(results["task"]) == {"prefer-python", "nll-python"}
+    assert set(results["provenance"]) == {"measured"}
+    assert len(list((store.cache_dir() / "gguf").iterdir())) == 1  # converted once
+
+
+def test_a_missing_gguf_file_is_one_line(build: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(FIVE_LINES)
+    (tmp_path / "corpus.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
+    assert cli.main(["train", "--suite", str(path)]) == 2
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said == f"error: {tmp_path / 'tiny.gguf'}: no such GGUF file"

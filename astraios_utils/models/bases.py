@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from .. import schema
 from ..sources import hub
+from . import gguf
 from .quiet import first_line, quiet
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def load_config(base: schema.Base) -> PretrainedConfig:
 
 def stored_config(base: schema.Base) -> PretrainedConfig:
     """Read ``config.json`` from the base's folder or the hub; raises :class:`schema.MissingArtefact`."""
+    base = gguf.plain(base)
     with quiet():
         from transformers import AutoConfig
 
@@ -98,6 +100,7 @@ def stored_config(base: schema.Base) -> PretrainedConfig:
 
 def load_tokenizer(base: schema.Base) -> PreTrainedTokenizerBase:
     """Load the base's fast tokenizer; raises :class:`schema.MissingArtefact` where it is unavailable."""
+    base = gguf.plain(base)
     with quiet():
         from transformers import AutoTokenizer
 

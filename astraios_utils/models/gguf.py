@@ -7,6 +7,7 @@ the original precision comes back; :func:`quantisation` measures how coarse the 
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import shutil
 import tempfile
@@ -18,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from .. import schema, store
-from . import quiet
+from .quiet import quiet
 
 SUFFIX = ".gguf"
 _ROUND_TRIP = "def f(x):\n    return x + 17  # naïve\n"
@@ -61,6 +62,22 @@ def convert(file: Path, folder: Path) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         made.rename(folder)
     return folder
+
+
+def plain(base: schema.Base) -> schema.Base:
+    """A base that transformers can load: of a GGUF file its plain checkpoint in the cache, converted once; others stay.
+
+    Raises:
+        schema.MissingTool, schema.MissingArtefact, schema.BadInput: as :func:`convert`.
+    """
+    return schema.Base(model=str(_converted(Path(base.model)))) if base.is_gguf else base
+
+
+@functools.lru_cache(maxsize=16)
+def _converted(file: Path) -> Path:
+    if not file.is_file():
+        raise schema.MissingArtefact(f"{file}: no such GGUF file")
+    return convert(file, store.cache_dir() / "gguf" / f"{file.stem}-{store.sha256(str(file.resolve()).encode())[:8]}")
 
 
 def _read(file: Path) -> tuple[Any, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from .. import methods, schema
-from . import eight_bit
+from . import eight_bit, gguf
 from .attaching import can_merge, prepare_prompts
 from .bases import missing
 from .precision import dtype
@@ -25,7 +25,7 @@ def load_base(base: schema.Base, precision: str = "float32", on_cpu: bool = Fals
     """Load a base model from the hub or a folder.
 
     Args:
-        base: its name or folder.
+        base: its name, folder or GGUF file.
         precision: ``float32``, ``bfloat16``, ``float16``, or ``8bit`` (LLM.int8 by bitsandbytes; layers that it does
             not quantise are held in 16 bits).
         on_cpu: keep it in the host's memory; otherwise it goes to the GPU where there is one.
@@ -36,6 +36,7 @@ def load_base(base: schema.Base, precision: str = "float32", on_cpu: bool = Fals
     """
     import torch
 
+    base = gguf.plain(base)
     with quiet():
         from safetensors import SafetensorError
         from transformers import AutoModelForCausalLM, BitsAndBytesConfig

@@ -124,7 +124,8 @@ def _cannot_answer(suite: schema.Suite, size: str, method: str, config: Pretrain
     adapter = methods.peft_config(method, config.model_type, changes)
     virtual = int(getattr(adapter, "num_virtual_tokens", None) or 0)
     has: int | None = getattr(config, "max_position_embeddings", None)
-    lengths = {name: tasks.task_of(suite, name).decoding.max_length for name in suite.tasks}
+    asked = (tasks.task_of(suite, name) for name in suite.tasks)
+    lengths = {t.name: t.decoding.max_length for t in asked if not isinstance(t, tasks.LikelihoodTask)}
     too_long = {name: length for name, length in lengths.items() if has is not None and length + virtual > has}
     if has is not None and too_long:
         longest = max(too_long, key=lambda name: too_long[name])

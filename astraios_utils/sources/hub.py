@@ -113,7 +113,7 @@ def remote(suite: schema.Suite) -> Iterator[tuple[str, Kind, str | None]]:
 
     for size in suite.sizes:
         base = suite.bases.get(size)
-        if base is not None and not Path(base.model).is_dir():
+        if base is not None and not base.is_local:
             yield base.model, "model", base.revision
     recipe = suite.recipe
     if recipe is None or recipe.corpus.startswith("mirror:") or Path(recipe.corpus).is_dir():
@@ -175,7 +175,7 @@ def cached_commit(name: str, revision: str | None = None) -> str | None:
     """The commit of the copy in the hub's cache that a name loads from; ``None``: a folder, or not cached."""
     from huggingface_hub import try_to_load_from_cache
 
-    if Path(name).is_dir():
+    if Path(name).exists():
         return None
     found = try_to_load_from_cache(name, "config.json", revision=revision)
     return Path(found).parent.name if isinstance(found, str) else None  # snapshots/<commit>/config.json

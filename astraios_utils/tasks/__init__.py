@@ -39,11 +39,14 @@ def get_task(name: str) -> Task:
 
 
 def task_of(suite: schema.Suite, name: str) -> Task:
-    """The task as the suite runs it, with the suite's numbers of samples and tokens where it sets them."""
-    task = get_task(name)
-    samples, length = suite.sampling.samples, suite.sampling.max_length
-    changes: dict[str, Any] = {} if samples is None or task.decoding.temperature == 0 else {"samples": samples}
-    changes |= {} if length is None else {"max_length": length}
+    """The task as the suite runs it: with its temperature and its numbers of samples and tokens where it sets them."""
+    task, sampling = get_task(name), suite.sampling
+    given = {"temperature": sampling.temperature, "samples": sampling.samples, "max_length": sampling.max_length}
+    if task.decoding.temperature == 0:
+        given |= {"temperature": None, "samples": None}
+    elif sampling.temperature == 0:
+        given["samples"] = 1
+    changes: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
     return dataclasses.replace(task, decoding=dataclasses.replace(task.decoding, **changes)) if changes else task
 
 

@@ -405,7 +405,7 @@ def obstacle(suite: schema.Suite) -> str:
         return f"Suite {suite.name} names no base of size {', '.join(lacking)}."
     import torch
 
-    remote = [size for size in suite.sizes if not Path(suite.bases[size].model).is_dir()]
+    remote = [size for size in suite.sizes if not suite.bases[size].is_local]
     if remote and not torch.cuda.is_available():
         return f"No GPU here: bases of size {', '.join(remote)} are not trained on a CPU from a notebook."
     return ""
