@@ -11,12 +11,13 @@ PYTHON ?= python3.11
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+BOOK_READY := $(VENV)/.book-ready
 SLICE  := $(foreach v,$(SIZES),--size '$(v)') $(foreach v,$(METHODS),--method '$(v)') $(foreach v,$(TASKS),--task '$(v)')
 RUNS   := $(if $(SEEDS),--seeds '$(SEEDS)')
 SUITE  ?= released $(if $(SIZES),,nano conala-nano)
 TORCH  := $(shell grep -m1 '^torch==' requirements.lock)
 
-.PHONY: help setup lab reproduce test lint bench report nano-base links clean
+.PHONY: help setup lab reproduce test lint bench report book nano-base links clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +54,15 @@ bench: $(READY) ## time our scoring against the usual harness's way, side by sid
 
 report: $(READY) ## write one self-contained HTML page of each SUITE's tables and figures
 	@$(foreach suite,$(SUITE),$(BIN)/astraios report --suite $(suite);)
+
+# The book's packages are many and only it needs them, so that `make setup` stays small.
+$(BOOK_READY): requirements-book.lock $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock -r requirements-book.lock
+	@touch $@
+
+book: $(BOOK_READY) ## run each SUITE (finished work is skipped), then write the static site build/book/html
+	@$(foreach suite,$(SUITE),$(BIN)/astraios run --suite $(suite) $(SLICE);)
+	@$(BIN)/astraios book $(foreach suite,$(SUITE),--suite $(suite)) $(BOOK_ARGS)
 
 nano-base: $(READY) ## train the nano suite's base models anew (SIZES cuts; about an hour on two cores), checksummed
 	$(BIN)/python -m astraios_utils.nano base $(addprefix --size ,$(SIZES))

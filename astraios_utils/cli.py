@@ -174,6 +174,13 @@ def _report(options: argparse.Namespace) -> None:
     print(report.write(suite, pipeline.aggregate(suite)))
 
 
+def _book(options: argparse.Namespace) -> None:
+    from .presenting import book
+
+    suites = [store.load_suite(name) for name in options.suite]
+    print(book.write(suites, not options.no_api) / "index.html")
+
+
 def _analyze(options: argparse.Namespace) -> int:
     from .analyzers import command
 
@@ -440,6 +447,12 @@ def _add_showing(add: Add) -> None:
 
     page = add("report", _report, "write one self-contained HTML page of a suite's tables and figures")
     page.add_argument("--suite", required=True, help="a suite of data/suites, or a suite file")
+
+    site = add(
+        "book", _book, "build a static site of what the suites have run: notebooks, reports, galleries, functions"
+    )
+    site.add_argument("--suite", action="append", required=True, help="a suite to show; repeatable")
+    site.add_argument("--no-api", action="store_true", help="leave out the pages of public functions")
 
     note = add("notebook", _notebook, "execute one notebook through papermill")
     note.add_argument("name", metavar="NAME")

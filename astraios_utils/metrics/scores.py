@@ -111,7 +111,7 @@ def robust_pass_at_k(passed: npt.ArrayLike, k: int = 1) -> Array:
 
 
 def rc_at_k(nominal: npt.ArrayLike, robust: npt.ArrayLike) -> Array:
-    """Robust Change@k, |Pass@k - RP@k| (equation 2), elementwise, in the unit of its arguments; NaN stays NaN.
+    """Robust Change@k, ``|Pass@k - RP@k|`` (equation 2), elementwise, in the unit of its arguments; NaN stays NaN.
 
     The sign is lost: a category whose prompts help (RP@k above Pass@k) changes as much as one that hurts.
     """

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import quote
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -27,6 +28,7 @@ from ..running.notebooks import FIGURE_TYPE
 from ..store import processes
 from ..tasks import task_of
 from . import plots
+from .plots import data
 
 _LIVE_LINES = 8  # of the log next to a figure that is redrawn
 
@@ -46,8 +48,9 @@ STATUS_LOOKS: Mapping[str, tuple[str, str]] = MappingProxyType(
 def save(figure: Figure, part: schema.Suite, name: str) -> None:
     """Save a figure of a suite, or of a slice of one, as ``<name>.svg`` and ``<name>.png`` in its build folder.
 
-    The same figure of the same results gives the same bytes. A figure without data is closed and not saved. In a
-    notebook the place is shown, as an output from which :func:`notebooks.execute` learns what to publish.
+    Its data is written to ``<name>.csv`` next to it. The same figure of the same results gives the same bytes. A figure
+    without data is closed and not saved. In a notebook the place is shown, as an output from which
+    :func:`notebooks.execute` learns what to publish.
     """
     if not any(ax.has_data() for ax in figure.axes):
         plt.close(figure)
@@ -64,9 +67,10 @@ def save(figure: Figure, part: schema.Suite, name: str) -> None:
         with store.atomic(folder / f"{name}.{kind}") as stream:
             stream.write(drawn.getvalue())
         files.append(str(folder / f"{name}.{kind}"))
+    store.write_frame(folder / f"{name}.csv", data.table(figure))
     _show(
         {
-            FIGURE_TYPE: {"files": files},
+            FIGURE_TYPE: {"files": files, "described": data.description(figure)},
             "text/plain": f"saved as {folder.parent.parent.name}/figures/{folder.name}/{name}.svg and .png",
         }
     )
@@ -204,7 +208,8 @@ def table(frame: pd.DataFrame, columns: Sequence[tuple[str, str]]) -> Styler:
     Returns:
         A row per method, a column per pair and size. A cell has up to three lines: the measured value with a sign for
         its status (``STATUS_LOOKS``), its standard error, and the published value; its interval shows on hovering. A
-        cell without artefact shows a dash on hatched ground.
+        cell without artefact shows a dash on hatched ground. The attribute ``data-cell`` of a measured one
+        (``TASK/SIZE/METHOD``) lets the book link to its samples.
     """
     sizes, methods = plots.sizes_of(frame), plots.methods_of(frame)
     held = {(r["task"], r["metric"], r["method"], r["size"]): r for r in frame.to_dict("records")}
@@ -239,7 +244,8 @@ def _cell_text(cell: Mapping[Any, Any]) -> str:
     error = "" if np.isnan(cell["se"]) else f"<br><small>±{cell['se']:.2f}</small>"
     value = "undefined" if np.isnan(cell["value"]) else f"{cell['value']:.2f}"
     interval = "" if np.isnan(cell["low"]) else f"; 95% interval {cell['low']:.2f} to {cell['high']:.2f}"
-    return f'<span title="{cell["status"]}{interval}">{value} {sign}</span>{error}{printed}'
+    place = "/".join(quote(str(cell[name]), safe="") for name in ("task", "size", "method"))
+    return f'<span title="{cell["status"]}{interval}" data-cell="{place}">{value} {sign}</span>{error}{printed}'
 
 
 def _cell_look(cell: Mapping[Any, Any]) -> str:

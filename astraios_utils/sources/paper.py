@@ -221,7 +221,7 @@ def _explains(nominal: float, rp: np.ndarray, rc: np.ndarray) -> bool:
 def nominal() -> pd.DataFrame:
     """The nominal Pass@1 that Table 4 implies: size, method, solved (of 164 problems), value in percent.
 
-    RC@1 = |Pass@1 - RP@1| (equation 2) in all four categories leaves exactly one number of solved HumanEval problems
-    per model. Its greedy generations were not released, so it cannot be measured from them.
+    RC@1 = ``|Pass@1 - RP@1|`` (equation 2) in all four categories leaves exactly one number of solved HumanEval
+    problems per model. Its greedy generations were not released, so it cannot be measured from them.
     """
     return _nominal().copy()

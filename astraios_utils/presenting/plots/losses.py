@@ -22,7 +22,7 @@ def loss_curves(losses: pd.DataFrame, axes: Sequence[Axes] | np.ndarray, sizes: 
         for i, (method, part) in enumerate(losses[losses["size"] == size].groupby("method", sort=False)):
             color, marker = look(str(method))
             train, test = (part[part["split"] == split] for split in ("train", "test"))
-            ax.plot(train["step"], train["loss"], color=color, alpha=0.3, linewidth=0.7)
+            ax.plot(train["step"], train["loss"], color=color, alpha=0.3, linewidth=0.7, gid=f"train:{method}")
             ax.plot(
                 test["step"], test["loss"], color=color, marker=marker, label=method, linewidth=1.2, markersize=4.5,
                 markevery=(i % 3, 3),
