@@ -195,5 +195,5 @@ def cells_held(suite: Suite) -> set[str]:
         "/".join(quote(part, safe="") for part in (task, model.size, model.method))
         for task in suite.tasks
         for model in suite.models
-        if pipeline.verdicts(suite.name, task, model) is not None
+        if pipeline.verdicts(suite, task, model) is not None
     }

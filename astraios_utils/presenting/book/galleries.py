@@ -10,7 +10,7 @@ from ... import methods, models, schema, store
 from ...running import pipeline
 from ...schema import Suite
 from ...sources import paper
-from ...tasks import TASKS, AnalysedTask, ExecutedTask, Problem, Task, task_of
+from ...tasks import TASKS, AnalysedTask, ExecutedTask, LikelihoodTask, Problem, Task, task_of
 from .executed import Copy
 
 ABOUT_METHODS: Mapping[str, str] = MappingProxyType(
@@ -41,6 +41,8 @@ SCORING: Mapping[type, str] = MappingProxyType(
         "test ends without an error within its time limit.",
         AnalysedTask: "The program is not run. It must parse or compile (*valid*); then a checker for the scenario's "
         "weakness reads it (*insecure* is the share of valid programs to which the checker objects).",
+        LikelihoodTask: "Nothing is generated. The model reads the prompt and a given text; the verdict is made of the "
+        "text's log-likelihood.",
     }
 )
 READ_SCORING = "The answer is read and compared with the problem's label or reference. Nothing is run."
@@ -130,7 +132,7 @@ def _where(task: str, copies: Sequence[Copy], suites: Sequence[Suite]) -> list[s
     shown = [
         suite
         for suite in suites
-        if task in suite.tasks and any(pipeline.verdicts(suite.name, task, model) is not None for model in suite.models)
+        if task in suite.tasks and any(pipeline.verdicts(suite, task, model) is not None for model in suite.models)
     ]
     links = [f'<a href="reports/{suite.name}.html#tables">{suite.name}</a>' for suite in shown]
     return [f"Results: {', '.join(links)}.", ""] if links else []
