@@ -59,7 +59,12 @@ _KEYS = {  # the kinds of metrics, and what a key of each looks like
     "text": re.compile(r"bleu|codebleu|exact|valid"),
     "likelihood": re.compile(r"bits/(byte|token)"),
     "preference": re.compile(r"prefer(/(token|byte))?"),
+    "tests": re.compile(r"mutation|correct|valid|lines|branches"),
 }
+_TESTED = re.compile(
+    r"^caught=(?P<caught_hit>\d+)/(?P<caught_of>\d+) lines=(?P<lines_hit>\d+)/(?P<lines_of>\d+) "
+    r"branches=(?P<branches_hit>\d+)/(?P<branches_of>\d+)"
+)
 AVERAGES = ("macro", "real", "positive", "weighted")
 
 
@@ -322,9 +327,11 @@ def definitions(what: str | Sequence[str], verdicts: pd.DataFrame, *, nominal: f
             all of ``similarity.NAMES`` over the corpus of all samples, exact (share of samples that are the reference),
             valid (share that are programs). ``bits/byte``: bits/byte and bits/token of the reference texts, all bits
             over all bytes or tokens. ``prefer``: the share of pairs whose reference is more likely than the other text,
-            by the sum of log-likelihoods (prefer), per token and per byte; equal ones are not preferred.
+            by the sum of log-likelihoods (prefer), per token and per byte; equal ones are not preferred. ``mutation``:
+            correct, valid, mutation, lines, branches of model-written tests (:mod:`tasks.testgen`).
         verdicts: one row per sample; columns problem, status, and variant, sample (``recode``) or detail
-            (``label=1 prediction=0`` for classification, counts for text, :mod:`.likelihoods` for likelihoods).
+            (``label=1 prediction=0`` for classification, counts for text and tests, :mod:`.likelihoods` for
+            likelihoods).
         nominal: Pass@1 of unperturbed prompts in percent, taken as known (``recode`` only): a difference from it counts
             the error of RP@1 alone, unpaired.
 
@@ -351,7 +358,8 @@ def _kind_of(keys: list[str]) -> str:
             return kind
     raise ValueError(
         f"no kind of metrics has {', '.join(keys) or 'no key'}: "
-        "known are pass@k; rp@k, rc@1; accuracy, f1, valid; insecure; bleu, codebleu, exact; bits/byte; prefer"
+        "known are pass@k; rp@k, rc@1; accuracy, f1, valid; insecure; bleu, codebleu, exact; bits/byte; prefer; "
+        "mutation, correct, lines, branches"
     )
 
 
@@ -452,6 +460,21 @@ def _text_metrics(verdicts: pd.DataFrame) -> dict[str, Metric]:
     }
     share = functools.partial(_ratio, verdicts["problem"])
     return found | {"exact": share(verdicts["status"].eq("passed")), "valid": share(verdicts["status"].ne("invalid"))}
+
+
+def _test_metrics(verdicts: pd.DataFrame) -> dict[str, Metric]:
+    """Of model-written tests: shares of samples, and each sample's shares of bugs caught and of code covered."""
+    _require(verdicts, ("detail",))
+    counts = verdicts["detail"].astype(str).str.extract(_TESTED)
+    if counts.isna().any(axis=None):
+        bad = verdicts["detail"][counts.isna().any(axis=1)].iloc[0]
+        raise ValueError(f"detail {bad!r} is not 'caught=…/… lines=…/… branches=…/…'")
+    status, share = verdicts["status"], functools.partial(_ratio, verdicts["problem"])
+    found = {"correct": share(status.eq("passed")), "valid": share(status.isin(("passed", "failed")))}
+    for name, part in (("mutation", "caught"), ("lines", "lines"), ("branches", "branches")):
+        hit, of = (counts[f"{part}_{which}"].to_numpy(dtype=float) for which in ("hit", "of"))
+        found[name] = share(np.divide(hit, of, out=np.zeros(len(of)), where=of > 0), of > 0)
+    return found
 
 
 def _security_metrics(verdicts: pd.DataFrame) -> dict[str, Metric]:
@@ -623,4 +646,5 @@ _OF_KIND: Mapping[str, Callable[[pd.DataFrame], dict[str, Metric]]] = {
     "classes": _class_metrics,
     "likelihood": _bits_metrics,
     "preference": _preference_metrics,
+    "tests": _test_metrics,
 }

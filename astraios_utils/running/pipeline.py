@@ -20,7 +20,7 @@ from ..sandbox import SandboxError, runtime_id
 from ..schema import Model, Suite
 from ..sources import released
 from ..store.processes import say
-from ..tasks import ExecutedTask, Problem, Task, get_task, task_of
+from ..tasks import ExecutedTask, Problem, ProgramTask, Task, get_task, task_of
 from . import figures, grid, notebooks
 
 
@@ -87,11 +87,11 @@ def with_extra_tasks(suite: Suite) -> Suite:
 def judgeable(present: list[Cell]) -> list[Cell]:
     """The cells whose programs this machine can run; say in one line a language what cannot, and why."""
     kept = list(present)
-    for language in sorted({cell.task.language for cell in present if isinstance(cell.task, ExecutedTask)}):
+    for language in sorted({cell.task.language for cell in present if isinstance(cell.task, ProgramTask)}):
         try:
             runtime_id(language)
         except SandboxError as error:
-            left = [c for c in kept if isinstance(c.task, ExecutedTask) and c.task.language == language]
+            left = [c for c in kept if isinstance(c.task, ProgramTask) and c.task.language == language]
             kept = [cell for cell in kept if cell not in left]
             say(f"{len(left)} {language} files are not scored: {error}")
     return kept

@@ -19,6 +19,7 @@ What is guaranteed, at the level *full* (``levels``; Linux with user namespaces,
 - **A sample cannot take more than its share**: wall time, CPU time, address space, file size, descriptors, threads,
   output, size of its source.  The process that holds its test has limits of memory and CPU time as well
   (``python.limits``).  A sample that exceeds a limit gets a verdict, and the run goes on.
+- **Roles can be reversed** (`reversed_roles`): model-written tests are then the sample, and meet trusted code.
 - **A verdict is the protocol's** and does not depend on the number of workers or the order of the programs (the rule
   about time limits, and its one gap, are in ``python`` and ``java``).  Hash seed and random state are fixed.  What else
   it may depend on (interpreter, numpy, level, limits) is in `conditions`.

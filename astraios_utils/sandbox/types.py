@@ -31,6 +31,7 @@ class Program:
         release: Java language level (``javac --release``); ``None`` is the JDK's own.
         entry_point: Python: the function that the sample is asked for.  The test sees the sample's function of this
             name even where a builtin or an import has the same name; a sample that does not define it has an error.
+        apart: Python: whether sample and test must never share a process, whatever the test needs.
     """
 
     language: str
@@ -40,6 +41,7 @@ class Program:
     timeout: float = 10.0
     release: int | None = None
     entry_point: str = ""
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)

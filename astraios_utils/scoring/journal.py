@@ -28,7 +28,7 @@ KEY_DIGITS = 32
 def _head(p: Program, rules: int) -> hashlib.blake2b:
     """The hash of everything but the sample; ``p`` comes without it, so that samples of one problem share it."""
     head = hashlib.blake2b(digest_size=KEY_DIGITS // 2)
-    settings = (repr(float(p.timeout)), repr(p.release), p.entry_point)
+    settings = (repr(float(p.timeout)), repr(p.release), p.entry_point, *(("apart",) if p.apart else ()))
     for part in (conditions(p.language), str(rules), p.language, p.preamble, p.test, *settings):
         data = part.encode("utf-8", "surrogatepass")
         head.update(b"%d:" % len(data))

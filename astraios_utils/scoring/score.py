@@ -34,7 +34,18 @@ from ..sandbox import (
     may_run_long,
     runtime_id,
 )
-from ..tasks import AnalysedTask, ExecutedTask, JudgedTask, LikelihoodTask, Problem, Task, leniency
+from ..tasks import (
+    AnalysedTask,
+    ExecutedTask,
+    JudgedTask,
+    LikelihoodTask,
+    ProbedTask,
+    Problem,
+    ProgramTask,
+    Task,
+    leniency,
+)
+from ..tasks.base import Judgement
 from .journal import Journal, open_journal, program_key
 
 VERSION = 2  # of the rules below; a change makes every verdict file stale
@@ -156,6 +167,8 @@ class _Sheet:
         keys: the key of each sample's program, where programs decide.
         strict: keys of the samples as they are, for a lenient source.
         tests: for problems of the user's own, the key of each problem's test with an empty sample.
+        waiting: samples whose verdict needs programs that have not run, by row.
+        probes: keys of the programs that such samples needed.
     """
 
     source: Source
@@ -164,8 +177,10 @@ class _Sheet:
     keys: list[str] = field(default_factory=list)
     strict: list[str] = field(default_factory=list)
     tests: dict[str, str] = field(default_factory=dict)
+    waiting: dict[int, tuple[Problem, str]] = field(default_factory=dict)
     anomalies: Mapping[str, int] = field(default_factory=dict)
     changed: int | None = None
+    probes: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
 
@@ -206,12 +221,45 @@ def _open_sheet(source: Source, own: Path | None, batch: _Batch) -> _Sheet:
             sheet.strict, sheet.changed = sheet.keys, fixed.changed
             pairs = [(p, sample) for p, samples in zip(read.problems, fixed.samples, strict=True) for sample in samples]
             sheet.keys = [batch.add(source.at_level(task.program(problem, sample))) for problem, sample in pairs]
+    elif isinstance(task, ProbedTask):
+        sheet.decided = [("", "")] * len(pairs)
+        sheet.waiting = dict(enumerate(pairs))
+        _decide(sheet, task, batch)
     elif isinstance(task, JudgedTask | AnalysedTask | LikelihoodTask):
         sheet.decided = [(judgement.status, judgement.detail) for judgement in task.verdicts(pairs)]
     else:
         raise TypeError(f"{task.name}: no way to score a {type(task).__name__}")
     sheet.seconds = time.perf_counter() - started
     return sheet
+
+
+def _decide(sheet: _Sheet, task: ProbedTask, batch: _Batch) -> None:
+    """Give the verdicts that can be given now, and have the programs run that the others need next."""
+
+    def known(program: Program) -> Outcome | None:
+        return batch.journal.get(program_key(program))
+
+    for row, (problem, sample) in list(sheet.waiting.items()):
+        found = task.decide(problem, sample, known)
+        if isinstance(found, Judgement):
+            sheet.decided[row] = (found.status, found.detail)
+            del sheet.waiting[row]
+        else:
+            sheet.probes += [batch.add(program) for program in found]
+
+
+def _run_rounds(
+    sheets: Sequence[_Sheet], batch: _Batch, sandbox: Mapping[str, Any] | None, progress: bool
+) -> dict[str, float]:
+    """Run programs until every sheet has what its verdicts need; each program's share of the wall time."""
+    taken: dict[str, float] = {}
+    while batch.new:
+        taken |= run_programs(batch.new, batch.journal, sandbox, progress)
+        batch.new = {}
+        for sheet in sheets:
+            if isinstance(sheet.source.task, ProbedTask):
+                _decide(sheet, sheet.source.task, batch)
+    return taken
 
 
 def _close_sheet(sheet: _Sheet, journal: Journal, fresh: dict[str, float]) -> Scored:
@@ -222,6 +270,7 @@ def _close_sheet(sheet: _Sheet, journal: Journal, fresh: dict[str, float]) -> Sc
         sheet.seconds += sum(fresh.pop(key, 0.0) for key in (*sheet.keys, *sheet.strict))
     else:
         decided, seconds = sheet.decided, [0.0] * len(sheet.rows)
+        sheet.seconds += sum(fresh.pop(key, 0.0) for key in sheet.probes)
     frame = _frame(sheet, decided, seconds)
     strict: Mapping[str, Estimate] = {}
     if sheet.strict:
@@ -339,7 +388,7 @@ def score(
             except schema.BadInput as error:
                 faults.append(str(error))
         _raise(faults)
-        fresh = run_programs(batch.new, known, sandbox, progress)
+        fresh = _run_rounds(sheets, batch, sandbox, progress)
         for sheet, own in zip(sheets, places, strict=True):
             _require_real_tests(sheet, own, known)
         for sheet in sheets:
@@ -373,7 +422,7 @@ def inputs_of(source: Source, problems: Sequence[Problem]) -> dict[str, Any]:
         "problems": store.fingerprint([[p.id, p.variant, dict(p.row)] for p in problems]),
         "task": task.fingerprint,
         "scoring": VERSION,
-        "sandbox": [RULES, conditions(task.language)] if isinstance(task, ExecutedTask) else None,
+        "sandbox": [RULES, conditions(task.language)] if isinstance(task, ProgramTask) else None,
         **({} if source.java_level is None else {"java_level": source.java_level}),
         **({"lenient": True} if source.lenient else {}),
     }

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import schema
-from . import aatk, codexglue, conala, humanevalpack, likelihood, recode
+from . import aatk, codexglue, conala, humanevalpack, likelihood, recode, testgen
 from .base import (
     AnalysedTask,
     DataSource,
@@ -17,7 +17,9 @@ from .base import (
     JudgedTask,
     Judgement,
     LikelihoodTask,
+    ProbedTask,
     Problem,
+    ProgramTask,
     Row,
     Task,
     Turn,
@@ -25,7 +27,9 @@ from .base import (
 from .codexglue import CodeXGlue
 
 TASKS: Mapping[str, Task] = {
-    task.name: task for kind in (codexglue, humanevalpack, recode, aatk, conala, likelihood) for task in kind.TASKS
+    task.name: task
+    for kind in (codexglue, humanevalpack, recode, aatk, conala, likelihood, testgen)
+    for task in kind.TASKS
 }
 
 
@@ -61,7 +65,9 @@ __all__ = [
     "JudgedTask",
     "Judgement",
     "LikelihoodTask",
+    "ProbedTask",
     "Problem",
+    "ProgramTask",
     "Row",
     "Task",
     "Turn",

@@ -3,6 +3,7 @@
 A task is one frozen declaration; nothing here runs a program or a model. How verdicts are made decides the class:
 
 - :class:`ExecutedTask`: the sample is a program, run against the problem's test;
+- :class:`ProbedTask`: several programs decide on a sample, run in rounds;
 - :class:`JudgedTask`: the sample is compared with the problem's label or reference;
 - :class:`AnalysedTask`: the sample is a program that analysers read and nothing runs;
 - :class:`LikelihoodTask`: there is no sample. The model's likelihood of given texts is the answer.
@@ -30,7 +31,7 @@ from .. import schema, store
 from ..metrics import likelihoods, scores
 from ..metrics.likelihoods import Likelihood
 from ..sandbox import runtime_id
-from ..sandbox.types import Program
+from ..sandbox.types import Outcome, Program
 from ..sources import released
 from .files import Check, RowError, Rows, read_content, read_json_lines, require_fields
 
@@ -56,6 +57,7 @@ class Problem:
     row: Row
 
 
+Known = Callable[[Program], Outcome | None]
 Answers = tuple[tuple[Problem, ...], tuple[tuple[str, ...], ...]]  # problems, and the samples of each
 
 
@@ -355,14 +357,19 @@ class Task(ABC):
 
 
 @dataclass(frozen=True)
-class ExecutedTask(Task):
-    """A task whose samples are programs, run against the problem's test."""
+class ProgramTask(Task):
+    """A task whose verdicts come from running programs."""
 
     new_tokens = 200
 
     def tools(self) -> dict[str, str]:
         """The interpreter or the JDK."""
         return {TOOLS[self.language]: runtime_id(self.language)}
+
+
+@dataclass(frozen=True)
+class ExecutedTask(ProgramTask):
+    """A task whose samples are programs, run against the problem's test."""
 
     @abstractmethod
     def head_of(self, problem: Problem) -> str:
@@ -375,6 +382,19 @@ class ExecutedTask(Task):
     def empty_program(self, problem: Problem) -> Program:
         """The problem's test with a sample that defines nothing of use: a test that this passes tests nothing."""
         return self.program(problem, "class Solution {\n}" if self.language == "java" else "")
+
+
+@dataclass(frozen=True)
+class ProbedTask(ProgramTask):
+    """A task that decides on a sample by several programs, run in rounds."""
+
+    @abstractmethod
+    def decide(self, problem: Problem, sample: str, known: Known) -> Judgement | Sequence[Program]:
+        """The verdict on one sample, or the programs that must have run before there is one.
+
+        Args:
+            known: the outcome of a program; ``None`` where it has not run yet.
+        """
 
 
 @dataclass(frozen=True)

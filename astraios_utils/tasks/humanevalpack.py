@@ -22,6 +22,7 @@ from .base import (
     Decoding,
     ExecutedTask,
     Problem,
+    ProgramTask,
     Turn,
     cut_at_stop,
     in_order,
@@ -91,16 +92,51 @@ def _starts_with(problem: Problem, sample: str) -> str:
 
 
 @dataclass(frozen=True)
-class HumanEvalPack(ExecutedTask):
+class OnHumanEvalPack(ProgramTask):
+    """A task on HumanEvalPack's problems.
+
+    Attributes:
+        required: fields of a problem that this kind needs beyond ``FIELDS``.
+    """
+
+    required: ClassVar[dict[str, Check]] = {}
+
+    def parse(self, path: Path) -> tuple[Problem, ...]:
+        """JSON lines, one problem each: HumanEvalPack's fields; for Python also HumanEval's, EvalPlus's and MBPP's."""
+        rows = read_json_lines(path)
+        try:
+            for number, row in enumerate(rows, start=1):
+                where = f"line {number}"
+                if self.language == "python":
+                    rows[number - 1] = row = shapes.as_humanevalpack(row, where)
+                require_fields(row, FIELDS | self.required, where)
+        except RowError as error:
+            raise schema.BadInput(f"{path}: {error}") from None
+        return tuple(Problem(row["task_id"], "", row) for row in rows)
+
+    def require_usable(self, problem: Problem) -> None:
+        """Raise :class:`RowError` where the test does not use the sample."""
+        if self.language == "python":
+            python_tests.require(problem.row["test"], problem.row["entry_point"])
+        elif not re.search(r"\bclass\s+Main\b", problem.row["test"]):
+            raise RowError("the test defines no class Main, so nothing would run")
+        elif not re.search(r"\bSolution\b", problem.row["test"]):
+            raise RowError("the test never uses the class Solution, so every sample would pass")
+
+    def read_released(self, rows: Sequence[Any], problems: Sequence[Problem]) -> Answers:
+        """One list of samples per problem."""
+        return in_order(rows, problems, self.name)
+
+
+@dataclass(frozen=True)
+class HumanEvalPack(OnHumanEvalPack, ExecutedTask):
     """What the three kinds of task share.
 
     Attributes:
         head: the field of the problem that finished samples start with.
-        required: fields of a problem that this kind needs beyond ``FIELDS``.
     """
 
     head: ClassVar[Literal["prompt", "declaration"]]
-    required: ClassVar[dict[str, Check]] = {}
 
     def head_of(self, problem: Problem) -> str:
         """The prompt (with docstring) or the declaration."""
@@ -133,32 +169,6 @@ class HumanEvalPack(ExecutedTask):
             test = python_tests.complete(test, entry)
         preamble = PREAMBLE[self.language]
         return Program(self.language, sample.rstrip(), f"\n{test}", preamble, TIMEOUT, entry_point=entry)
-
-    def parse(self, path: Path) -> tuple[Problem, ...]:
-        """JSON lines, one problem each: HumanEvalPack's fields; for Python also HumanEval's, EvalPlus's and MBPP's."""
-        rows = read_json_lines(path)
-        try:
-            for number, row in enumerate(rows, start=1):
-                where = f"line {number}"
-                if self.language == "python":
-                    rows[number - 1] = row = shapes.as_humanevalpack(row, where)
-                require_fields(row, FIELDS | self.required, where)
-        except RowError as error:
-            raise schema.BadInput(f"{path}: {error}") from None
-        return tuple(Problem(row["task_id"], "", row) for row in rows)
-
-    def require_usable(self, problem: Problem) -> None:
-        """Raise :class:`RowError` where the test does not use the sample."""
-        if self.language == "python":
-            python_tests.require(problem.row["test"], problem.row["entry_point"])
-        elif not re.search(r"\bclass\s+Main\b", problem.row["test"]):
-            raise RowError("the test defines no class Main, so nothing would run")
-        elif not re.search(r"\bSolution\b", problem.row["test"]):
-            raise RowError("the test never uses the class Solution, so every sample would pass")
-
-    def read_released(self, rows: Sequence[Any], problems: Sequence[Problem]) -> Answers:
-        """One list of samples per problem."""
-        return in_order(rows, problems, self.name)
 
     def check(self, problems: Sequence[Problem], samples: Sequence[Sequence[str]]) -> None:
         """Refuse files in another language, and files whose samples start like those of a sibling task."""

@@ -91,6 +91,7 @@ TASK_TITLES: Mapping[str, str] = MappingProxyType(
         "defect-1shot": "Defect detection, one example shown",
         "clone-1shot": "Clone detection, one example shown",
         "conala": "CoNaLa",
+        "testgen-python": "Unit tests, Python",
         "performance": "Mean over the 8 columns of tables 2 and 3",
         "generation": "Mean over the 6 columns of HumanEvalPack",
         "change": "RC@1, mean over 4 categories of perturbation",
@@ -99,7 +100,7 @@ TASK_TITLES: Mapping[str, str] = MappingProxyType(
 METRIC_LABELS: Mapping[str, str] = MappingProxyType(
     {
         **{"accuracy": "Accuracy (%)", "f1": "F1 (%)", "pass@1": "Pass@1 (%)", "rp@1": "RP@1 (%)", "rc@1": "RC@1 (%)"},
-        **{"bleu": "BLEU (%)", "codebleu": "CodeBLEU (%)", "mean": "Mean (%)"},
+        **{"bleu": "BLEU (%)", "codebleu": "CodeBLEU (%)", "mean": "Mean (%)", "mutation": "Mutation score (%)"},
         **{schema.java_metric(level): f"Pass@1 (%), Java {level}" for level in (8, 9, 10, 11)},
     }
 )

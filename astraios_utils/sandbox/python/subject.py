@@ -44,7 +44,9 @@ def swallow_streams() -> None:
 class Subject:
     """The sample's namespace and the objects of it that the test holds handles of."""
 
-    def __init__(self, preambles: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, preambles: Mapping[str, Mapping[str, Any]], channel: int = -1) -> None:
+        self.computing = False  # whether a request is being answered
+        self._channel = channel
         self.namespace: dict[str, Any] = {}
         self.source = ""  # as it was compiled
         self._preambles = preambles
@@ -106,6 +108,27 @@ class Subject:
                     again = codec.Encoder(sent, self._number) if "x" in reply else encoder
                     reply["w"] = self._contents(sent, again)
         return reply
+
+    def exchange(self, value: Any, function: Callable[..., Any]) -> list[Any]:
+        """Answer the current request with a value, and wait for the next call of ``function``: its arguments."""
+        self.send(self._guarded(lambda: value))
+        while True:
+            self.computing = False
+            request = codec.receive(self._channel)
+            self.computing = True
+            if request["op"] == "call" and self._objects[request["h"]] is function:
+                with codec.deep():
+                    return [codec.Decoder().decode(tree) for tree in request["a"]]
+            self.send(self.answer(request))
+
+    def send(self, reply: dict[str, Any]) -> None:
+        """Send a reply; one that is too large becomes an exception."""
+        self.computing = False
+        try:
+            codec.send(self._channel, reply)
+        except (codec.CodecError, MemoryError) as error:
+            del reply
+            codec.send(self._channel, {"x": _tree_of(OverflowError(str(error)))})
 
     def together(self, request: dict[str, Any]) -> list[str]:
         """Execute sample and test in one namespace, as the harness does: status and detail."""
@@ -171,6 +194,9 @@ _OPERATIONS: dict[str, Any] = {
 }
 
 
+hosts: list[Subject] = []  # the one of this process, for `hosted`
+
+
 def serve(channel: int, preambles: Mapping[str, Mapping[str, Any]]) -> None:
     """Answer requests until the test closes the channel; `preambles` are namespaces by the source that made them."""
     depth = sum(1 for _ in traceback.walk_stack(sys._getframe()))
@@ -178,11 +204,11 @@ def serve(channel: int, preambles: Mapping[str, Mapping[str, Any]]) -> None:
     for name in ("exit", "quit", "help"):
         if hasattr(builtins, name):
             delattr(builtins, name)
-    subject = Subject(preambles)
-    computing = False
+    subject = Subject(preambles, channel)
+    hosts.append(subject)
 
     def report(seen: str) -> None:
-        if computing:  # else it would come in the middle of a message
+        if subject.computing:  # else it would come in the middle of a message
             codec.send(channel, {"seen": seen})
 
     witness.Witness(report, lambda: subject.source, subject.namespace).start()
@@ -191,11 +217,5 @@ def serve(channel: int, preambles: Mapping[str, Mapping[str, Any]]) -> None:
             request = codec.receive(channel)
         except EOFError:
             return
-        computing = True
-        reply = subject.answer(request)
-        computing = False
-        try:
-            codec.send(channel, reply)
-        except (codec.CodecError, MemoryError) as error:
-            del reply
-            codec.send(channel, {"x": _tree_of(OverflowError(str(error)))})
+        subject.computing = True
+        subject.send(subject.answer(request))

@@ -39,6 +39,8 @@ import numpy as np
 from ..kernel import levels, linux
 from ..kernel.levels import FULL, WEAK
 from . import codec, limits, subject, tester, witness
+from . import hosted as hosted  # loaded here, because programs with reversed roles find no file of this package
+from . import hosting as hosting
 
 COMMAND = struct.Struct("!cQi")  # letter, number, core (-1: any)
 # What a machine that is full answers to fork, clone, mount and open: it may have room again later.

@@ -1,0 +1,3 @@
+"""Is no Python."""  # verdict: invalid 0
+def check(positives:
+    assert True
