@@ -130,7 +130,8 @@ def tune(
             order += rng.sample(range(len(examples)), len(examples))
         chosen, order = [examples[number] for number in order[: budget.batch]], order[budget.batch :]
         losses, counted, _ = _each(model.train(), *_encoded(tokenizer, chosen, budget.length))
-        balanced(losses, counted, [example.task for example in chosen], budget.balance).backward()
+        learnt = balanced(losses, counted, [example.task for example in chosen], budget.balance)
+        learnt.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(learning, 1.0)
         optimizer.step()
         schedule.step()

@@ -28,7 +28,7 @@ def largest(by: State, share: float) -> dict[str, Tensor]:
     count = min(len(sizes), math.ceil(share * len(sizes)))
     chosen = torch.zeros(len(sizes), dtype=torch.bool)
     chosen[torch.topk(sizes, count).indices] = True
-    parts = chosen.split([value.numel() for value in by.values()])
+    parts = torch.split(chosen, [value.numel() for value in by.values()])
     return {name: part.reshape(value.shape) for (name, value), part in zip(by.items(), parts, strict=True)}
 
 
