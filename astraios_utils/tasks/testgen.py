@@ -26,7 +26,7 @@ from ..programs.coverage import Instrumented, instrumented
 from ..sandbox import FAILED, PASSED, Program
 from ..sandbox import reversed_roles as roles
 from .base import END_OF_TEXT, DataSource, Decoding, Judgement, Known, ProbedTask, Problem, cut_at_stop
-from .humanevalpack import PREAMBLE, TITLE, OnHumanEvalPack, Synthesize, _cut_python, _question
+from .humanevalpack import PREAMBLE, TITLE, OnHumanEvalPack, Synthesize, _cut_python, question
 from .humanevalpack import TASKS as SIBLINGS
 
 MUTANTS = 10  # planted bugs of one problem, at most
@@ -76,7 +76,7 @@ class TestGeneration(OnHumanEvalPack, ProbedTask):
     def prompt(self, problem: Problem) -> str:
         """The instruction and the function; then the head of the tests."""
         asked = f"Write unit tests for {problem.row['entry_point']}.\n{self.code_of(problem).rstrip()}"
-        return _question(asked, self.head_of(problem))
+        return question(asked, self.head_of(problem))
 
     def finish(self, problem: Problem, generation: str) -> str:
         """The head, then the first function of the generation."""
