@@ -609,9 +609,9 @@ def _designs(verdicts: pd.DataFrame) -> tuple[dict[str, npt.NDArray[np.bool_]], 
     if bad:
         raise ValueError(f"variant {str(variants[bad[0]])!r} is not '<perturbation>/s<seed>'")
     seeds: dict[str, list[int]] = {}  # the variants of each perturbation
-    for number, found in enumerate(split):
+    for place, found in enumerate(split):
         assert found is not None, "checked above"
-        seeds.setdefault(found[1], []).append(number)
+        seeds.setdefault(found[1], []).append(place)
     problems, problem = np.unique(verdicts["problem"].to_numpy(dtype=str), return_inverse=True)
     sample, passed = verdicts["sample"].to_numpy(), (verdicts["status"] == "passed").to_numpy(dtype=bool)
     designs = {}

@@ -5,9 +5,9 @@ A sentence about numbers that nobody measured is never made: the functions say i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 
 from .. import schema
@@ -42,12 +42,11 @@ def outlier(frame: pd.DataFrame, method: str) -> str:
         frame: results of one task and size.
         method: the method whose printed score stands out.
     """
-    one = frame.set_index("method")
-    others = one["published"].drop(method, errors="ignore")
-    if method not in one.index or others.isna().all():
+    own, others = frame[frame["method"] == method], frame.loc[frame["method"] != method, "published"]
+    if own.empty or others.isna().all():
         return NOTHING
-    value, printed = one.loc[method, ["value", "published"]]
-    here = "its file is not available" if pd.isna(value) else f"its released file scores {value:.2f} here"
+    value, printed = float(own["value"].iloc[0]), float(own["published"].iloc[0])
+    here = "its file is not available" if math.isnan(value) else f"its released file scores {value:.2f} here"
     return (
         f"The paper's other models of this size score {others.min():.2f} to {others.max():.2f}. "
         f"For {method} it prints {printed:.2f}; {here}."
@@ -75,7 +74,7 @@ def against_baseline(accuracy: pd.DataFrame, baseline: float) -> str:
     if seen.empty:
         return NOTHING
     count = protocol.against(seen, baseline).value_counts()
-    best = seen.loc[seen["value"].idxmax()]
+    best = seen.nlargest(1, "value").iloc[0]
     return (
         f"Of {len(seen)} measured models, {count.get('above', 0)} are above the baseline of {baseline:.2f}% and "
         f"{count.get('below', 0)} below it. The best, {best['size']} {best['method']}, has {best['value']:.2f}% "
@@ -232,7 +231,7 @@ def pairs_apart(pairs: pd.DataFrame) -> str:
 def signs_kept(table: pd.DataFrame) -> str:
     """Under how many assembly rules a difference has its printed sign (``table``: of :func:`security.by_size`)."""
     rules, printed = table.drop(index="as printed"), table.loc["as printed"]
-    kept = (np.sign(rules).clip(lower=0) == np.sign(printed).clip(lower=0)).mean() * 100
+    kept = (rules > 0).eq(printed > 0, axis=1).mean() * 100
     text = "; ".join(f"{name}: {share:.0f}%" for name, share in kept.items())
     return f"Rules under which the sign is the printed one: {text}."
 

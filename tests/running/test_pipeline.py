@@ -142,19 +142,28 @@ def test_a_slice_gives_the_files_of_the_whole(
     assert set(frame["method"]) == {"LoRA", "P-Tuning"}
 
 
+OFTEN = ("between two trainings", "in the middle of a line of the parts' log")
+
+
 @pytest.mark.slow
-@pytest.mark.smoke
+@pytest.mark.parametrize(
+    "moments",
+    [
+        pytest.param(OFTEN, marks=pytest.mark.smoke, id="often"),
+        pytest.param(tuple(moment for moment in MOMENTS if moment not in OFTEN), id="others"),
+    ],
+)
 def test_killed_anywhere_it_ends_in_the_same_tables(
-    whole: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    whole: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moments: tuple[str, ...]
 ) -> None:
     file, undisturbed = whole
     monkeypatch.setattr(generation, "PART", 6)
-    command = [sys.executable, "-W", "ignore", str(HERE / "kill_pipeline.py"), str(file), str(tmp_path), *MOMENTS]
+    command = [sys.executable, "-W", "ignore", str(HERE / "kill_pipeline.py"), str(file), str(tmp_path), *moments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     wanted = _outcome(undisturbed)
     suite = schema.read_suite(file)
-    for number, moment in enumerate(MOMENTS):
+    for number, moment in enumerate(moments):
         monkeypatch.setenv("ASTRAIOS_BUILD", str(tmp_path / str(number)))
         assert _outcome(tmp_path / str(number)) != wanted, moment
         _run(suite)

@@ -139,12 +139,23 @@ MOMENTS = {
 }
 
 
+OFTEN = ("between two checkpoints", "in the middle of a checkpoint's weights", "before the record is written")
+
+
 @pytest.mark.slow
-@pytest.mark.smoke
-def test_runs_killed_at_any_moment_end_with_the_same_weights(make: Callable[..., training.Run], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "moments",
+    [
+        pytest.param(OFTEN, marks=pytest.mark.smoke, id="often"),
+        pytest.param(tuple(moment for moment in MOMENTS if moment not in OFTEN), id="others"),
+    ],
+)
+def test_runs_killed_at_any_moment_end_with_the_same_weights(
+    make: Callable[..., training.Run], tmp_path: Path, moments: tuple[str, ...]
+) -> None:
     undisturbed = make("LoRA", "undisturbed")
     training.train(undisturbed, quiet)
-    runs = [(moment, make("LoRA", f"killed-{i}")) for i, moment in enumerate(MOMENTS)]
+    runs = [(moment, make("LoRA", f"killed-{i}")) for i, moment in enumerate(moments)]
     (tmp_path / "runs.pickle").write_bytes(pickle.dumps(runs))
     killer = [sys.executable, "-W", "ignore", Path(__file__).parents[1] / "kill_training.py", tmp_path / "runs.pickle"]
     done = subprocess.run(killer, capture_output=True, text=True, check=False)
