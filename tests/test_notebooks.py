@@ -121,7 +121,7 @@ def bare_checkout(build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param("02_eval_generation", marks=[pytest.mark.slow, pytest.mark.smoke]),
+        pytest.param("02_eval_generation", marks=pytest.mark.slow),
         pytest.param("03_eval_comprehension", marks=pytest.mark.slow),
         "04_robustness",
         pytest.param("05_security", marks=pytest.mark.slow),

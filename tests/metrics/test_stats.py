@@ -181,9 +181,9 @@ def _coverage(problems: int, a: float, b: float, share: bool) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.smoke
 @pytest.mark.parametrize(
-    ("problems", "a", "b"), [(25, 0.3, 0.9), (25, 2, 2), (164, 0.3, 0.9), (164, 0.1, 1.5), (164, 2, 2)]
+    ("problems", "a", "b"),
+    [pytest.param(25, 0.3, 0.9, marks=pytest.mark.smoke), (25, 2, 2), (164, 0.3, 0.9), (164, 0.1, 1.5), (164, 2, 2)],
 )
 def test_coverage_of_clustered_shares(problems: int, a: float, b: float) -> None:
     assert 0.93 <= _coverage(problems, a, b, share=True) <= 0.97

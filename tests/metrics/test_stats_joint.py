@@ -111,8 +111,7 @@ def test_coverage_of_paired_differences(problems: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.smoke
-@pytest.mark.parametrize("problems", [40, 164])
+@pytest.mark.parametrize("problems", [pytest.param(40, marks=pytest.mark.smoke), 164])
 def test_coverage_of_a_mean_over_tasks_that_share_problems(problems: int) -> None:
     # Three tasks, 20 samples a problem, difficulty shared by all: Figure 1's means.
     rng = np.random.default_rng(14)

@@ -190,11 +190,13 @@ def published(task: str) -> dict[tuple[str, str], float]:
 
 
 @pytest.mark.slow
-@pytest.mark.smoke
-def test_table_2_is_reproduced_by_every_mirrored_file(mirror: Path, build: Path) -> None:
+@pytest.mark.parametrize(
+    "step", [pytest.param(7, marks=pytest.mark.smoke, id="every-seventh"), pytest.param(1, id="all")]
+)
+def test_table_2_is_reproduced_by_every_mirrored_file(mirror: Path, build: Path, step: int) -> None:
     paper = published("defect")
     compared = 0
-    for file in released.files("defect"):
+    for file in list(released.files("defect"))[::step]:
         path = released.locate(file)
         if path is None:
             continue
@@ -203,4 +205,4 @@ def test_table_2_is_reproduced_by_every_mirrored_file(mirror: Path, build: Path)
         assert f"{right / 20:.2f}" == f"{paper[file.size, file.method]:.2f}"  # per cent of 2,000
         assert codexglue("defect").disagreements(read_content(path).rows) == 0
         compared += 1
-    assert compared >= 20
+    assert compared >= 20 // step
