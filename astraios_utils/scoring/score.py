@@ -9,6 +9,7 @@ scores.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
@@ -18,7 +19,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import pandas as pd
-from tqdm import tqdm
 
 from .. import schema, store
 from ..metrics.scores import Estimate
@@ -34,6 +34,7 @@ from ..sandbox import (
     may_run_long,
     runtime_id,
 )
+from ..store import processes
 from ..tasks import (
     AnalysedTask,
     ExecutedTask,
@@ -48,6 +49,7 @@ from ..tasks import (
 from ..tasks.base import Judgement
 from .journal import Journal, open_journal, program_key
 
+_SECONDS = 10.0  # between two lines of progress where there is no terminal
 VERSION = 2  # of the rules below; a change makes every verdict file stale
 
 
@@ -306,22 +308,6 @@ def recall(journal: Journal, key: str) -> Outcome:
     return outcome
 
 
-def progress_bar(total: int, unit: str, what: str, stream: TextIO | None = None) -> tqdm[Any]:
-    """A bar with rate and time left on a terminal; one plain line every ten seconds elsewhere."""
-    stream = stream or sys.stderr
-    live = stream.isatty()
-    return tqdm(
-        total=total,
-        unit=f" {unit}",
-        desc=what,
-        file=stream,
-        mininterval=0.2 if live else 10.0,
-        ascii=not live,
-        ncols=None if live else 100,
-        disable=None if live else total == 0,
-    )
-
-
 def run_programs(
     programs: Mapping[str, Program], journal: Journal, sandbox: Mapping[str, Any] | None = None, progress: bool = True
 ) -> dict[str, float]:
@@ -330,7 +316,7 @@ def run_programs(
     Args:
         programs: program by key.
         sandbox: arguments of :class:`sandbox.Sandbox` (workers, isolation, ...).
-        progress: whether to draw a bar on standard error.
+        progress: whether to report progress on standard error.
 
     Returns:
         Each program's share of the run's wall time, in seconds.
@@ -343,12 +329,12 @@ def run_programs(
     )  # those that reach their limits then do so at the same time
     taken: dict[str, float] = {}
     with Sandbox(**(sandbox or {})) as box:
-        bar = progress_bar(len(keys) if progress else 0, "programs", "running")
-        with bar:
+        shown = processes.stage("score", len(keys), _SECONDS) if progress else contextlib.nullcontext(lambda _: None)
+        with shown as finished:
             for index, outcome in box.run(programs[key] for key in keys):
                 journal.put(keys[index], outcome)
                 taken[keys[index]] = outcome.seconds
-                bar.update()
+                finished("programs")
     scale = (time.perf_counter() - started) / max(sum(taken.values()), 1e-9)
     return {key: seconds * scale for key, seconds in taken.items()}
 
@@ -366,7 +352,7 @@ def score(
         sources: the files.
         problems: a file or folder with the problems of sources that name none, instead of the task's own.
         sandbox: arguments of :class:`sandbox.Sandbox`.
-        progress: whether to draw a bar on standard error.
+        progress: whether to report progress on standard error.
         journal: where outcomes of programs are read and kept; the build folder's journal by default.
 
     Yields:

@@ -13,7 +13,6 @@ import csv
 import fcntl
 import hashlib
 import os
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -23,10 +22,10 @@ from pathlib import Path
 from typing import IO
 
 import requests
-from tqdm import tqdm
 
 from .. import schema, store
 from ..schema import Model
+from ..store import processes
 from ..store.compressed import read_bytes
 
 UPSTREAM = "https://raw.githubusercontent.com"
@@ -235,7 +234,7 @@ class FetchReport:
 
 
 class _Retry(Exception):
-    """A fault that another try may mend; ``after`` is the wait in seconds that the server asked for."""
+    """A fault that another try may fix; ``after`` is the wait in seconds that the server asked for."""
 
     def __init__(self, reason: str, after: float | None = None) -> None:
         super().__init__(reason)
@@ -266,33 +265,31 @@ def fetch(wanted: Iterable[ReleasedFile], progress: bool = True, patience: Patie
     """
     report = FetchReport()
     wanted = list(wanted)
-    live = sys.stderr.isatty()
-    bar = tqdm(
-        wanted,
-        desc="fetching",
-        unit=" files",
-        disable=not progress,
-        mininterval=0.2 if live else 10.0,
-        ascii=not live,
-    )
-    for file in bar:
-        try:
-            if locate(file) is not None:
-                report.present.append(file.path)
-                continue
-            path = download(file.artefact, patience, bar)
-        except Unreachable:
-            bar.close()
-            raise
-        except schema.AstraiosError as error:
-            report.failed[file.path] = str(error)
-        else:
-            report.fetched.append(file.path)
-            report.bytes += path.stat().st_size
+    shown = processes.stage("fetch", len(wanted), every=10.0) if progress else contextlib.nullcontext(lambda _: None)
+    with shown as finished:
+        for file in wanted:
+            _fetch(file, report, patience)
+            finished(f"fetching {file.path}")
     return report
 
 
-def download(artefact: Artefact, patience: Patience | None = None, bar: tqdm[ReleasedFile] | None = None) -> Path:
+def _fetch(file: ReleasedFile, report: FetchReport, patience: Patience | None) -> None:
+    """Fetch one file where it is missing, and note in the report what became of it."""
+    try:
+        if locate(file) is not None:
+            report.present.append(file.path)
+            return
+        path = download(file.artefact, patience)
+    except Unreachable:
+        raise
+    except schema.AstraiosError as error:
+        report.failed[file.path] = str(error)
+    else:
+        report.fetched.append(file.path)
+        report.bytes += path.stat().st_size
+
+
+def download(artefact: Artefact, patience: Patience | None = None) -> Path:
     """Fetch one file into the cache, continuing what an earlier try left; several processes may do so at once.
 
     Raises:
@@ -306,7 +303,7 @@ def download(artefact: Artefact, patience: Patience | None = None, bar: tqdm[Rel
             unfinished.unlink(missing_ok=True)
             _verify(path, artefact)
             return path
-        _fill(part, artefact, patience, bar)
+        _fill(part, artefact, patience)
         os.replace(part.name, path)
         _verify(path, artefact)
     return path
@@ -324,12 +321,12 @@ def _locked(path: Path) -> Iterator[IO[bytes]]:
         raise schema.BadInput(f"{path}: cannot be written ({error.strerror})") from None
 
 
-def _fill(part: IO[bytes], artefact: Artefact, patience: Patience, bar: tqdm[ReleasedFile] | None) -> None:
+def _fill(part: IO[bytes], artefact: Artefact, patience: Patience) -> None:
     """Bring the unfinished file to its full length and check its hash; failures in a row without progress end it."""
     failures, wrong, reached = 0, 0, part.seek(0, os.SEEK_END)
     while True:
         try:
-            _request(part, artefact, patience, bar)
+            _request(part, artefact, patience)
         except _Retry as fault:
             size = part.seek(0, os.SEEK_END)
             failures, reached = (1 if size > reached else failures + 1), size
@@ -359,7 +356,7 @@ def _give_up(fault: _Retry, failures: int, artefact: Artefact, patience: Patienc
         ) from None
 
 
-def _request(part: IO[bytes], artefact: Artefact, patience: Patience, bar: tqdm[ReleasedFile] | None) -> None:
+def _request(part: IO[bytes], artefact: Artefact, patience: Patience) -> None:
     """Ask for what the unfinished file lacks and append it; raises :class:`_Retry` where it may come another time."""
     start = part.seek(0, os.SEEK_END)
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
@@ -379,8 +376,6 @@ def _request(part: IO[bytes], artefact: Artefact, patience: Patience, bar: tqdm[
         try:
             for chunk in response.iter_content(CHUNK):
                 part.write(chunk)
-                if bar is not None:
-                    bar.set_postfix_str(f"{part.tell() / 1e6:.1f} MB", refresh=False)
         except requests.RequestException as error:
             raise _Retry(f"broke off after {part.tell()} bytes: {_reason(error)}") from None
         finally:

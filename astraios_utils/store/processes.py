@@ -52,13 +52,18 @@ def listening(listener: Callable[[str], None]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def stage(name: str, total: int) -> Iterator[Callable[[str], None]]:
-    """Show how far a stage is: a live display with the time left on a terminal, a line per finished unit elsewhere.
+def stage(name: str, total: int, every: float = 0.0) -> Iterator[Callable[[str], None]]:
+    """Show the progress of a stage: a live display with the time left on a terminal, plain lines elsewhere.
+
+    Args:
+        name: of the stage.
+        total: units of work.
+        every: without a terminal, seconds between two lines at least; 0: a line per finished unit.
 
     Yields:
         What is called with the name of each unit that has finished.
     """
-    started, done = time.perf_counter(), 0
+    started, done, reported = time.perf_counter(), 0, 0.0
     if sys.stderr.isatty() and not _listeners:
         columns = (rich.progress.TextColumn("{task.description}"), rich.progress.BarColumn())
         counts = (rich.progress.MofNCompleteColumn(), rich.progress.TimeRemainingColumn())
@@ -72,9 +77,12 @@ def stage(name: str, total: int) -> Iterator[Callable[[str], None]]:
         return
 
     def finish(unit: str) -> None:
-        nonlocal done
+        nonlocal done, reported
         done += 1
-        left = (time.perf_counter() - started) / done * (total - done)
+        spent = time.perf_counter() - started
+        if done < total and spent - reported < every:
+            return
+        reported, left = spent, spent / done * (total - done)
         say(f"[{done}/{total}] {unit}: done" + (f", {left:.0f} s left" if done < total else ""))
 
     yield finish

@@ -64,6 +64,12 @@ def judge(engine: JavaEngine, source: str, condition: str = "s.f(1) == 2", **opt
     return outcome
 
 
+def judge_all(engine: JavaEngine, programs: list[Program]) -> list[Outcome]:
+    """Judge programs together, so that compilers and JVMs stay busy; outcomes in their order."""
+    found = dict(engine.run(enumerate(programs)))
+    return [found[index] for index in range(len(programs))]
+
+
 # ---------------------------------------------------------------- verdicts
 
 
@@ -79,21 +85,20 @@ def test_wrong_answer_fails(engine: JavaEngine) -> None:
     assert (outcome.status, outcome.detail) == (FAILED, "java.lang.AssertionError")
 
 
-@pytest.mark.parametrize(
-    ("body", "detail"),
-    [
-        ("return new int[0][n].length / 0;", "java.lang.ArithmeticException"),
-        ('throw new IllegalStateException("at " + System.nanoTime());', "java.lang.IllegalStateException"),
-        ("return f(n) + 1;", "java.lang.StackOverflowError"),
-        ("return new Scanner(System.in).nextInt();", "java.util.NoSuchElementException"),  # standard input is empty
-        ("System.exit(0); return 2;", "the program exited before its tests ended"),
-        ("return m;", "does not compile: cannot find symbol"),
-        ("return 2", "does not compile: ';' expected"),
-    ],
-)
-def test_errors_say_what_happened(engine: JavaEngine, body: str, detail: str) -> None:
-    outcome = judge(engine, sample(body))
-    assert (outcome.status, outcome.detail) == (ERROR, detail)
+RAISED = [
+    ("return new int[0][n].length / 0;", "java.lang.ArithmeticException"),
+    ('throw new IllegalStateException("at " + System.nanoTime());', "java.lang.IllegalStateException"),
+    ("return f(n) + 1;", "java.lang.StackOverflowError"),
+    ("return new Scanner(System.in).nextInt();", "java.util.NoSuchElementException"),  # standard input is empty
+    ("System.exit(0); return 2;", "the program exited before its tests ended"),
+    ("return m;", "does not compile: cannot find symbol"),
+    ("return 2", "does not compile: ';' expected"),
+]
+
+
+def test_errors_say_what_happened(engine: JavaEngine) -> None:
+    found = judge_all(engine, [Program("java", sample(body), EQUALS % "s.f(1) == 2") for body, _ in RAISED])
+    assert [(one.status, one.detail) for one in found] == [(ERROR, detail) for _, detail in RAISED]
 
 
 def test_assertions_are_off_as_with_the_java_launcher(engine: JavaEngine) -> None:
@@ -133,10 +138,11 @@ def test_language_level(engine: JavaEngine) -> None:
         10: sample("var two = n + 1; return two;"),
         11: sample('return "x".repeat(n + 1).length();'),
     }
-    for since, source in sources.items():
-        for release in (8, 9, 10, 11):
-            expected = PASSED if release >= since else ERROR
-            assert judge(engine, source, release=release).status == expected, (since, release)
+    cases = [(since, release) for since in sources for release in (8, 9, 10, 11)]
+    test = EQUALS % "s.f(1) == 2"
+    found = judge_all(engine, [Program("java", sources[since], test, release=release) for since, release in cases])
+    for (since, release), one in zip(cases, found, strict=True):
+        assert one.status == (PASSED if release >= since else ERROR), (since, release)
 
 
 def test_a_lone_surrogate_is_an_error_of_the_sample(engine: JavaEngine) -> None:
@@ -162,92 +168,88 @@ def test_a_class_that_the_test_does_not_name_may_be_redefined(engine: JavaEngine
 # ---------------------------------------------------------------- returned values
 
 
-@pytest.mark.parametrize(
-    ("type_", "body", "condition"),
-    [
-        ("boolean", "return true;", "s.f(1)"),
-        ("long", "return 1L << 40;", "s.f(1) == 1L << 40"),
-        ("double", "return n / 2.0;", "Math.abs(s.f(1) - 0.5) < 1e-9"),
-        ("char", "return 'c';", "s.f(1) == 'c'"),
-        ("String", 'return n == 1 ? "one" : null;', 's.f(1).equals("one") && s.f(2) == null'),
-        ("Integer", "return n;", "s.f(1) == 1"),
-        ("Object", "return n;", "(int) s.f(1) == 1"),
-        ("int[]", "return new int[] {n, 2};", "Arrays.equals(s.f(1), new int[] {1, 2})"),
-        ("String[]", 'return new String[] {"a", null};', 'Arrays.equals(s.f(1), new String[] {"a", null})'),
-        ("List<Integer>", "return Arrays.asList(n, null);", "s.f(1).equals(Arrays.asList(1, null))"),
-        ("List<Integer>", "return List.of(n);", "s.f(1).equals(Arrays.asList(1))"),
-        ("List<Integer>", "return new ArrayList<>() {{ add(n); }};", "s.f(1).equals(Arrays.asList(1))"),
-        ("List<Integer>", "return Collections.unmodifiableList(List.of(n));", "s.f(1).equals(List.of(1))"),
-        ("List<List<String>>", 'return List.of(List.of("a").subList(0, 1));', 's.f(1).get(0).get(0).equals("a")'),
-        ("Set<Integer>", "return new TreeSet<>(List.of(2, n));", "s.f(1).equals(Set.of(1, 2))"),
-        ("Map<String, Integer>", 'return new TreeMap<>(Map.of("a", n));', 's.f(1).equals(Map.of("a", 1))'),
-        ("Optional<Object>", "return Optional.of(List.of(n));", "s.f(1).get().equals(List.of(1))"),
-        ("Thread.State", "return Thread.State.NEW;", "s.f(1) == Thread.State.NEW"),
-        ("java.math.BigInteger", "return java.math.BigInteger.TEN;", "s.f(1).intValue() == 10"),
-    ],
-)  # fmt: skip
-def test_honest_values_reach_the_test_unchanged(engine: JavaEngine, type_: str, body: str, condition: str) -> None:
-    outcome = judge(engine, sample(body, type_), condition)
-    assert outcome.status == PASSED, outcome
+ARRIVE = [
+    ("boolean", "return true;", "s.f(1)"),
+    ("long", "return 1L << 40;", "s.f(1) == 1L << 40"),
+    ("double", "return n / 2.0;", "Math.abs(s.f(1) - 0.5) < 1e-9"),
+    ("char", "return 'c';", "s.f(1) == 'c'"),
+    ("String", 'return n == 1 ? "one" : null;', 's.f(1).equals("one") && s.f(2) == null'),
+    ("Integer", "return n;", "s.f(1) == 1"),
+    ("Object", "return n;", "(int) s.f(1) == 1"),
+    ("int[]", "return new int[] {n, 2};", "Arrays.equals(s.f(1), new int[] {1, 2})"),
+    ("String[]", 'return new String[] {"a", null};', 'Arrays.equals(s.f(1), new String[] {"a", null})'),
+    ("List<Integer>", "return Arrays.asList(n, null);", "s.f(1).equals(Arrays.asList(1, null))"),
+    ("List<Integer>", "return List.of(n);", "s.f(1).equals(Arrays.asList(1))"),
+    ("List<Integer>", "return new ArrayList<>() {{ add(n); }};", "s.f(1).equals(Arrays.asList(1))"),
+    ("List<Integer>", "return Collections.unmodifiableList(List.of(n));", "s.f(1).equals(List.of(1))"),
+    ("List<List<String>>", 'return List.of(List.of("a").subList(0, 1));', 's.f(1).get(0).get(0).equals("a")'),
+    ("Set<Integer>", "return new TreeSet<>(List.of(2, n));", "s.f(1).equals(Set.of(1, 2))"),
+    ("Map<String, Integer>", 'return new TreeMap<>(Map.of("a", n));', 's.f(1).equals(Map.of("a", 1))'),
+    ("Optional<Object>", "return Optional.of(List.of(n));", "s.f(1).get().equals(List.of(1))"),
+    ("Thread.State", "return Thread.State.NEW;", "s.f(1) == Thread.State.NEW"),
+    ("java.math.BigInteger", "return java.math.BigInteger.TEN;", "s.f(1).intValue() == 10"),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("type_", "body", "condition"),
-    [
-        ("TreeMap<String, Integer>", 'return new TreeMap<>(Map.of("a", n));', 's.f(1).firstKey().equals("a")'),
-        ("SortedSet<Integer>", "return new TreeSet<>(List.of(3, n));", "s.f(1).first() == 1 && s.f(1).last() == 3"),
-        ("Queue<Integer>", "return new ArrayDeque<>(List.of(n, 2));", "s.f(1).poll() == 1"),
-        ("Deque<Integer>", "return new LinkedList<>(List.of(n, 2));", "s.f(1).peekLast() == 2"),
-        ("PriorityQueue<Integer>", "return new PriorityQueue<>(List.of(3, n, 2));", "s.f(1).poll() == 1"),
-        ("Queue<Integer>", "Queue<Integer> q = new PriorityQueue<>((a, b) -> b - a); q.add(n); q.add(2); return q;",
-         "s.f(1).poll() == 2"),
-        ("EnumMap<Thread.State, Integer>",
-         "EnumMap<Thread.State, Integer> m = new EnumMap<>(Thread.State.class); m.put(Thread.State.NEW, n); return m;",
-         "s.f(1).get(Thread.State.NEW) == 1"),
-        ("Set<Thread.State>", "return EnumSet.noneOf(Thread.State.class);", "s.f(1).isEmpty()"),
-        ("java.util.concurrent.ConcurrentHashMap<String, Integer>",
-         'return new java.util.concurrent.ConcurrentHashMap<>(Map.of("a", n));',
-         "s.f(1).reduceValues(1, Integer::sum) == 1"),
-        ("Set<String>", 'Set<String> t = new TreeSet<>(Comparator.reverseOrder()); t.add("a"); t.add("b"); return t;',
-         's.f(1).toString().equals("[b, a]")'),
-        ("TreeSet<String>", "TreeSet<String> t = new TreeSet<>((a, b) -> b.compareTo(a)); t.add(\"a\"); t.add(\"b\"); "
-         "return t;", 's.f(1).first().equals("b") && s.f(1).headSet("a").size() == 1'),
-        ("Comparator<String>", "return Comparator.comparing(String::length);", 's.f(1).compare("a", "bb") < 0'),
-        ("List<Integer>", "return Collections.unmodifiableList(new ArrayList<>(List.of(n)));", "refuses(s.f(1))"),
-        ("List<Integer>", "return List.of(n);", "refuses(s.f(1))"),
-        ("List<Integer>", "return Collections.singletonList(n);", "refuses(s.f(1))"),
-        ("List<Integer>", "return new ArrayList<>(List.of(n));", "!refuses(s.f(1))"),
-        ("Map<String, Integer>", 'return Collections.unmodifiableMap(Map.of("a", n));', 's.f(1).get("a") == 1'),
-        ("Object", "return new int[][] {{n}, {2, 3}};",
-         "Arrays.deepEquals((int[][]) s.f(1), new int[][] {{1}, {2, 3}})"),
-        ("List<int[]>", "return List.of(new int[] {n});", "s.f(1).get(0)[0] == 1"),
-        ("Map<Character, List<Integer>>", "return Map.of('a', List.of(n));", "s.f(1).equals(Map.of('a', List.of(1)))"),
-        ("Map.Entry<String, Integer>", 'return Map.entry("a", n);', 's.f(1).equals(Map.entry("a", 1))'),
-        ("OptionalInt", "return OptionalInt.of(n);", "s.f(1).equals(OptionalInt.of(1))"),
-        ("StringBuilder", 'return new StringBuilder("a").append(n);', 's.f(1).reverse().toString().equals("1a")'),
-        ("java.math.BigDecimal", 'return new java.math.BigDecimal("1.50");', "s.f(1).scale() == 2"),
-        ("java.time.LocalDate", "return java.time.LocalDate.of(2020, n, 31);",
-         "s.f(1).plusDays(1).getDayOfMonth() == 1"),
-        ("BitSet", "BitSet b = new BitSet(); b.set(n); return b;", "s.f(1).get(1) && s.f(1).cardinality() == 1"),
-        ("Iterator<Integer>", "return List.of(n, 2).iterator();", "s.f(1).next() == 1"),
-        ("java.util.stream.Stream<Integer>", "return List.of(n, 2).stream();", "s.f(1).mapToInt(x -> x).sum() == 3"),
-        ("java.util.function.Supplier<String>", 'return () -> "x" + n;', 's.f(1).get().equals("x1")'),
-        ("Object", "class P { public boolean equals(Object o) { return o instanceof P; } public int hashCode() "
-         "{ return 1; } } return new P();", "!s.f(1).equals(7) && !s.f(1).equals(null)"),
-        ("Object", "Object o = new Object(); return o;", "!s.f(1).equals(s.f(1))"),
-        ("Solution", "return this;", "s.f(1) == s && s.f(1).equals(s)"),
-        ("List<Object>", "List<Object> l = new ArrayList<>(); l.add(l); return l;", "s.f(1).get(0) == s.f(1).get(0) || "
-         "s.f(1).size() == 1"),
-        ("List<Integer>", "return java.util.stream.Stream.of(n, null).toList();", "s.f(1).get(1) == null"),
-        ("String", 'return "\\ud800" + (char) 0 + "é数";', 's.f(1).equals("\\ud800" + (char) 0 + "é数")'),
-    ],
-)  # fmt: skip
-def test_values_arrive_as_the_classes_that_the_sample_declares(
-    engine: JavaEngine, type_: str, body: str, condition: str
-) -> None:
-    test = EQUALS.replace("public class Main {", REFUSES) % condition
-    ((_, outcome),) = engine.run([(0, Program("java", sample(body, type_), test))])
-    assert outcome.status == PASSED, outcome
+def test_honest_values_reach_the_test_unchanged(engine: JavaEngine) -> None:
+    found = judge_all(engine, [Program("java", sample(body, type_), EQUALS % asked) for type_, body, asked in ARRIVE])
+    assert not [(case, one) for case, one in zip(ARRIVE, found, strict=True) if one.status != PASSED]
+
+
+DECLARED = [
+    ("TreeMap<String, Integer>", 'return new TreeMap<>(Map.of("a", n));', 's.f(1).firstKey().equals("a")'),
+    ("SortedSet<Integer>", "return new TreeSet<>(List.of(3, n));", "s.f(1).first() == 1 && s.f(1).last() == 3"),
+    ("Queue<Integer>", "return new ArrayDeque<>(List.of(n, 2));", "s.f(1).poll() == 1"),
+    ("Deque<Integer>", "return new LinkedList<>(List.of(n, 2));", "s.f(1).peekLast() == 2"),
+    ("PriorityQueue<Integer>", "return new PriorityQueue<>(List.of(3, n, 2));", "s.f(1).poll() == 1"),
+    ("Queue<Integer>", "Queue<Integer> q = new PriorityQueue<>((a, b) -> b - a); q.add(n); q.add(2); return q;",
+     "s.f(1).poll() == 2"),
+    ("EnumMap<Thread.State, Integer>",
+     "EnumMap<Thread.State, Integer> m = new EnumMap<>(Thread.State.class); m.put(Thread.State.NEW, n); return m;",
+     "s.f(1).get(Thread.State.NEW) == 1"),
+    ("Set<Thread.State>", "return EnumSet.noneOf(Thread.State.class);", "s.f(1).isEmpty()"),
+    ("java.util.concurrent.ConcurrentHashMap<String, Integer>",
+     'return new java.util.concurrent.ConcurrentHashMap<>(Map.of("a", n));',
+     "s.f(1).reduceValues(1, Integer::sum) == 1"),
+    ("Set<String>", 'Set<String> t = new TreeSet<>(Comparator.reverseOrder()); t.add("a"); t.add("b"); return t;',
+     's.f(1).toString().equals("[b, a]")'),
+    ("TreeSet<String>", "TreeSet<String> t = new TreeSet<>((a, b) -> b.compareTo(a)); t.add(\"a\"); t.add(\"b\"); "
+     "return t;", 's.f(1).first().equals("b") && s.f(1).headSet("a").size() == 1'),
+    ("Comparator<String>", "return Comparator.comparing(String::length);", 's.f(1).compare("a", "bb") < 0'),
+    ("List<Integer>", "return Collections.unmodifiableList(new ArrayList<>(List.of(n)));", "refuses(s.f(1))"),
+    ("List<Integer>", "return List.of(n);", "refuses(s.f(1))"),
+    ("List<Integer>", "return Collections.singletonList(n);", "refuses(s.f(1))"),
+    ("List<Integer>", "return new ArrayList<>(List.of(n));", "!refuses(s.f(1))"),
+    ("Map<String, Integer>", 'return Collections.unmodifiableMap(Map.of("a", n));', 's.f(1).get("a") == 1'),
+    ("Object", "return new int[][] {{n}, {2, 3}};",
+     "Arrays.deepEquals((int[][]) s.f(1), new int[][] {{1}, {2, 3}})"),
+    ("List<int[]>", "return List.of(new int[] {n});", "s.f(1).get(0)[0] == 1"),
+    ("Map<Character, List<Integer>>", "return Map.of('a', List.of(n));", "s.f(1).equals(Map.of('a', List.of(1)))"),
+    ("Map.Entry<String, Integer>", 'return Map.entry("a", n);', 's.f(1).equals(Map.entry("a", 1))'),
+    ("OptionalInt", "return OptionalInt.of(n);", "s.f(1).equals(OptionalInt.of(1))"),
+    ("StringBuilder", 'return new StringBuilder("a").append(n);', 's.f(1).reverse().toString().equals("1a")'),
+    ("java.math.BigDecimal", 'return new java.math.BigDecimal("1.50");', "s.f(1).scale() == 2"),
+    ("java.time.LocalDate", "return java.time.LocalDate.of(2020, n, 31);",
+     "s.f(1).plusDays(1).getDayOfMonth() == 1"),
+    ("BitSet", "BitSet b = new BitSet(); b.set(n); return b;", "s.f(1).get(1) && s.f(1).cardinality() == 1"),
+    ("Iterator<Integer>", "return List.of(n, 2).iterator();", "s.f(1).next() == 1"),
+    ("java.util.stream.Stream<Integer>", "return List.of(n, 2).stream();", "s.f(1).mapToInt(x -> x).sum() == 3"),
+    ("java.util.function.Supplier<String>", 'return () -> "x" + n;', 's.f(1).get().equals("x1")'),
+    ("Object", "class P { public boolean equals(Object o) { return o instanceof P; } public int hashCode() "
+     "{ return 1; } } return new P();", "!s.f(1).equals(7) && !s.f(1).equals(null)"),
+    ("Object", "Object o = new Object(); return o;", "!s.f(1).equals(s.f(1))"),
+    ("Solution", "return this;", "s.f(1) == s && s.f(1).equals(s)"),
+    ("List<Object>", "List<Object> l = new ArrayList<>(); l.add(l); return l;", "s.f(1).get(0) == s.f(1).get(0) || "
+     "s.f(1).size() == 1"),
+    ("List<Integer>", "return java.util.stream.Stream.of(n, null).toList();", "s.f(1).get(1) == null"),
+    ("String", 'return "\\ud800" + (char) 0 + "é数";', 's.f(1).equals("\\ud800" + (char) 0 + "é数")'),
+]  # fmt: skip
+
+
+def test_values_arrive_as_the_classes_that_the_sample_declares(engine: JavaEngine) -> None:
+    test = EQUALS.replace("public class Main {", REFUSES)
+    found = judge_all(engine, [Program("java", sample(body, type_), test % asked) for type_, body, asked in DECLARED])
+    assert not [(case, one) for case, one in zip(DECLARED, found, strict=True) if one.status != PASSED]
 
 
 REFUSES = """public class Main {
@@ -262,81 +264,80 @@ REFUSES = """public class Main {
 """
 
 
-@pytest.mark.parametrize(
-    ("type_", "body", "condition"),
-    [
-        ("Object", 'return new HashMap<>(Map.of("a", n)).values();', "s.f(1).equals(List.of(1))"),
-        ("Object", "return new ArrayDeque<>(List.of(n));", "s.f(1).equals(new ArrayDeque<>(List.of(1)))"),
-        ("Object", "return new PriorityQueue<>(List.of(n));", "s.f(1).equals(List.of(1))"),
-        ("Object", "return Collections.unmodifiableCollection(List.of(n));", "s.f(1).equals(List.of(1))"),
-        ("Object", "return new int[] {n};", "s.f(1).equals(new int[] {1})"),
-        ("Object", "return new StringBuilder(\"a\");", 's.f(1).equals("a")'),
-        ("Object", "return (long) n;", "s.f(1).equals(1)"),
-        ("Object", "return new LinkedHashSet<>(List.of(n));", "s.f(1).equals(List.of(1))"),
-        ("Object", "return new AbstractCollection<Integer>() { public Iterator<Integer> iterator() { return "
-         "List.of(n).iterator(); } public int size() { return 1; } };", "s.f(1).equals(List.of(1))"),
-        ("Set<Integer>", "Set<Integer> t = new TreeSet<>((a, b) -> 0); t.add(n); return t;", "s.f(1).contains(5)"),
-        ("Set<Integer>", "Set<Integer> t = new TreeSet<>((a, b) -> 0); t.add(n); return t;",
-         "s.f(1).equals(Set.of(5))"),
-    ],
-)  # fmt: skip
-def test_equality_is_that_of_the_jdk(engine: JavaEngine, type_: str, body: str, condition: str) -> None:
-    assert judge(engine, sample(body, type_), condition).status == FAILED
+UNEQUAL = [
+    ("Object", 'return new HashMap<>(Map.of("a", n)).values();', "s.f(1).equals(List.of(1))"),
+    ("Object", "return new ArrayDeque<>(List.of(n));", "s.f(1).equals(new ArrayDeque<>(List.of(1)))"),
+    ("Object", "return new PriorityQueue<>(List.of(n));", "s.f(1).equals(List.of(1))"),
+    ("Object", "return Collections.unmodifiableCollection(List.of(n));", "s.f(1).equals(List.of(1))"),
+    ("Object", "return new int[] {n};", "s.f(1).equals(new int[] {1})"),
+    ("Object", "return new StringBuilder(\"a\");", 's.f(1).equals("a")'),
+    ("Object", "return (long) n;", "s.f(1).equals(1)"),
+    ("Object", "return new LinkedHashSet<>(List.of(n));", "s.f(1).equals(List.of(1))"),
+    ("Object", "return new AbstractCollection<Integer>() { public Iterator<Integer> iterator() { return "
+     "List.of(n).iterator(); } public int size() { return 1; } };", "s.f(1).equals(List.of(1))"),
+    ("Set<Integer>", "Set<Integer> t = new TreeSet<>((a, b) -> 0); t.add(n); return t;", "s.f(1).contains(5)"),
+    ("Set<Integer>", "Set<Integer> t = new TreeSet<>((a, b) -> 0); t.add(n); return t;",
+     "s.f(1).equals(Set.of(5))"),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("members", "statements"),
-    [
-        ("void f(int[] a) { a[0] = 7; }", "int[] a = {1}; s.f(a); check(a[0] == 7);"),
-        ("void f(List<Integer> l) { Collections.sort(l); }",
-         "List<Integer> l = new ArrayList<>(List.of(2, 1)); s.f(l); check(l.equals(List.of(1, 2)));"),
-        ("void f(List<Integer> l) { l.set(0, 7); }",
-         "List<Integer> l = Arrays.asList(1, 2); s.f(l); check(l.get(0) == 7);"),
-        ("void f(Map<String, List<Integer>> m) { m.get(\"a\").add(2); m.remove(\"b\"); }",
-         "Map<String, List<Integer>> m = new HashMap<>(); List<Integer> l = new ArrayList<>(); m.put(\"a\", l); "
-         "m.put(\"b\", null); s.f(m); check(m.size() == 1 && l.equals(List.of(2)) && m.get(\"a\") == l);"),
-        ("void f(StringBuilder b) { b.append(1); }",
-         "StringBuilder b = new StringBuilder(); s.f(b); check(b.toString().equals(\"1\"));"),
-        ("Object f(Object o) { return o; }", "Object o = \"x\" + 1; check(s.f(o) == o);"),
-        ("List<Integer> f(List<Integer> l) { l.add(1); return l; }",
-         "List<Integer> l = new ArrayList<>(); check(s.f(l) == l && l.size() == 1);"),
-        ("void f(List<Integer> l) { l.add(1); throw new IllegalStateException(\"a\"); }",
-         "List<Integer> l = new ArrayList<>(); try { s.f(l); check(false); } catch (IllegalStateException e) "
-         "{ check(e.getMessage().equals(\"a\") && l.size() == 1); }"),
-        ("static class E extends IllegalArgumentException {} void f() { throw new E(); }",
-         "try { s.f(); check(false); } catch (IllegalArgumentException e) { check(true); }"),
-        ("void f() throws java.io.IOException { throw new java.io.FileNotFoundException(\"a\"); }",
-         "try { s.f(); check(false); } catch (java.io.IOException e) { check(e instanceof "
-         "java.io.FileNotFoundException); }"),
-        ("int f(java.util.function.Function<Integer, Integer> g) { return g.apply(1) + "
-         "g.andThen(x -> 2 * x).apply(1); }",
-         "check(s.f(x -> x + 1) == 6);"),
-        ("void f(List<Integer> l, Comparator<Integer> c) { l.sort(c); }",
-         "List<Integer> l = new ArrayList<>(List.of(1, 2)); s.f(l, (a, b) -> b - a); check(l.get(0) == 2);"),
-        ("int count = 0; int f() { return ++count; }", "s.f(); check(s.f() == 2 && new Solution().f() == 1);"),
-        ("static int f(int... n) { return n.length; }", "check(Solution.f() == 0 && Solution.f(1, 2) == 2);"),
-        ("<T extends Comparable<T>> T f(List<T> l) { return Collections.max(l); }",
-         "check(s.f(List.of(\"a\", \"b\")).equals(\"b\")); int m = s.f(List.of(1)); check(m == 1);"),
-        ("static class P { int x; P(int x) { this.x = x; } int x() { return x; } public boolean equals(Object o) "
-         "{ return o instanceof P && ((P) o).x == x; } public int hashCode() { return x; } } "
-         "P f(int n) { return new P(n); }",
-         "check(s.f(1).equals(s.f(1)) && !s.f(1).equals(s.f(2))); Solution.P p = s.f(3); check(p.x() == 3 && new "
-         "Solution.P(3).equals(p)); check(new HashSet<>(List.of(s.f(1), s.f(2))).contains(s.f(2)));"),
-        ("record R(int a, String b) {} R f(int n) { return new R(n, \"x\"); }",
-         "Solution.R r = s.f(1); check(r.a() == 1 && r.toString().equals(\"R[a=1, b=x]\") && r.equals(s.f(1)));"),
-        ("enum Color { RED, BLUE } Color f() { return Color.BLUE; }",
-         "check(s.f() == Solution.Color.BLUE && s.f().name().equals(\"BLUE\"));"),
-        ("interface Shape { double area(); } Shape f(double r) { return () -> r * r; }",
-         "Solution.Shape h = s.f(2); check(h.area() == 4);"),
-        ("public static final int LIMIT = 3; int f() { return LIMIT; }", "check(s.f() == Solution.LIMIT);"),
-        ("int f(Object o) { return o.hashCode(); }", "check(s.f(\"a\") == \"a\".hashCode());"),
-        ("void f(int[][] a) { a[1][0] = 5; }", "int[][] a = {{1}, {2}}; s.f(a); check(a[1][0] == 5);"),
-        ("Set<String> f() { Set<String> h = new HashSet<>(100); h.add(\"zebra\"); h.add(\"ape\"); h.add(\"emu\"); "
-         "return h; } String g() { return f().toString(); }", "check(s.f().toString().equals(s.g()));"),
-    ],
-)  # fmt: skip
-def test_a_call_behaves_as_in_one_jvm(engine: JavaEngine, members: str, statements: str) -> None:
-    source = f"import java.util.*;\nclass Solution {{\n{members}\n}}"
+def test_equality_is_that_of_the_jdk(engine: JavaEngine) -> None:
+    found = judge_all(engine, [Program("java", sample(body, type_), EQUALS % asked) for type_, body, asked in UNEQUAL])
+    assert not [(case, one) for case, one in zip(UNEQUAL, found, strict=True) if one.status != FAILED]
+
+
+CALLS = [
+    ("void f(int[] a) { a[0] = 7; }", "int[] a = {1}; s.f(a); check(a[0] == 7);"),
+    ("void f(List<Integer> l) { Collections.sort(l); }",
+     "List<Integer> l = new ArrayList<>(List.of(2, 1)); s.f(l); check(l.equals(List.of(1, 2)));"),
+    ("void f(List<Integer> l) { l.set(0, 7); }",
+     "List<Integer> l = Arrays.asList(1, 2); s.f(l); check(l.get(0) == 7);"),
+    ("void f(Map<String, List<Integer>> m) { m.get(\"a\").add(2); m.remove(\"b\"); }",
+     "Map<String, List<Integer>> m = new HashMap<>(); List<Integer> l = new ArrayList<>(); m.put(\"a\", l); "
+     "m.put(\"b\", null); s.f(m); check(m.size() == 1 && l.equals(List.of(2)) && m.get(\"a\") == l);"),
+    ("void f(StringBuilder b) { b.append(1); }",
+     "StringBuilder b = new StringBuilder(); s.f(b); check(b.toString().equals(\"1\"));"),
+    ("Object f(Object o) { return o; }", "Object o = \"x\" + 1; check(s.f(o) == o);"),
+    ("List<Integer> f(List<Integer> l) { l.add(1); return l; }",
+     "List<Integer> l = new ArrayList<>(); check(s.f(l) == l && l.size() == 1);"),
+    ("void f(List<Integer> l) { l.add(1); throw new IllegalStateException(\"a\"); }",
+     "List<Integer> l = new ArrayList<>(); try { s.f(l); check(false); } catch (IllegalStateException e) "
+     "{ check(e.getMessage().equals(\"a\") && l.size() == 1); }"),
+    ("static class E extends IllegalArgumentException {} void f() { throw new E(); }",
+     "try { s.f(); check(false); } catch (IllegalArgumentException e) { check(true); }"),
+    ("void f() throws java.io.IOException { throw new java.io.FileNotFoundException(\"a\"); }",
+     "try { s.f(); check(false); } catch (java.io.IOException e) { check(e instanceof "
+     "java.io.FileNotFoundException); }"),
+    ("int f(java.util.function.Function<Integer, Integer> g) { return g.apply(1) + "
+     "g.andThen(x -> 2 * x).apply(1); }",
+     "check(s.f(x -> x + 1) == 6);"),
+    ("void f(List<Integer> l, Comparator<Integer> c) { l.sort(c); }",
+     "List<Integer> l = new ArrayList<>(List.of(1, 2)); s.f(l, (a, b) -> b - a); check(l.get(0) == 2);"),
+    ("int count = 0; int f() { return ++count; }", "s.f(); check(s.f() == 2 && new Solution().f() == 1);"),
+    ("static int f(int... n) { return n.length; }", "check(Solution.f() == 0 && Solution.f(1, 2) == 2);"),
+    ("<T extends Comparable<T>> T f(List<T> l) { return Collections.max(l); }",
+     "check(s.f(List.of(\"a\", \"b\")).equals(\"b\")); int m = s.f(List.of(1)); check(m == 1);"),
+    ("static class P { int x; P(int x) { this.x = x; } int x() { return x; } public boolean equals(Object o) "
+     "{ return o instanceof P && ((P) o).x == x; } public int hashCode() { return x; } } "
+     "P f(int n) { return new P(n); }",
+     "check(s.f(1).equals(s.f(1)) && !s.f(1).equals(s.f(2))); Solution.P p = s.f(3); check(p.x() == 3 && new "
+     "Solution.P(3).equals(p)); check(new HashSet<>(List.of(s.f(1), s.f(2))).contains(s.f(2)));"),
+    ("record R(int a, String b) {} R f(int n) { return new R(n, \"x\"); }",
+     "Solution.R r = s.f(1); check(r.a() == 1 && r.toString().equals(\"R[a=1, b=x]\") && r.equals(s.f(1)));"),
+    ("enum Color { RED, BLUE } Color f() { return Color.BLUE; }",
+     "check(s.f() == Solution.Color.BLUE && s.f().name().equals(\"BLUE\"));"),
+    ("interface Shape { double area(); } Shape f(double r) { return () -> r * r; }",
+     "Solution.Shape h = s.f(2); check(h.area() == 4);"),
+    ("public static final int LIMIT = 3; int f() { return LIMIT; }", "check(s.f() == Solution.LIMIT);"),
+    ("int f(Object o) { return o.hashCode(); }", "check(s.f(\"a\") == \"a\".hashCode());"),
+    ("void f(int[][] a) { a[1][0] = 5; }", "int[][] a = {{1}, {2}}; s.f(a); check(a[1][0] == 5);"),
+    ("Set<String> f() { Set<String> h = new HashSet<>(100); h.add(\"zebra\"); h.add(\"ape\"); h.add(\"emu\"); "
+     "return h; } String g() { return f().toString(); }", "check(s.f().toString().equals(s.g()));"),
+]  # fmt: skip
+
+
+def test_a_call_behaves_as_in_one_jvm(engine: JavaEngine) -> None:
+    source = "import java.util.*;\nclass Solution {\n%s\n}"
     test = """public class Main {
     static void check(boolean right) {
         if (!right) throw new AssertionError();
@@ -346,8 +347,8 @@ def test_a_call_behaves_as_in_one_jvm(engine: JavaEngine, members: str, statemen
         %s
     }
 }"""
-    ((_, outcome),) = engine.run([(0, Program("java", source, test % statements))])
-    assert outcome.status == PASSED, outcome
+    found = judge_all(engine, [Program("java", source % members, test % asked) for members, asked in CALLS])
+    assert not [(case, one) for case, one in zip(CALLS, found, strict=True) if one.status != PASSED]
 
 
 def test_a_call_without_a_value_is_left_alone(engine: JavaEngine) -> None:

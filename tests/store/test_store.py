@@ -139,6 +139,21 @@ def test_without_a_terminal_each_finished_unit_is_a_line(capsys: pytest.CaptureF
     assert last == "[2/2] train 1b-fft: done"
 
 
+def test_without_a_terminal_lines_may_be_seconds_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    with processes.stage("score", 3, every=1000.0) as finished:
+        for _ in range(3):
+            finished("programs")
+    assert capsys.readouterr().err == "[3/3] programs: done\n"
+
+
+def test_lines_can_be_listened_to(capsys: pytest.CaptureFixture[str]) -> None:
+    heard: list[str] = []
+    with processes.listening(heard.append):
+        processes.say("a line")
+    processes.say("another")
+    assert (heard, capsys.readouterr().err) == (["a line"], "another\n")
+
+
 def test_on_a_terminal_lines_stand_above_one_live_display(monkeypatch: pytest.MonkeyPatch) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
