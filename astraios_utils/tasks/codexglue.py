@@ -8,7 +8,7 @@ matches inside "know", "not" and "none".
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,7 +35,9 @@ class CodeXGlue(JudgedTask):
         yes, no: phrases that decide where the first sentence does not.
         population: how many negatives and positives a full generations file holds.
         sample: how many of them are scored.
-        one_shot: whether a solved example (``demonstration`` in the problem's row) precedes the question.
+        train_rows: how many rows the data set's training split has.
+        one_shot: whether a solved example (``demonstration`` in the problem's row) precedes the question. Rows of the
+            hub get one that is drawn from the training split (:meth:`demonstration`).
     """
 
     fields: tuple[str, ...]
@@ -45,6 +47,7 @@ class CodeXGlue(JudgedTask):
     no: tuple[str, ...]
     population: tuple[int, int]
     sample: tuple[int, int]
+    train_rows: int
     one_shot: bool = False
     new_tokens = 8
 
@@ -93,7 +96,22 @@ class CodeXGlue(JudgedTask):
         """The hub's test split (for prompts only), or the rows of a file."""
         if source is not None:
             return self.checked(source, self.parse(source))
-        return self.arrange(from_hub(self.name, self.data))
+        rows = from_hub(self.name, self.data)
+        if self.one_shot:
+            train = from_hub(self.name, replace(self.data, split="train", rows=self.train_rows))
+            shown = self.demonstration(train)
+            rows = [row | {"demonstration": shown} for row in rows]
+        return self.arrange(rows)
+
+    def demonstration(self, train: Sequence[Mapping[str, Any]]) -> str:
+        """The solved example that precedes every question: one fixed row of the training split (appendix H).
+
+        The paper samples it at random and does not say which it was. Here it is row ``random.Random(0).randrange(n)``
+        of the split's n rows, with its question and the answer YES or NO.
+        """
+        row = train[random.Random(0).randrange(len(train))]
+        question = self.template.format(**{field: row[field] for field in self.fields})
+        return f"{question} {'YES' if int(row[self.label]) else 'NO'}"
 
     def parse(self, path: Path) -> tuple[Problem, ...]:
         """One JSON line a problem, with the data set's own fields."""
@@ -222,6 +240,7 @@ DEFECT = CodeXGlue(
     no=("there is no defect",),
     population=(1477, 1255),
     sample=(1081, 919),
+    train_rows=21854,
 )
 CLONE = Clone(
     name="clone",
@@ -238,6 +257,7 @@ CLONE = Clone(
     no=("there is no",),
     population=(1726, 1000),
     sample=(1726, 274),
+    train_rows=901028,
 )
 
 

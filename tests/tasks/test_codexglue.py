@@ -50,6 +50,37 @@ def test_one_shot_prompts_put_a_solved_example_first() -> None:
     assert asked == row["demonstration"] + "\n\n" + DEFECT.prompt(Problem("0", "", row))
 
 
+@pytest.mark.parametrize("name", ["defect-1shot", "clone-1shot"])
+def test_the_demonstration_is_one_fixed_row_of_the_training_split(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = codexglue(name)
+    splits = {"test": task.data.rows, "train": task.train_rows}
+    asked: list[str] = []
+
+    def hub(*_: object, split: str) -> list[dict[str, Any]]:
+        asked.append(split)
+        rows = min(splits[split], 50)
+        shown = [{field: f"{split} {number} {field}" for field in task.fields} for number in range(rows)]
+        return [row | {task.label: number % 2} for number, row in enumerate(shown)]
+
+    monkeypatch.setattr(datasets.load, "load_dataset", hub)
+    short = dataclasses.replace(task, data=dataclasses.replace(task.data, rows=50), train_rows=50, population=(20, 20))
+    problems = short.load(None)
+    place = random.Random(0).randrange(50)  # 24, an even row: its label is 0
+    assert place == 24
+    prompts = [short.prompt(problem) for problem in problems]
+    first, _, question = prompts[0].partition("\nAnswer: NO\n\n")
+    assert first.startswith("Question: ")
+    assert f"train {place} {task.fields[0]}" in first
+    assert question.startswith("Question: ")
+    assert "test " in question
+    assert question.endswith("Answer:")
+    assert len({prompt.partition("Answer: NO")[0] for prompt in prompts}) == 1  # the same for every question
+    assert asked == ["test", "train"]
+    # another training split is refused
+    with pytest.raises(schema.BadInput, match="50 rows in train, expected 51"):
+        dataclasses.replace(short, train_rows=51).load(None)
+
+
 @pytest.mark.parametrize(
     ("written", "answer"),
     [
