@@ -14,16 +14,13 @@ import sys
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
-
-import nbformat
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
-from papermill.exceptions import PapermillExecutionError
-from papermill.execute import execute_notebook
-from traitlets.config import Config
+from typing import TYPE_CHECKING, Any
 
 from .. import schema, store
 from . import figures, links
+
+if TYPE_CHECKING:  # nbformat and papermill take seconds to import, which every kernel and command would pay
+    import nbformat
 
 BADGE = (
     "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
@@ -76,6 +73,8 @@ def sources() -> Mapping[str, Path]:
 
 def shows(name: str, tasks: Collection[str]) -> bool:
     """Whether a notebook shows any of these tasks: its metadata lists them, or it shows what all tasks give."""
+    import nbformat
+
     known = sources()
     book = nbformat.read(known[schema.match(name, known, "notebook")], as_version=4)  # type: ignore[no-untyped-call]
     listed = book.metadata.get("astraios", {}).get("tasks")
@@ -83,6 +82,8 @@ def shows(name: str, tasks: Collection[str]) -> bool:
 
 
 def _cells(path: Path) -> list[nbformat.NotebookNode]:
+    import nbformat
+
     cells: list[nbformat.NotebookNode] = nbformat.read(path, as_version=4).cells  # type: ignore[no-untyped-call]
     return cells
 
@@ -93,6 +94,8 @@ def parameters_of(path: Path) -> dict[str, Any]:
     Raises:
         schema.BadInput: no such cell or several, or something else than such assignments in it.
     """
+    import nbformat
+
     try:
         cells = _cells(path)
     except (OSError, nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
@@ -195,6 +198,12 @@ def execute(
 
 def _run(name: str, source: Path, target: Path, given: Mapping[str, Any]) -> nbformat.NotebookNode:
     """Execute with papermill, without its progress bar; a failure names its cell in one line."""
+    import nbformat
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+    from papermill.execute import execute_notebook
+    from traitlets.config import Config
+
     hooks = _Position(source)
     try:
         done: nbformat.NotebookNode = execute_notebook(  # type: ignore[no-untyped-call]
