@@ -144,9 +144,8 @@ def changes(suite: Suite) -> pd.DataFrame:
         raise schema.BadInput(
             f"suite {suite.name}: only released files correct the paper's tables; say --suite released"
         )
-    printed, replaced = published(suite), corrections(suite)
-    after = corrected.corrected(printed, measured(suite, corrected.JAVA_LEVEL), replaced)
-    return corrected.changes(printed, after, replaced, claims_of(suite))
+    verdicts, _ = judge(suite)
+    return corrected.changes(verdicts, published(suite), corrections(suite), claims_of(suite))
 
 
 def _inputs(suite: Suite) -> dict[str, object]:

@@ -78,7 +78,9 @@ def test_the_lead_of_ia3_at_1b_rests_on_one_printed_cell(printed: Evidence, leve
     claim = next(c for c in claims.load() if c.id == "ptuning-ia3-lead-small")
     cells = corrected.cells(_frame(), levels)
     nothing = claims.as_printed(pd.DataFrame(columns=["task", "metric", "size", "method", "published"]), ())
-    found = corrected.changes(printed, corrected.corrected(printed, nothing, cells), cells, [claim]).iloc[0]
+    after = corrected.corrected(printed, nothing, cells)
+    verdicts, _ = claims.ledger([printed, after], [claim], reversals=False)
+    found = corrected.changes(verdicts, printed, cells, [claim]).iloc[0]
     assert (found["values_published"], found["values_corrected"]) == (True, False)
     assert found["cells"] == "1B LoRA synthesize-java 2.84 → 10.37"
     assert claim.statement in corrected.as_markdown(pd.DataFrame([found]))

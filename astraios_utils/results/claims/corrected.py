@@ -21,7 +21,9 @@ from .evidence import PUBLISHED, Evidence
 CORRECTED = "corrected"
 JAVA_LEVEL = 8
 CELL_COLUMNS = ("task", "size", "method", "metric", "published", "value", "difference")
-CHANGE_COLUMNS = ("claim", "statement", "published", "corrected", "values_published", "values_corrected", "cells")
+CHANGE_COLUMNS = (
+    *("claim", "statement", "reading", "published", "corrected", "values_published", "values_corrected", "cells"),
+)
 
 
 def cells(frame: pd.DataFrame, levels: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -77,22 +79,31 @@ def _errors(measured: Evidence, key: Hashable, draws: Array) -> Array:
     return errors
 
 
-def changes(printed: Evidence, after: Evidence, replaced: pd.DataFrame, claims: Iterable[Claim]) -> pd.DataFrame:
-    """The claims whose verdict, or whose comparison of bare values, differs between the two bodies of evidence.
+def changes(verdicts: pd.DataFrame, printed: Evidence, replaced: pd.DataFrame, claims: Iterable[Claim]) -> pd.DataFrame:
+    """The claims whose verdict, or whose comparison of bare values, differs between printed and corrected tables.
+
+    Args:
+        verdicts: a ledger with both bodies of evidence.
+        printed: the published evidence.
+        replaced: what :func:`cells` returned.
+        claims: of the ledger.
 
     Returns:
-        Columns ``CHANGE_COLUMNS``. ``published`` and ``corrected`` are verdicts; the two ``values`` columns say whether
-        the statement holds if errors are left out; ``cells`` names the cells whose correction alone changes the latter.
+        Columns ``CHANGE_COLUMNS``. ``reading`` is empty for a statement's first one. ``published`` and ``corrected``
+        are verdicts; the two ``values`` columns say whether the statement holds if errors are left out; ``cells`` names
+        the cells whose correction alone changes the latter.
     """
     rows = []
+    found = verdicts.set_index(["claim", "evidence"])[["verdict", "holds"]].astype(object)
+    found = found.where(found.notna(), None)
     for claim in claims:
-        before, _ = evaluate(claim, printed)
-        now, _ = evaluate(claim, after)
-        if (before["verdict"], before["holds"]) == (now["verdict"], now["holds"]):
+        before, now = (tuple(found.loc[(claim.id, name)]) for name in (PUBLISHED, CORRECTED))
+        if before == now:
             continue
-        by = responsible(claim, printed, replaced, before["holds"]) if before["holds"] != now["holds"] else []
-        row = {"claim": claim.id, "statement": claim.statement, "published": before["verdict"]}
-        row |= {"corrected": now["verdict"], "values_published": before["holds"], "values_corrected": now["holds"]}
+        by = responsible(claim, printed, replaced, before[1]) if before[1] != now[1] else []
+        row = {"claim": claim.id, "statement": claim.statement, "reading": claim.reading if claim.variant_of else ""}
+        row |= {"published": before[0], "corrected": now[0]}
+        row |= {"values_published": before[1], "values_corrected": now[1]}
         rows.append({**row, "cells": "; ".join(by)})
     return pd.DataFrame(rows, columns=list(CHANGE_COLUMNS))
 
@@ -114,7 +125,8 @@ def as_markdown(frame: pd.DataFrame, names: Sequence[str] = ("tables as printed"
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for row in frame.to_dict("records"):
         before, now = (_verdict(row[kind], row[f"values_{kind}"]) for kind in (PUBLISHED, CORRECTED))
-        lines.append("| " + " | ".join([row["statement"], before, now, row["cells"] or "smaller errors"]) + " |")
+        said = row["statement"] + (f" *Read as:* {row['reading']}" if row["reading"] else "")
+        lines.append("| " + " | ".join([said, before, now, row["cells"] or "smaller errors"]) + " |")
     return "\n".join(lines)
 
 
