@@ -113,6 +113,8 @@ def _evidence(row: Mapping[Any, Any]) -> Evidence:
     if not pd.isna(row.get("power", math.nan)):
         figures.append(f"power {row['power']:.0%} at {row['effect']}")
     figures += [f"{text}" for text in (row.get("margins"), row.get("scope") and f"about {row['scope']}") if text]
+    if turned := _text(row.get("reversal", "")):
+        figures.append(f"one cell would reverse the values: {turned}")
     key = str(row["evidence"])
     verdict, reduced, detail, lacking = (_text(row[c]) for c in ("verdict", "at_hand", "detail", "lacking"))
     shown = f"({'; '.join(figures)})" if figures else ""

@@ -121,7 +121,7 @@ def test_ledger_is_told_claim_by_claim() -> None:
         _verdict("first", claims.PUBLISHED, "supported"),
         _verdict("other", claims.PUBLISHED, "undecided", variant_of="first"),
         _verdict("first", "nano", "not testable", **lacks),
-        _verdict("other", "nano", "not supported", variant_of="first"),
+        _verdict("other", "nano", "not supported", variant_of="first", reversal="1B FFT defect 40.00 → 39.25 (-0.75)"),
     ]
     told = statements.ledger(pd.DataFrame(rows))
     assert [(claim.id, claim.variant_of) for claim in told.entries] == [("first", ""), ("other", "first")]
@@ -136,6 +136,8 @@ def test_ledger_is_told_claim_by_claim() -> None:
         "measured", "not testable", "undecided", "clones",
     )  # fmt: skip
     assert measured.figures == "(p against = 0.61; 1 of 3 comparisons could be made)"
+    turned = "one cell would reverse the values: 1B FFT defect 40.00 → 39.25 (−0.75)"
+    assert told.entries[1].evidence[1].figures == f"(p for < 0.001; p against = 0.61; {turned})"
     assert told.tally["published"] == {**dict.fromkeys(claims.VERDICTS, 0), "supported": 1}  # variants are not counted
     assert told.tally["measured"] == {**dict.fromkeys(claims.VERDICTS, 0), "not testable": 1}
 
