@@ -5,6 +5,7 @@ same interval.
 """
 
 from .agreement import MARGIN, disagreement, equivalent, same_digits, two_sided
+from .best import AgainstControl, Shrunk, WithBest, against, shrunk, with_best
 from .correlations import (
     Association,
     Coefficient,
@@ -29,6 +30,7 @@ __all__ = [
     "LEVEL",
     "MARGIN",
     "RESAMPLES",
+    "AgainstControl",
     "Array",
     "Association",
     "Coefficient",
@@ -42,6 +44,9 @@ __all__ = [
     "PowerLaw",
     "Ranks",
     "SeedEffect",
+    "Shrunk",
+    "WithBest",
+    "against",
     "association",
     "association_power",
     "at_least",
@@ -72,9 +77,11 @@ __all__ = [
     "same_digits",
     "seed_effect",
     "seeds_needed",
+    "shrunk",
     "sign_test",
     "stronger",
     "two_sided",
     "widened",
     "wilson",
+    "with_best",
 ]
