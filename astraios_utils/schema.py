@@ -287,6 +287,20 @@ class Search(BaseModel):
         return value
 
 
+class Row(BaseModel):
+    """What a method of a comparison is: its family, its source, and the budget that its capacity is set for.
+
+    Attributes:
+        budget: the percentage of the base's parameters that its capacity setting comes close to; none: it has none.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    family: str = Field(min_length=1)
+    source: str = Field(min_length=1)
+    budget: float | None = Field(default=None, gt=0)
+
+
 class Suite(BaseModel):
     """What is run: models x tasks, and where each stage gets its input. One YAML file in ``data/suites``.
 
@@ -298,7 +312,8 @@ class Suite(BaseModel):
     serve every method. ``claims`` names the file of ``data/paper`` with the statements that the suite can speak to.
     ``seeds`` is the number of training runs per model: run k is the suite ``NAME-seed<k>`` with ``seed`` + k, run 0 is
     the suite itself (:meth:`run_of`). ``extra_tasks`` are tasks that only run where they are asked for.
-    Without ``sizes``, those of ``bases`` are meant; without ``title``, the name.
+    Without ``sizes``, those of ``bases`` are meant; without ``title``, the name. A comparison of methods describes each
+    in ``rows``, and says in ``left_out`` which are missing and why.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -317,6 +332,8 @@ class Suite(BaseModel):
     seed: int = 0
     seeds: int = Field(default=1, ge=1)
     search: Search | None = None
+    rows: dict[str, Row] = Field(default={})
+    left_out: dict[str, str] = Field(default={})
     prepare: Literal["smol"] | None = None
     notebooks: tuple[str, ...] = Field(default=())
     bases: dict[str, Base] = Field(default={})

@@ -134,6 +134,32 @@ def _row(name: str, changes: Mapping[str, Any]) -> Method:
     return get_method(changes.get("like", name))
 
 
+OPTIMIZERS = ("lora+", "lora-fa")  # methods that are another optimiser of LoRA's weights
+
+
+def optimizer_of(name: str, changes: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The optimiser that a method asks for (``optimizer`` in its changes); empty: AdamW for all weights.
+
+    ``{kind: lora+, ratio: 16}``: B learns that much faster than A (https://arxiv.org/abs/2402.12354).
+    ``{kind: lora-fa}``: A stays as it was drawn, B's gradient is corrected (https://arxiv.org/abs/2308.03303).
+
+    Raises:
+        schema.BadInput: an optimiser that is not known, or one without its arguments.
+    """
+    asked = (changes or {}).get("optimizer")
+    if asked is None:
+        return {}
+    if not isinstance(asked, Mapping) or "kind" not in asked:
+        raise schema.BadInput(f"{name}: optimizer must be a mapping with its kind ({', '.join(OPTIMIZERS)})")
+    kind = schema.match(str(asked["kind"]), OPTIMIZERS, "optimizer")
+    wanted = {"kind", "ratio"} if kind == "lora+" else {"kind"}
+    if set(asked) != wanted:
+        raise schema.BadInput(f"{name}: the optimizer {kind} takes {', '.join(sorted(wanted))}, not {sorted(asked)}")
+    if kind == "lora+" and not (isinstance(asked["ratio"], int | float) and asked["ratio"] >= 1):
+        raise schema.BadInput(f"{name}: the ratio of lora+ is a number of 1 or more, not {asked['ratio']!r}")
+    return {**asked, "kind": kind}
+
+
 def _layers(method: Method, model_type: str, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration's fields that name layers of the architecture."""
     chosen = "target_modules" in changes
@@ -165,6 +191,8 @@ def peft_config(name: str, model_type: str, changes: Mapping[str, Any] | None = 
     changes = dict(changes or {})
     method = _row(name, changes)
     changes.pop("like", None)
+    optimizer_of(name, changes)
+    changes.pop("optimizer", None)
     if method.peft_type is None:
         if changes:
             raise schema.BadInput(f"{name}: has no PEFT configuration to change ({', '.join(changes)})")
@@ -183,6 +211,10 @@ def peft_config(name: str, model_type: str, changes: Mapping[str, Any] | None = 
     odd = sorted(set(fields) - set(cls.__dataclass_fields__))
     if odd:
         schema.match(odd[0], cls.__dataclass_fields__, f"field of {cls.__name__}")
+    if isinstance(fields.get("eva_config"), Mapping):  # the other sub-configurations are made by PEFT itself
+        from peft import EvaConfig
+
+        fields["eva_config"] = EvaConfig(**fields["eva_config"])
     try:
         return cls(**fields)
     except (TypeError, ValueError) as error:
@@ -206,6 +238,7 @@ __all__ = [
     "get_method",
     "is_full",
     "is_untuned",
+    "optimizer_of",
     "peft_config",
     "refusal",
     "require_targets",

@@ -12,6 +12,7 @@ _IGNORED = (
     ".*base_model_name_or_path.*",
     ".*is_gradient_checkpointing.*",
     "MatMul8bitLt: inputs will be cast.*",
+    "lora with eva initialization used with low_cpu_mem_usage=False.*",
 )
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from .cost import Meter
+    from .trainer import PackedData, Tuner
 
 VERSION = 4  # of what a run's result depends on, beside its inputs
 LOSS_COLUMNS = ("step", "split", "loss", "tokens", "learning_rate", "grad_norm", "sequences")
@@ -313,9 +314,36 @@ def _prepare(run: Run, meter: Meter) -> _Prepared:
     return _Prepared(model, tokenizer, precision, kept, {f"{name}_base": value for name, value in before.items()})
 
 
+def _tuner(
+    run: Run,
+    prepared: _Prepared,
+    recipe: schema.Recipe,
+    streams: tuple[corpus.Corpus, corpus.Corpus | None, PackedData],
+    fresh: bool,
+) -> Tuner:
+    """The loop over a prepared model; a fresh run starts methods from the corpus that ask for it.
+
+    Args:
+        streams: the documents, the held-out ones, and the packed stream that is trained on.
+    """
+    from .trainer import Tuner, arguments, first_batches, held_out_batches, initialise_from_data
+
+    model, tokenizer = prepared.model, prepared.tokenizer
+    documents, held_out, data = streams
+    if fresh:
+        initialise_from_data(model, first_batches(documents, tokenizer, recipe))
+    return Tuner(
+        model=model,
+        args=arguments(run.folder / "resume", recipe, run.model.method, run.seed, models.checkpointing(model, recipe)),
+        train_dataset=data,
+        test=held_out_batches(held_out, tokenizer, recipe) if held_out else [],
+        special=methods.optimizer_of(run.model.method, run.changes),
+    )
+
+
 def _train(run: Run, progress: Callable[[str], None], force: bool) -> Trained:
     from .cost import Meter
-    from .trainer import PackedData, Tuner, Watch, arguments, held_out_batches, tensor_cores
+    from .trainer import PackedData, Watch, tensor_cores
 
     _announce(run, progress, force)
     with parallel.first_goes_first():
@@ -332,12 +360,8 @@ def _train(run: Run, progress: Callable[[str], None], force: bool) -> Trained:
     if resume.folder:
         progress(f"{run.model.slug}: continues at step {resume.step}")
     data = PackedData(documents, tokenizer, recipe, resume.position, resume.step * recipe.batch)
-    tuner = Tuner(
-        model=model,
-        args=arguments(run.folder / "resume", recipe, run.model.method, run.seed, models.checkpointing(model, recipe)),
-        train_dataset=data,
-        test=held_out_batches(held_out, tokenizer, recipe) if held_out else [],
-    )
+    streams = (documents, held_out, data)
+    tuner = _tuner(run, prepared, recipe, streams, fresh=resume.folder is None)
     restore = (lambda: tuner._load_rng_state(str(resume.folder))) if resume.folder else None
     losses = run.folder / "losses.jsonl"
     tuner.add_callback(Watch(recipe, losses, meter, data, run.inputs, progress, bool(tuner.test), restore))

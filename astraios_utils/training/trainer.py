@@ -7,9 +7,9 @@ import itertools
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -75,6 +75,14 @@ def as_tensors(packed: Packed) -> dict[str, torch.Tensor]:
     return {"input_ids": torch.tensor(packed.input_ids), "labels": torch.tensor([IGNORED, *packed.labels[1:]])}
 
 
+def first_batches(
+    corpus: Corpus, tokenizer: PreTrainedTokenizerBase, recipe: schema.Recipe, rows: int = 32
+) -> Iterator[dict[str, torch.Tensor]]:
+    """The first sequences of the training stream, one row each: what initialisations from data see."""
+    for packed in itertools.islice(_packed(corpus, tokenizer, recipe), rows):
+        yield {key: value[None] for key, value in as_tensors(packed).items()}
+
+
 def held_out_batches(
     corpus: Corpus, tokenizer: PreTrainedTokenizerBase, recipe: schema.Recipe
 ) -> list[dict[str, torch.Tensor]]:
@@ -108,6 +116,41 @@ def orthogonality(model: Any) -> torch.Tensor:
     return torch.stack(norms).mean() * weight
 
 
+def _special_optimizer(asked: Mapping[str, Any], model: Any, args: TrainingArguments) -> torch.optim.Optimizer:
+    """LoRA+'s or LoRA-FA's optimiser, as PEFT makes them; weight decay is the recipe's."""
+    from peft.optimizers import create_lorafa_optimizer, create_loraplus_optimizer
+
+    if asked["kind"] == "lora+":
+        return create_loraplus_optimizer(
+            model,
+            torch.optim.AdamW,
+            lr=args.learning_rate,
+            loraplus_lr_ratio=asked["ratio"],
+            loraplus_weight_decay=args.weight_decay,
+        )
+    config = model.active_peft_config
+    return create_lorafa_optimizer(
+        model, r=config.r, lora_alpha=config.lora_alpha, lr=args.learning_rate, weight_decay=args.weight_decay
+    )
+
+
+def initialise_from_data(model: Any, batches: Iterable[dict[str, torch.Tensor]]) -> None:
+    """Start a method from the activations of the corpus, where its initialisation asks for that (EVA).
+
+    Args:
+        model: with the method attached.
+        batches: of :func:`as_tensors`, each with a dimension of rows.
+    """
+    config = getattr(model, "active_peft_config", None)
+    if getattr(config, "init_lora_weights", None) != "eva":
+        return
+    from peft import initialize_lora_eva_weights
+
+    device = next(model.parameters()).device
+    given = [{"input_ids": batch["input_ids"].to(device)} for batch in batches]
+    initialize_lora_eva_weights(model, given, show_progress_bar=False)
+
+
 class Tuner(Trainer):
     """One run's loop.
 
@@ -118,12 +161,19 @@ class Tuner(Trainer):
     Args:
         test: the held-out batches.
         fused: whether the fused head is used; default: on a GPU that has bfloat16.
+        special: the method's own optimiser (:func:`methods.optimizer_of`); empty: AdamW.
     """
 
     def __init__(
-        self, *args: Any, test: list[dict[str, torch.Tensor]], fused: bool | None = None, **kwargs: Any
+        self,
+        *args: Any,
+        test: list[dict[str, torch.Tensor]],
+        fused: bool | None = None,
+        special: Mapping[str, Any] | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        self._special = dict(special or {})
         self.model_accepts_loss_kwargs = True  # the loss below divides by the step's tokens itself
         self.remove_callback(PrinterCallback)
         self.test = test
@@ -134,6 +184,12 @@ class Tuner(Trainer):
         self.fused = (cuda and models.has_bfloat16()) if fused is None else fused  # Triton needs a newer GPU, too
         if self.fused:
             add_fused_lm_head(model.get_base_model() if self.kind else model)
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """AdamW, or the method's own optimiser."""
+        if self._special and self.optimizer is None:
+            self.optimizer = _special_optimizer(self._special, self.model, self.args)
+        return cast(torch.optim.Optimizer, super().create_optimizer(model))
 
     def _loss_sum(self, model: torch.nn.Module, inputs: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
         """Summed cross-entropy of a batch, and over how many tokens."""
