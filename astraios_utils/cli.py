@@ -102,7 +102,28 @@ def _results(options: argparse.Namespace) -> None:
         print(*notebook_text.write(notebook_text.facts()), sep="\n")
         return
     frame = pipeline.aggregate(store.load_suite(options.suite))
-    print(results.markdown(frame) if options.markdown else results.status_table(frame).to_string())
+    if options.markdown:
+        print(results.markdown(frame))
+    elif options.status:
+        print(results.status_table(frame).to_string())
+    else:
+        _show_tables(suite, frame, options.form)
+
+
+def _show_tables(suite: schema.Suite, frame: Any, form: str = "") -> None:
+    """Print a slice's results with intervals, and name the page that leads to the samples."""
+    from .presenting import tables
+
+    part = frame[
+        frame["size"].isin(suite.sizes) & frame["method"].isin(suite.methods) & frame["task"].isin(suite.tasks)
+    ]
+    if form:
+        print(tables.write(part, form))
+        return
+    tables.show(part)
+    page = store.suite_dir(suite.name) / "report.html"
+    where = page if page.exists() else f"astraios report --suite {suite.name} writes {page}"
+    print(f"\n95% intervals over problems; in brackets: published only. Report: {where}")
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -115,6 +136,16 @@ def _run(options: argparse.Namespace) -> None:
         pipeline.run(run, part, sandbox, options.force, _executor(options))
     if said := seeds.summary(whole):
         print(said)
+    _show_tables(_slice(options), pipeline.aggregate(whole))
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from .exchange import adapters
+
+    weak = _sandbox_arguments(options)["allow_weak"]
+    suite = store.load_suite(options.suite)
+    own, frame = adapters.evaluate(options.adapter, suite, options.size or "", options.task, options.name or "", weak)
+    _show_tables(own.model_copy(update={"methods": tuple(frame["method"].unique())}), frame)
 
 
 def _notebook(options: argparse.Namespace) -> None:
@@ -403,8 +434,11 @@ def _add_stages(add: Add) -> None:
     _add_executor(generate)
     generate.add_argument("--force", action="store_true", help="generate anew what is there")
 
-    table = add("results", _results, "verdicts -> tidy results beside the paper's; print the cells' status")
+    table = add("results", _results, "verdicts -> tidy results; print a table per task with 95% intervals")
     _add_slice(table)
+    forms = ("text", "markdown", "latex")
+    table.add_argument("--as", dest="form", choices=forms, help="print the tables as plain text, Markdown or LaTeX")
+    table.add_argument("--status", action="store_true", help="print how many cells stand how to the paper instead")
     table.add_argument("--markdown", action="store_true", help="print a row per task, for the README")
     table.add_argument("--notebooks", action="store_true", help="write what came out into the notebooks' Markdown")
     table.add_argument("--ship", action="store_true", help="also write the verdict counts to data/SUITE")
@@ -437,6 +471,14 @@ def _add_showing(add: Add) -> None:
     _add_executor(run)
     _add_sandbox(run)
     run.add_argument("--force", action="store_true", help="execute notebooks that are current, too")
+
+    theirs = add("evaluate", _evaluate, "score someone's adapter next to a suite's models, without training")
+    theirs.add_argument("adapter", metavar="ADAPTER", help="a PEFT folder, or a name on the hub")
+    theirs.add_argument("--suite", required=True, help="whose bases, problems and decoding are used")
+    theirs.add_argument("--size", help="its base (default: the one that the adapter names)")
+    theirs.add_argument("--task", action="append", default=[], help="only this task; repeatable")
+    theirs.add_argument("--name", help="what the adapter is called (default: the end of its path)")
+    _add_sandbox(theirs)
 
     again = add("verify", _verify, "recompute a share of the shipped verdict counts from files; exit 1 if any differs")
     _add_slice(again)

@@ -13,6 +13,7 @@ import nbformat
 import pytest
 
 from astraios_utils.presenting import show
+from astraios_utils.running import notebooks
 
 
 class Page(list[str]):
@@ -38,7 +39,7 @@ def run(path: Path, parameters: Mapping[str, Any], patch: pytest.MonkeyPatch) ->
     Raises:
         AssertionError: a cell fails; the message names it.
     """
-    page, scope = Page(), dict(parameters)
+    page, scope = Page(), {**notebooks.parameters_of(path), **parameters}
     patch.setattr(show, "_show", page.add_bundle)
     patch.setattr(IPython.display, "display", page.add)
     try:

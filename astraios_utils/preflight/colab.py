@@ -69,7 +69,7 @@ def install(home: Path) -> None:
 
 
 def greeting() -> str:
-    """What GPU is here, and the largest of the paper's bases that LoRA can train on it, in a sentence."""
+    """What GPU is here, the largest of the paper's bases that LoRA can train on it, and the parameters that do so."""
     from .. import store
     from ..planning import estimates
     from . import suite_check
@@ -80,4 +80,7 @@ def greeting() -> str:
     slice_ = suite_check.fitting(store.load_suite("paper").slice(methods=["LoRA"]), card)
     if slice_ is None:
         return f"{card.name}, {card.gib:.1f} GiB: too small for the paper's bases."
-    return f"{card.name}, {card.gib:.1f} GiB: trains the paper's bases up to {slice_.sizes[-1]} by LoRA."
+    return (
+        f"{card.name}, {card.gib:.1f} GiB: trains the paper's bases up to {slice_.sizes[-1]} by LoRA. To do so, set "
+        f'suite = "paper", sizes = ["{slice_.sizes[-1]}"], methods = ["LoRA"] and run = True in the next cell.'
+    )

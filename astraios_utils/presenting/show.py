@@ -91,8 +91,34 @@ def say(text: str) -> None:
 
 
 @contextlib.contextmanager
+def log(tick: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Show the last lines of progress in place while something runs; outside a notebook they are printed as always.
+
+    Args:
+        tick: called after each line.
+    """
+    from IPython import get_ipython
+    from IPython.display import DisplayHandle
+
+    if get_ipython() is None:
+        yield
+        return
+    lines: collections.deque[str] = collections.deque(maxlen=_LIVE_LINES)
+    shown: Any = DisplayHandle()  # type: ignore[no-untyped-call]
+    shown.display({"text/plain": ""}, raw=True)
+
+    def progress(text: str) -> None:
+        lines.append(text)
+        shown.update({"text/plain": "\n".join(lines)}, raw=True)
+        tick()
+
+    with processes.listening(progress):
+        yield
+
+
+@contextlib.contextmanager
 def live(figure: Figure, draw: Callable[[], object], seconds: float = 3.0) -> Iterator[None]:
-    """Redraw a figure, and show the last lines of progress below it, while something runs.
+    """Redraw a figure, and show the last lines of progress above it, while something runs.
 
     Outside a notebook the lines are printed as always, and the figure is drawn once, at the end.
 
@@ -104,27 +130,21 @@ def live(figure: Figure, draw: Callable[[], object], seconds: float = 3.0) -> It
     from IPython import get_ipython
     from IPython.display import DisplayHandle
 
-    lines: collections.deque[str] = collections.deque(maxlen=_LIVE_LINES)
-    log: Any = DisplayHandle()  # type: ignore[no-untyped-call]
     picture: Any = DisplayHandle()  # type: ignore[no-untyped-call]
     drawn = [-math.inf]
 
-    def progress(text: str) -> None:
-        lines.append(text)
-        log.update({"text/plain": "\n".join(lines)}, raw=True)
+    def tick() -> None:
         if time.monotonic() - drawn[0] >= seconds:
             _redraw(figure, draw)
             picture.update(figure)
             drawn[0] = time.monotonic()
 
     try:
-        if get_ipython() is None:
+        with log(tick):
+            if get_ipython() is not None:
+                picture.display({"text/plain": ""}, raw=True)
             yield
-        else:
-            log.display({"text/plain": ""}, raw=True)
-            picture.display({"text/plain": ""}, raw=True)
-            with processes.listening(progress):
-                yield
+        if get_ipython() is not None:
             picture.update({"text/plain": ""}, raw=True)  # the cell shows the last state by itself
     finally:
         _redraw(figure, draw)

@@ -71,13 +71,19 @@ def sources() -> Mapping[str, Path]:
     return {path.stem: path for path in sorted((store.root() / "notebooks").glob("*.ipynb"))}
 
 
-def shows(name: str, tasks: Collection[str]) -> bool:
-    """Whether a notebook shows any of these tasks: its metadata lists them, or it shows what all tasks give."""
+def tasks_of(name: str) -> tuple[str, ...] | None:
+    """The tasks that a notebook's metadata lists; ``None``: it shows what all tasks give."""
     import nbformat
 
     known = sources()
     book = nbformat.read(known[schema.match(name, known, "notebook")], as_version=4)  # type: ignore[no-untyped-call]
     listed = book.metadata.get("astraios", {}).get("tasks")
+    return None if listed is None else tuple(listed)
+
+
+def shows(name: str, tasks: Collection[str]) -> bool:
+    """Whether a notebook shows any of these tasks."""
+    listed = tasks_of(name)
     return listed is None or bool(set(listed) & set(tasks))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -401,6 +402,32 @@ def run(
             draw(name, part, force)
     drawn = store.figures_dir(part.name) if figures.slice_name(part) == figures.WHOLE else figures.folder(part)
     say(f"figures: {drawn}    executed notebooks: {store.suite_dir(part.name) / 'notebooks'}")
+    if failed:
+        raise grid.ExecutionFailed("\n".join(failed))
+
+
+def complete(part: Suite, notebook: str) -> None:
+    """Fetch, or train and generate, then score what a notebook's tasks are missing; what is current stays.
+
+    A notebook calls it with its parameter ``run``. It may be interrupted at any time: finished work is kept, and the
+    same call continues.
+
+    Args:
+        part: a suite or a slice of it.
+        notebook: whose tasks.
+
+    Raises:
+        grid.ExecutionFailed: units failed; everything else has been done.
+        schema.BadInput: the suite runs none of the notebook's tasks.
+    """
+    store.keep_suite(store.load_suite(part.name))
+    listed = notebooks.tasks_of(notebook)
+    tasks = [task for task in part.tasks if listed is None or task in listed]
+    if not tasks:
+        raise schema.BadInput(f"suite {part.name} runs none of the tasks of notebook {notebook}")
+    cut = part.slice(tasks=tasks)
+    failed = obtain(cut, grid.in_process)
+    score(cut, {"allow_weak": os.environ.get("ASTRAIOS_ALLOW_WEAK_SANDBOX") == "1"})
     if failed:
         raise grid.ExecutionFailed("\n".join(failed))
 

@@ -1,0 +1,129 @@
+"""Results as a table of methods by sizes: for a terminal, a pipe, Markdown and LaTeX."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import rich.box
+import rich.console
+import rich.table
+
+from .. import results, schema
+from . import plots
+
+FORMS = ("text", "markdown", "latex")
+_ESCAPED = {"\\": r"\textbackslash{}", **{sign: f"\\{sign}" for sign in "&%$#_{}"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One task's headline metric.
+
+    Attributes:
+        rows: per method, a text per size: value and 95% interval, or the published value in brackets, or a dash.
+    """
+
+    title: str
+    sizes: Sequence[str]
+    rows: Mapping[str, Sequence[str]]
+
+
+def tables(frame: pd.DataFrame) -> list[Table]:
+    """A table per task that has a measured or published value.
+
+    Args:
+        frame: results (:func:`results.results`), or a part of them.
+    """
+    found = []
+    for task in frame["task"].unique():
+        metric = results.headline(str(task))
+        own = frame[(frame["task"] == task) & (frame["metric"] == metric)]
+        if own[["value", "published"]].notna().any(axis=None):
+            found.append(_table(own, f"{plots.TASK_TITLES.get(task, task)}: {plots.METRIC_LABELS.get(metric, metric)}"))
+    return found
+
+
+def _table(own: pd.DataFrame, title: str) -> Table:
+    held = {(row["size"], row["method"]): row for row in own.to_dict("records")}
+    sizes, methods = plots.sizes_of(own), plots.methods_of(own)
+    rows = {method: [_cell(held.get((size, method), {})) for size in sizes] for method in methods}
+    return Table(title, sizes, rows)
+
+
+def _cell(row: Mapping[Any, Any]) -> str:
+    value, low, high, printed = (row.get(key, math.nan) for key in ("value", "low", "high", "published"))
+    if math.isnan(value):
+        return results.MISSING if math.isnan(printed) else f"({printed:.2f})"
+    interval = "" if math.isnan(low) else f" [{low:.1f}, {high:.1f}]"
+    return f"{value:.2f}{interval}".replace("-", "−")
+
+
+def write(frame: pd.DataFrame, form: str = "text") -> str:
+    """The tables of a frame as one text.
+
+    Args:
+        form: one of :data:`FORMS`; LaTeX uses the package booktabs.
+
+    Raises:
+        schema.UnknownName: another form.
+        schema.MissingArtefact: there is no value to show.
+    """
+    chosen, found = schema.match(form, FORMS, "form"), tables(frame)
+    if not found:
+        raise schema.MissingArtefact("no cell of this slice is measured; astraios status says what is left to run")
+    make = {"text": _text, "markdown": _markdown, "latex": _latex}[chosen]
+    return "\n\n".join(make(table) for table in found)
+
+
+def show(frame: pd.DataFrame) -> None:
+    """Print the tables: with colours on a terminal, as plain text in a pipe."""
+    if not sys.stdout.isatty():
+        print(write(frame))
+        return
+    console = rich.console.Console()
+    for table in tables(frame):
+        drawn = rich.table.Table(title=table.title, title_justify="left", box=rich.box.SIMPLE_HEAD)
+        drawn.add_column("method", style="bold")
+        for size in table.sizes:
+            drawn.add_column(size, justify="right")
+        for method, cells in table.rows.items():
+            drawn.add_row(method, *(rich.markup.escape(cell) for cell in cells))
+        console.print(drawn)
+
+
+def _lines(table: Table) -> Iterator[list[str]]:
+    yield ["method", *table.sizes]
+    for method, cells in table.rows.items():
+        yield [method, *cells]
+
+
+def _text(table: Table) -> str:
+    lines = list(_lines(table))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    rows = [
+        "  ".join(text.ljust(width) if not place else text.rjust(width)
+                  for place, (text, width) in enumerate(zip(line, widths, strict=True)))
+        for line in lines
+    ]  # fmt: skip
+    return "\n".join([table.title, *(row.rstrip() for row in rows)])
+
+
+def _markdown(table: Table) -> str:
+    head, *rows = ["| " + " | ".join(line) + " |" for line in _lines(table)]
+    return "\n".join([f"**{table.title}**", "", head, "|---" + "|--:" * len(table.sizes) + "|", *rows])
+
+
+def _latex(table: Table) -> str:
+    head, *rows = [" & ".join(map(_escaped, line)) + r" \\" for line in _lines(table)]
+    columns = "l" + "r" * len(table.sizes)
+    body = "\n".join([r"\toprule", head, r"\midrule", *rows, r"\bottomrule"])
+    return f"% {table.title}, 95% intervals\n\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}"
+
+
+def _escaped(text: str) -> str:
+    return "".join(_ESCAPED.get(sign, sign) for sign in text).replace("−", "$-$").replace("—", "---")
