@@ -29,7 +29,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Suite, Path, Path
     with pytest.MonkeyPatch.context() as patch:
         home = tmp_path_factory.mktemp("adapters")
         patch.setenv("ASTRAIOS_BUILD", str(home / "build"))
-        suite = store.load_suite(tiny_suite.write(home / "suite"))
+        suite = store.load_suite(str(tiny_suite.write(home / "suite")))
         store.keep_suite(suite)
         part = suite.slice(["small"], ["LoRA"], [TASK])
         pipeline.obtain(part)

@@ -19,7 +19,7 @@ from astraios_utils.store import processes
 def tiny(tmp_path: Path, build: Path) -> Suite:
     """A tiny suite that is known by its name."""
     mpl.use("Agg")
-    suite = store.load_suite(tiny_suite.write(tmp_path / "suite"))
+    suite = store.load_suite(str(tiny_suite.write(tmp_path / "suite")))
     store.keep_suite(suite)
     return suite
 
