@@ -7,7 +7,10 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
-PYTHON ?= python3.11
+# The newest of these that runs here makes the environment (a version manager may list some that do not run);
+# PYTHON=... names another one.
+PYTHONS := python3.13 python3.12 python3.11
+FITS    := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
@@ -24,9 +27,12 @@ help: ## list the targets
 
 # torch goes first and alone: a later range is then satisfied by it, and no second build is fetched.
 $(READY): requirements.lock pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not installed; install Python 3.11 (Debian: apt-get install python3.11 python3.11-venv) or say make PYTHON=..." >&2; exit 2; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' || { echo "error: $(PYTHON) is not Python 3.11 or 3.12" >&2; exit 2; }
-	$(PYTHON) -m venv $(VENV)
+	@for python in $(or $(PYTHON),$(PYTHONS) python3); do \
+	    if $$python -c '$(FITS)' 2>/dev/null; then \
+	        echo "using $$($$python --version) ($$python)"; $$python -m venv $(VENV); exit 0; \
+	    fi; \
+	done; \
+	echo "error: $(or $(PYTHON),no interpreter here) is not Python 3.11, 3.12 or 3.13 with venv; install one (Debian: apt-get install python3 python3-venv) or name it: make PYTHON=..." >&2; exit 2
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .

@@ -46,8 +46,9 @@ class Finding:
 
 
 def _python() -> Finding:
-    good = sys.version_info[:2] in ((3, 11), (3, 12))
-    return Finding("python", "ok" if good else "missing", sys.version.split()[0], "make setup PYTHON=python3.11")
+    good = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    found = f"{sys.version.split()[0]} ({sys.executable})"
+    return Finding("python", "ok" if good else "missing", found, "make setup PYTHON=python3.12 (3.11 to 3.13)")
 
 
 def _normal(name: str) -> str:
