@@ -61,3 +61,17 @@ def test_the_java_paragraph_counts_the_table_of_levels() -> None:
     levels = pd.read_csv(ROOT / "data" / "released" / "java_levels.csv")
     equal = (levels["level 8"].round(2) == levels["published"].round(2)).sum()
     assert f"{equal} of the {len(levels)} files equal the paper" in README
+
+
+def test_the_first_screen_counts_the_tables() -> None:
+    rows = [[cell.strip().strip("`") for cell in line.split("|")[1:-1]] for line in _block("results").splitlines()[2:]]
+    python = [row for row in rows if row[0] == "Table 3" and row[1].endswith("python")]
+    scored, equal = (sum(int(row[column].split()[0]) for row in python) for column in (3, 4))
+    largest = max(float(row[8]) for row in python)
+    assert f"{equal} of the {scored} measured Python cells" in README
+    assert f"the largest difference\n   is {largest} points" in README
+    java = max(float(row[8]) for row in rows if row[1].endswith("java") and row[2] == "pass@1")
+    assert f"score up to {java:.0f} points more" in README
+    scored_of = {row[1]: int(row[3].split()[0]) for row in rows if "/" not in row[2]}  # by task
+    total = 28 * len(scored_of)
+    assert f"**Missing:** {total - sum(scored_of.values())} of the {total} cells" in README

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHONS = ("3.11", "3.12", "3.13")
-LINUX = tuple(f"manylinux_2_{minor}" for minor in (34, 31, 28, 27, 26, 24, 17, 12, 5)) + ("manylinux2014",)
+LINUX = (*(f"manylinux_2_{minor}" for minor in (34, 31, 28, 27, 26, 24, 17, 12, 5)), "manylinux2014")
 PLATFORMS = {
     "Linux x86-64": tuple(f"{name}_x86_64" for name in LINUX),
     "Linux arm64": tuple(f"{name}_aarch64" for name in LINUX),

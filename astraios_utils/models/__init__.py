@@ -19,7 +19,7 @@ from .attaching import (
 )
 from .bases import STARCODER, load_config, load_tokenizer, on_meta, starcoder_config, stored_config
 from .counting import count_parameters, count_suite, print_parameters, trainable_parameters
-from .loading import is_adapter, load_adapter, load_answering, load_base, load_tuned
+from .loading import is_adapter, load_adapter, load_answering, load_base, load_tuned, read_peft_config
 from .precision import answer_precision, half, has_bfloat16, weights_precision
 from .quiet import quiet
 
@@ -48,6 +48,7 @@ __all__ = [
     "prepare_prompts",
     "print_parameters",
     "quiet",
+    "read_peft_config",
     "require_room",
     "starcoder_config",
     "stored_config",
