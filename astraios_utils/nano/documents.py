@@ -144,6 +144,13 @@ _KINDS = (
     (_clone, 12),
     (_security, 10),
 )
+KINDS: Mapping[str, Writer] = {
+    "synthesize": lambda rng, split: _synthesize(rng, split, TUNE),
+    "repair": lambda rng, split: _repair(rng, split, TUNE),
+    "explain": lambda rng, split: _explain(rng, split, TUNE),
+    "defect": lambda rng, split: _defect(rng, split, TUNE),
+    "clone": lambda rng, split: _clone(rng, split, TUNE),
+}
 PLAIN = 0.35  # share of plain documents in pre-training
 
 
@@ -167,3 +174,8 @@ def pretraining(seed: int, number: int) -> Document:
 def tuning(seed: int, number: int) -> Document:
     """Row ``number`` of the instruction data: prompt and completion."""
     return _asked(generator("nano", "tune", seed, number), "tune", TUNE)
+
+
+def of_kind(kind: str, split: Split, seed: int, number: int) -> Document:
+    """Row ``number`` of the questions of one kind (:data:`KINDS`), in tuning's wordings, on a split's compositions."""
+    return KINDS[kind](generator("nano", "kind", kind, split, seed, number), split)

@@ -22,6 +22,8 @@ from ..running import ledger, notebooks, pipeline
 from ..sources import conala_study, paper
 from ..tasks import get_task
 from ..tasks.codexglue import CodeXGlue
+from ..tuning import claims as tuning_claims
+from ..tuning import study
 from . import show
 
 SUITES = ("released", "nano")  # whose figures are shown, the first being the one that verdicts are about
@@ -96,6 +98,12 @@ CAPTIONS: Mapping[str, Caption] = MappingProxyType(
         "signed_change_recode": Caption("RP@1 minus Pass@1, with its sign", ("robustness-falls",)),
         "substring_no_defect": Caption('Accuracy lost to matching "no" inside words'),
         "tiny_base_losses": Caption("Losses of a tiny base tuned by each method"),
+        "tuning_change_by_layer": Caption("Norm of the change by layer and matrix"),
+        "tuning_grafting": Caption("Gain that returns with the largest changes"),
+        "tuning_intruders": Caption("Intruder dimensions by method, and forgetting"),
+        "tuning_shrinking": Caption("Task loss against forgetting as the change is shrunk"),
+        "tuning_transfer": Caption("A change moved to a further-trained base"),
+        "tuning_within_a_run": Caption("Exact answers against loss within a run"),
     }
 )
 
@@ -178,6 +186,20 @@ def _conala(_: Facts) -> str:
     )
 
 
+def _tuning(_: Facts) -> str:
+    nano = store.load_suite("nano")
+    studies = {size: made for size in nano.sizes if (made := study.known(nano, size)) is not None}
+    if not studies:
+        return "No base of the suite nano has a study yet; opening the notebook makes one."
+    size, found = list(studies.items())[-1]
+    verdicts = tuning_claims.judge(found)
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts["verdict"].value_counts().items())
+    return (
+        f"On nano's base {size}, of {len(verdicts)} statements of related work: {counts}. One seed, 60 steps; nothing "
+        "is said about larger models."
+    )
+
+
 IN_SHORT: Mapping[str, Callable[[Facts], str]] = MappingProxyType(
     {
         "01_train": _training,
@@ -187,6 +209,7 @@ IN_SHORT: Mapping[str, Callable[[Facts], str]] = MappingProxyType(
         "05_security": _security,
         "06_loss_analysis": _losses,
         "07_conala_study": _conala,
+        "09_what_tuning_changes": _tuning,
     }
 )
 

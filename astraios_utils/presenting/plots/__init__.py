@@ -36,6 +36,7 @@ from .scores import (
     updated_share,
 )
 from .security import insecure_by_cwe, rule_offsets
+from .tuning import change_by_layer, grafting, intruders, shrinking, transfer, within
 
 __all__ = [
     "LOOKS",
@@ -46,6 +47,7 @@ __all__ = [
     "TASK_TITLES",
     "begin",
     "cells",
+    "change_by_layer",
     "clone",
     "clone_one_shot",
     "critical_difference",
@@ -55,8 +57,10 @@ __all__ = [
     "draw",
     "extrapolation",
     "final_losses",
+    "grafting",
     "humanevalpack",
     "insecure_by_cwe",
+    "intruders",
     "language_levels",
     "legend",
     "look",
@@ -73,7 +77,10 @@ __all__ = [
     "rule_cost",
     "rule_offsets",
     "scaling",
+    "shrinking",
     "signed_change",
     "sizes_of",
+    "transfer",
     "updated_share",
+    "within",
 ]
