@@ -126,7 +126,7 @@ def as_markdown(frame: pd.DataFrame, names: Sequence[str] = ("tables as printed"
     for row in frame.to_dict("records"):
         before, now = (_verdict(row[kind], row[f"values_{kind}"]) for kind in (PUBLISHED, CORRECTED))
         said = row["statement"] + (f" *Read as:* {row['reading']}" if row["reading"] else "")
-        lines.append("| " + " | ".join([said, before, now, row["cells"] or "smaller errors"]) + " |")
+        lines.append("| " + " | ".join([said, before, now, row["cells"] or "the files' values and errors"]) + " |")
     return "\n".join(lines)
 
 
