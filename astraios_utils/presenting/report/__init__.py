@@ -71,9 +71,12 @@ def page(suite: Suite, frame: pd.DataFrame) -> str:
     chunks |= {f"figure:{figure.name}": payload.squeeze(figure.svg) for figure in figures}
     verdicts, parts = ledger.judge(suite)
     chunks["claims"] = payload.squeeze(statements.parts(parts))
+    # Of a suite of one's own, statements that it cannot speak to would come before its results.
+    told = verdicts if suite.published else statements.reachable(verdicts)
     context = {
         "suite": suite,
-        "claims": statements.ledger(verdicts),
+        "claims": statements.ledger(told),
+        "unreachable": verdicts["claim"].nunique() - told["claim"].nunique(),
         "figures": figures,
         **content.of_results(suite, frame),
     }

@@ -72,6 +72,16 @@ class Ledger:
         return list(dict.fromkeys(claim.theme for claim in self.entries))
 
 
+def reachable(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the statements to which a suite's own data can speak: at least one comparison could be made.
+
+    Args:
+        frame: a suite's ledger (columns ``claims.COLUMNS``).
+    """
+    own = frame[frame["evidence"] != claims.PUBLISHED]
+    return frame[frame["claim"].isin(own.loc[own["available"] > 0, "claim"])]
+
+
 def ledger(frame: pd.DataFrame) -> Ledger:
     """The verdicts of a suite's ledger (columns ``claims.COLUMNS``) as the page shows them."""
     entries = []

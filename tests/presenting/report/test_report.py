@@ -142,6 +142,26 @@ def test_ledger_is_told_claim_by_claim() -> None:
     assert told.tally["measured"] == {**dict.fromkeys(claims.VERDICTS, 0), "not testable": 1}
 
 
+def test_statements_without_any_data_of_the_suite_are_left_out() -> None:
+    rows = [
+        _verdict(claim, evidence, "not testable", available=available)
+        for claim, available in (("none", 0), ("some", 1))
+        for evidence in (claims.PUBLISHED, "mine")
+    ]
+    rows[0]["available"] = 3  # that the paper's numbers can decide it does not make it the suite's
+    frame = pd.DataFrame(rows)
+    assert set(statements.reachable(frame)["claim"]) == {"some"}
+    nothing = statements.ledger(statements.reachable(frame[frame["claim"] == "none"]))
+    assert not nothing.entries
+
+
+def test_an_own_suites_page_says_what_it_leaves_out(suite: Suite, frame: pd.DataFrame) -> None:
+    own = suite.model_copy(update={"published": False})
+    page = report.page(own, frame)
+    assert 'id="unreachable"' in page
+    assert 'id="unreachable"' not in report.page(suite, frame)
+
+
 def test_every_verdict_has_its_look() -> None:
     assert tuple(statements.LOOKS) == claims.VERDICTS
     assert len({sign for sign, _ in statements.LOOKS.values()}) == len(claims.VERDICTS)
