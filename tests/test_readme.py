@@ -75,3 +75,13 @@ def test_the_first_screen_counts_the_tables() -> None:
     scored_of = {row[1]: int(row[3].split()[0]) for row in rows if "/" not in row[2]}  # by task
     total = 28 * len(scored_of)
     assert f"**Missing:** {total - sum(scored_of.values())} of the {total} cells" in README
+
+
+def test_the_answer_agrees_with_the_corrected_tables() -> None:
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in _block("changes").splitlines()[2:]]
+    supported = [said for said, _, corrected_to, _ in rows if corrected_to == "supported"]
+    assert f"With the corrected tables, {len(supported)} statements become supported:" in README
+    assert "How good a PEFT method is depends on the scale." in supported
+    assert "RP@1 rises with model size for every method." in supported
+    trade_off = next(row for row in rows if row[0].startswith("LoRA usually offers the best trade-off"))
+    assert trade_off[2] == "depends on assumptions"
