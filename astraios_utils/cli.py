@@ -119,13 +119,16 @@ def _search(options: argparse.Namespace) -> None:
 
 def _results(options: argparse.Namespace) -> None:
     from . import results
-    from .running import pipeline, seeds
+    from .running import changes, pipeline, seeds
 
     suite = _slice(options)
     if options.ship and suite.generations == "generate":
-        print(*seeds.ship(suite), sep="\n")
+        print(*seeds.ship(suite), *changes.ship(suite), sep="\n")
     elif options.ship:
         print(pipeline.ship_counts(suite))
+    if options.against:
+        print(changes.as_markdown(suite, options.against))
+        return
     if options.notebooks:
         from .presenting import notebook_text
 
@@ -472,6 +475,8 @@ def _add_stages(add: Add) -> None:
     table.add_argument("--as", dest="form", choices=forms, help="print the tables as plain text, Markdown or LaTeX")
     table.add_argument("--status", action="store_true", help="print how many cells stand how to the paper instead")
     table.add_argument("--markdown", action="store_true", help="print a row per task, for the README")
+    text = "print each method's scores and their differences from this method (Base: the untuned model), as Markdown"
+    table.add_argument("--against", metavar="METHOD", help=text)
     table.add_argument("--notebooks", action="store_true", help="write what came out into the notebooks' Markdown")
     table.add_argument("--ship", action="store_true", help="also write the verdict counts to data/SUITE")
 

@@ -26,7 +26,7 @@ from ..tuning import claims as tuning_claims
 from ..tuning import study
 from . import show
 
-SUITES = ("released", "nano")  # whose figures are shown, the first being the one that verdicts are about
+SUITES = ("released", "nano", "smol")  # whose figures are shown, the first being the one that verdicts are about
 _PARTS = re.compile(r"(<!-- (in short|figure (\w+)) -->\n).*?(<!-- /(?:in short|figure) -->)", flags=re.S)
 
 
@@ -51,6 +51,7 @@ CAPTIONS: Mapping[str, Caption] = MappingProxyType(
         "figure_01_mean_performance": Caption(
             "Mean performance by size and method", ("fft-best", "lora-parallel-lead-large", "ptuning-ia3-lead-small")
         ),
+        "changes_against_base": Caption("What each method changed against the untuned base"),
         "figure_02_updated_parameters": Caption("Share of parameters that each method updates", ("ia3-reasonable",)),
         "figure_02_counted_parameters": Caption("Share of parameters that each method updates, counted here"),
         "figure_03_11_final_loss": Caption("Final loss by size", ("loss-falls-with-size", "fft-lowest-loss")),

@@ -137,9 +137,17 @@ def agreement(
                 taus.append(_tau(*(_better(drawn, task, size, both) for task in (first, second))))
                 counts.append(len(both))
         if taus:
-            tau = stats.from_draws(np.nanmean(taus, axis=0))
+            tau = stats.from_draws(_mean(np.stack(taus)))
             rows.append((first, second, min(counts), tau.value, tau.low, tau.high))
     return pd.DataFrame(rows, columns=list(AGREEMENT))
+
+
+def _mean(taus: Array) -> Array:
+    """The mean over sizes of each draw, (sizes, r) -> (r,); NaN where all sizes of a draw have only ties."""
+    known = ~np.isnan(taus)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean: Array = np.where(known, taus, 0).sum(axis=0) / known.sum(axis=0)
+    return mean
 
 
 def _better(drawn: Mapping[Any, Array], task: str, size: str, methods: Sequence[str]) -> Array:

@@ -356,3 +356,24 @@ def test_extrapolation_runs_through_the_prediction() -> None:
     ax = plots.extrapolation(ends, fits, parameters, axis())
     np.testing.assert_allclose(ax.lines[0].get_ydata(), [8, 4, 2])
     np.testing.assert_allclose(ax.lines[1].get_ydata(), [8, 4, 2.5])
+
+
+def test_changes_draw_paired_differences_and_say_what_was_not_run() -> None:
+    nan = float("nan")
+    rows = [
+        ("Base", 0.43, nan, nan, nan, "undecided"),
+        ("LoRA", 0.40, -0.03, -0.04, -0.02, "better"),
+        ("FFT", 0.44, 0.01, -0.01, 0.03, "undecided"),
+        ("Prefix", nan, nan, nan, nan, "missing"),
+        ("Prompt", nan, nan, nan, nan, "missing"),
+    ]
+    columns = ["method", "value", "difference", "difference_low", "difference_high", "status"]
+    frame = pd.DataFrame(rows, columns=columns).assign(task="nll-python", metric="bits/byte", size="S")
+    other = pd.DataFrame([("Prompt", 50, 1, 0, 2, "undecided")], columns=columns)
+    frame = pd.concat([frame, other.assign(task="prefer-python", metric="prefer", size="S")])
+    ax = plots.changes(frame, axis(), "nll-python")
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["LoRA", "FFT", "Prompt"]
+    drawn = [line for line in ax.get_lines() if line.get_marker() not in ("None", None)]
+    assert [float(np.ravel(line.get_xdata())[0]) for line in drawn] == [-0.03, 0.01]
+    assert [line.get_markerfacecolor() == "white" for line in drawn] == [False, True]
+    assert [text.get_text() for text in ax.texts] == ["not run"]

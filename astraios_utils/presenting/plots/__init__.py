@@ -20,6 +20,7 @@ from .base import (
 from .losses import extrapolation, final_losses, loss_against, loss_curves
 from .ranking import critical_difference, pareto, redraw_shares
 from .scores import (
+    changes,
     clone,
     clone_one_shot,
     defect,
@@ -48,6 +49,7 @@ __all__ = [
     "begin",
     "cells",
     "change_by_layer",
+    "changes",
     "clone",
     "clone_one_shot",
     "critical_difference",

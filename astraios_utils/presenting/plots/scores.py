@@ -106,6 +106,41 @@ def differences(frame: pd.DataFrame, ax: Axes, task: str, metric: str) -> Axes:
     return ax
 
 
+def changes(frame: pd.DataFrame, ax: Axes, task: str) -> Axes:
+    """What each method changed against the reference on one task: paired differences with their 95% intervals.
+
+    Filled markers: significant after Holm's correction; hollow ones: undecided. Methods without results on any task are
+    left out.
+
+    Args:
+        frame: what ``results.against.table`` returned.
+        task: one of its tasks.
+    """
+    part = frame[frame["task"] == task]
+    reference = part[part["difference"].isna() & part["value"].notna()]
+    rows = part[~part["method"].isin(reference["method"])]
+    methods = list(dict.fromkeys(frame.loc[frame["difference"].notna(), "method"]))
+    rows, sizes = rows[rows["method"].isin(methods)], list(dict.fromkeys(rows["size"]))
+    ax.axvline(0, color="#808080", linewidth=0.8, linestyle=":")
+    for row in rows.to_dict("records"):
+        shift = (sizes.index(row["size"]) - (len(sizes) - 1) / 2) * 0.8 / len(sizes)
+        place = methods.index(row["method"]) + shift
+        if np.isnan(row["difference"]):
+            ax.text(0.5, place, "not run", transform=ax.get_yaxis_transform(), fontsize=7, va="center", ha="center")
+            continue
+        color, marker = look(row["method"])
+        ax.plot([row["difference_low"], row["difference_high"]], [place, place], color=color, linewidth=1.2)
+        face = color if row["status"] in ("better", "worse") else "white"
+        ax.plot(row["difference"], place, marker=marker, color=color, markerfacecolor=face, linestyle="none")
+    ax.set_yticks(range(len(methods)), methods)
+    ax.set_ylim(len(methods) - 0.5, -0.5)
+    metric = str(part["metric"].iloc[0])
+    unit = {"bits/byte": "Bits per byte", "prefer": "Reference preferred (points)"}.get(metric, f"{metric} (points)")
+    ax.set_xlabel(f"{unit}, change")
+    ax.set_title(TASK_TITLES.get(task, task))
+    return ax
+
+
 def rule_cost(frame: pd.DataFrame, ax: Axes) -> Axes:
     """What a scoring rule costs: accuracy under the other rule minus accuracy under the paper's, per model.
 
