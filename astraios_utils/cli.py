@@ -25,6 +25,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = MappingProxyType(  # shown below a comma
         "status": ("status --suite nano",),
         "convert": ("convert synthesize-python samples.jsonl --from human-eval --to own --out generations.jsonl",),
         "export": ("export --suite nano --size 2M --method LoRA --as model-index",),
+        "push": ("push me/nano-lora --suite nano --size 2M --method LoRA --dry-run",),
         "train": ("train --suite paper --size 1B --method LoRA",),
         "generate": ("generate --suite nano --size 400K --task synthesize-python",),
         "results": ("results --suite nano --task repair-python", "results --suite released --as latex"),
@@ -293,6 +294,18 @@ def _export(options: argparse.Namespace) -> None:
     print(metadata.export(pipeline.aggregate(suite), model, options.form, options.name or "").rstrip())
 
 
+def _push(options: argparse.Namespace) -> None:
+    from .exchange import push
+    from .running import pipeline
+
+    suite = store.load_suite(options.suite)
+    model = schema.Model(schema.match(options.size, suite.sizes, "size"), _method_of(suite, options.method))
+    if options.dry_run:
+        print(push.card(suite, model, pipeline.aggregate(suite), options.name))
+    else:
+        print(push.push(suite, model, options.name, not options.public))
+
+
 def _method_of(suite: schema.Suite, name: str) -> str:
     return schema.match(name, suite.methods, "method")
 
@@ -450,6 +463,16 @@ def _add_exchange(add: Add) -> None:
     shared.add_argument("--method", required=True)
     shared.add_argument("--as", dest="form", required=True, choices=("model-index", "lm-eval"), help="which form")
     shared.add_argument("--name", help="what the model is called there (default: size and method)")
+
+    up = add(
+        "push", _push, "upload a trained adapter to the hub, with a card of scores, intervals, costs and provenance"
+    )
+    up.add_argument("name", metavar="OWNER/NAME", help="the repository on the hub; it is made where there is none")
+    up.add_argument("--suite", required=True, help="a suite of data/suites, or a suite file")
+    up.add_argument("--size", required=True)
+    up.add_argument("--method", required=True)
+    up.add_argument("--public", action="store_true", help="make the repository public (default: private)")
+    up.add_argument("--dry-run", action="store_true", help="print the card and upload nothing")
 
     shell = add("completion", _completion, "print a completion script for a shell: source it, or put it where it looks")
     shell.add_argument("shell", choices=("bash", "zsh", "tcsh"))

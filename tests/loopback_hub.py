@@ -6,6 +6,7 @@ without access, 404, 429, truncated and stalled transfers.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import json
@@ -73,6 +74,10 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             hub.asked.append(f"{self.command} {path}")
             if path == "/api/whoami-v2":
                 return self._json({"name": "reader", "type": "user", "auth": {"type": "access_token"}})
+            if path == "/api/repos/create":
+                return self._json({"url": f"{hub.url}/{json.loads(given)['name']}"})
+            if path == "/api/validate-yaml":
+                return self._json({"errors": [], "warnings": []})
             found = hub.find(path)
             if found is None:
                 return self._error(404, "RepoNotFound", "Repository not found")
@@ -112,6 +117,13 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             parts = rest.split("/")
             if rest == "auth-check":
                 return self._json({})
+            if parts[0] == "preupload":
+                wanted = [one["path"] for one in json.loads(given)["files"]]
+                return self._json(
+                    {"files": [{"path": p, "uploadMode": "regular", "shouldIgnore": False} for p in wanted]}
+                )
+            if parts[0] == "commit":
+                return self._commit(repository, given)
             if parts[0] in ("revision", "tree", "paths-info") and parts[1] not in ("main", COMMIT):
                 return self._error(404, "RevisionNotFound", "Invalid rev id")
             files = sorted(p for p in repository.folder.rglob("*") if p.is_file())
@@ -140,6 +152,16 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                     "siblings": [{"rfilename": one} for one in names],
                 }
             )
+
+        def _commit(self, repository: Repository, given: bytes) -> None:
+            """Keep the files of an upload."""
+            for line in given.splitlines():
+                entry = json.loads(line)
+                if entry["key"] == "file":
+                    (repository.folder / entry["value"]["path"]).write_bytes(
+                        base64.b64decode(entry["value"]["content"])
+                    )
+            self._json({"commitUrl": f"{hub.url}/commit/{COMMIT}", "commitOid": COMMIT})
 
         def _entry(self, repository: Repository, name: str) -> dict[str, Any]:
             data = (repository.folder / name).read_bytes()

@@ -13,6 +13,7 @@ import loopback_hub
 import pandas as pd
 import pytest
 import tiny_suite
+import yaml
 
 from astraios_utils import schema, store, training
 from astraios_utils.exchange import adapters
@@ -95,6 +96,38 @@ def test_what_does_not_fit_is_refused_in_a_line(
         adapters.evaluate(str(odd), suite, size="large", tasks=[TASK], name="odd")
     with pytest.raises(schema.BadInput, match="suite released has no bases"):
         adapters.evaluate(str(odd), store.load_suite("released"))
+
+
+PUSH = "import sys; from astraios_utils import cli; sys.exit(cli.main(sys.argv[1:]))"
+
+
+@pytest.mark.slow
+def test_an_adapter_is_pushed_with_its_card(suite: Suite, trained: tuple[Suite, Path, Path], tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    there.mkdir()
+    hub = loopback_hub.Hub(models={"me/tuned": loopback_hub.Repository(there)})
+    command = [sys.executable, "-c", PUSH, "push", "me/tuned", "--suite", suite.name, "--size", "small", "--method"]
+    with loopback_hub.serving(hub):
+        variables = {**os.environ, **loopback_hub.variables(hub, tmp_path / "home", token="t")}
+        done = subprocess.run([*command, "LoRA"], env=variables, capture_output=True, text=True)
+        other = subprocess.run([*command, "P-Tuning"], env=variables, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().endswith("/me/tuned")
+    mine = training.plan(suite, suite.slice(["small"], ["LoRA"]).models[0]).checkpoint
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        assert (there / name).read_bytes() == (mine / name).read_bytes()
+    head, body = (there / "README.md").read_text(encoding="utf-8").removeprefix("---\n").split("\n---\n", 1)
+    about = yaml.safe_load(head)
+    frame = pipeline.aggregate(suite)
+    row = frame[(frame["method"] == "LoRA") & (frame["size"] == "small") & (frame["metric"] == "pass@1")]
+    value, low, high = row.loc[row["provenance"] == "measured", ["value", "low", "high"]].iloc[0]
+    assert about["library_name"] == "peft"
+    assert about["model-index"][0]["results"][0]["metrics"][0]["value"] == round(value, 4)
+    assert f"| {value:.2f} | {low:.2f} to {high:.2f} | {tiny_suite.PROBLEMS} |" in body
+    assert "Trained parameters" in body
+    assert "- Commit: `" in body
+    assert other.returncode == 2
+    assert "has not been trained: astraios train --suite tiny" in other.stderr
 
 
 ROWS = pd.DataFrame(
