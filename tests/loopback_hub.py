@@ -75,7 +75,8 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             if path == "/api/whoami-v2":
                 return self._json({"name": "reader", "type": "user", "auth": {"type": "access_token"}})
             if path == "/api/repos/create":
-                return self._json({"url": f"{hub.url}/{json.loads(given)['name']}"})
+                made = json.loads(given)
+                return self._json({"url": f"{hub.url}/{made.get('organization') or 'reader'}/{made['name']}"})
             if path == "/api/validate-yaml":
                 return self._json({"errors": [], "warnings": []})
             found = hub.find(path)
