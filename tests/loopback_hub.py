@@ -124,7 +124,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                     {"files": [{"path": p, "uploadMode": "regular", "shouldIgnore": False} for p in wanted]}
                 )
             if parts[0] == "commit":
-                return self._commit(repository, given)
+                return self._commit(name, repository, given)
             if parts[0] in ("revision", "tree", "paths-info") and parts[1] not in ("main", COMMIT):
                 return self._error(404, "RevisionNotFound", "Invalid rev id")
             files = sorted(p for p in repository.folder.rglob("*") if p.is_file())
@@ -154,7 +154,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 }
             )
 
-        def _commit(self, repository: Repository, given: bytes) -> None:
+        def _commit(self, name: str, repository: Repository, given: bytes) -> None:
             """Keep the files of an upload."""
             for line in given.splitlines():
                 entry = json.loads(line)
@@ -162,7 +162,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                     (repository.folder / entry["value"]["path"]).write_bytes(
                         base64.b64decode(entry["value"]["content"])
                     )
-            self._json({"commitUrl": f"{hub.url}/commit/{COMMIT}", "commitOid": COMMIT})
+            self._json({"commitUrl": f"{hub.url}/{name}/commit/{COMMIT}", "commitOid": COMMIT})
 
         def _entry(self, repository: Repository, name: str) -> dict[str, Any]:
             data = (repository.folder / name).read_bytes()
