@@ -379,7 +379,9 @@ def build_parser() -> argparse.ArgumentParser:
 
     def add(name: str, function: Any, text: str) -> argparse.ArgumentParser:
         examples = "\n".join(f"  astraios {example}" for example in EXAMPLES.get(name, ()))
-        command = commands.add_parser(name, help=text, description=text, epilog=examples and f"examples:\n{examples}")
+        command = commands.add_parser(
+            name, help=text.replace("%", "%%"), description=text, epilog=examples and f"examples:\n{examples}"
+        )
         command.formatter_class = argparse.RawDescriptionHelpFormatter
         command.set_defaults(function=function)
         return command

@@ -45,7 +45,7 @@ def test_slice_keeps_the_rest() -> None:
     ("text", "complaint"),
     [
         ("name: x\ntitle: t\ntasks: [defekt]", "unknown task 'defekt': did you mean"),
-        ("name: x\ntasks: [defect]", "title: required, and missing"),
+        ("title: x\ntasks: [defect]", "name: required, and missing"),
         ("name: x\ntitle: t\ntasks: [defect]\nmetods: []", "metods: unknown field; did you mean methods?"),
         ("name: x\ntitle: t\ntasks: [defect]\nmethod_configs: {DoRA: {r: 8}}", "one of your own needs a peft_type"),
         (
