@@ -1,7 +1,7 @@
 """Security verdicts on generated code: is it valid, and does the checker for its scenario object to it?
 
 The checkers approximate the CodeQL queries that Asleep at the Keyboard names (:mod:`scenarios`); how well they agree
-with hand-made labels stands beside every number that is made with them. Where CodeQL itself is installed, :mod:`codeql`
+with hand-made labels is shown next to every number that they give. Where CodeQL itself is installed, :mod:`codeql`
 uses it. Programs are only parsed or compiled, never run.
 """
 

@@ -40,7 +40,7 @@ def find() -> str | None:
 
 
 def version() -> str:
-    """Version of the CodeQL at hand.
+    """Version of the installed CodeQL.
 
     Raises:
         CodeqlError: there is none.
@@ -133,7 +133,7 @@ def _analyse(
 
 
 def query_reference(language: str, query: str, custom: Path | None) -> str | None:
-    """What ``codeql database analyze`` is told to run; ``None`` for a scenario's own query that is not at hand."""
+    """What ``codeql database analyze`` runs; ``None`` for a scenario's own query that is not available."""
     if not query.startswith("custom/"):
         _, pack, root = PACKS[language]
         return f"{pack}:{query.removeprefix(root)}"

@@ -27,7 +27,7 @@ def described(verdicts: pd.DataFrame) -> pd.DataFrame:
 def rates(verdicts: pd.DataFrame, by: Sequence[str], level: float = stats.LEVEL) -> pd.DataFrame:
     """Valid and insecure rates in percent, by groups, with intervals clustered by scenario.
 
-    The insecure rate is of valid programs, as in table 5; unknown ones count for neither and are told apart. With one
+    The insecure rate is of valid programs, as in table 5; unknown ones count for neither. With one
     scenario in a group there is nothing to cluster by, and the interval is NaN.
 
     Args:

@@ -51,7 +51,7 @@ def constraints(lock: Iterable[str], here: Mapping[str, str], kept: Iterable[str
 
 
 def install(home: Path) -> None:
-    """Install the project and what it lacks into the running kernel's environment; with a GPU, what 8-bit bases need.
+    """Install the project and missing packages into the kernel's environment; with a GPU, what 8-bit bases need.
 
     Args:
         home: the checkout.

@@ -30,19 +30,19 @@ class Finding:
 
     Attributes:
         what: what was looked at.
-        state: ``ok``; ``partly``: something that not everybody needs is not to be had; ``missing``: something is.
+        state: ``ok``; ``partly``: something optional is missing; ``missing``: something required is.
         found: what there is.
-        mend: how to get what there is not; every finding that is not ``ok`` has one.
+        fix: how to get what there is not; every finding that is not ``ok`` has one.
     """
 
     what: str
     state: State
     found: str
-    mend: str = ""
+    fix: str = ""
 
     def __str__(self) -> str:
-        mend = f"   -> {self.mend}" if self.state != "ok" else ""
-        return f"{self.state:<8} {self.what:<13} {self.found}{mend}"
+        fix = f"   -> {self.fix}" if self.state != "ok" else ""
+        return f"{self.state:<8} {self.what:<13} {self.found}{fix}"
 
 
 def _python() -> Finding:
@@ -106,17 +106,17 @@ def _cuda() -> Finding:
 
 def _bitsandbytes() -> Finding:
     if importlib.util.find_spec("bitsandbytes") is None:
-        mend = "pip install bitsandbytes, or set base_precision: bfloat16 in the suite's recipe"
-        return Finding("bitsandbytes", "partly", "absent: no 8-bit bases", mend)
+        fix = "pip install bitsandbytes, or set base_precision: bfloat16 in the suite's recipe"
+        return Finding("bitsandbytes", "partly", "absent: no 8-bit bases", fix)
     return Finding("bitsandbytes", "ok", metadata.version("bitsandbytes"))
 
 
-def _optional(name: str, without: str, mend: str) -> Callable[[], Finding]:
+def _optional(name: str, without: str, fix: str) -> Callable[[], Finding]:
     """A look for a package that not everybody needs."""
 
     def look() -> Finding:
         if importlib.util.find_spec(name) is None:
-            return Finding(name, "partly", f"absent: {without}", mend)
+            return Finding(name, "partly", f"absent: {without}", fix)
         return Finding(name, "ok", metadata.version(name))
 
     return look
@@ -138,8 +138,8 @@ def _compiler() -> Finding:
 
 def _codeql() -> Finding:
     if codeql.find() is None:
-        mend = f"unpack codeql-bundle-v{codeql.BUNDLE} and put its folder on the PATH"
-        return Finding("codeql", "partly", "absent: AATK is judged by checkers of our own", mend)
+        fix = f"unpack codeql-bundle-v{codeql.BUNDLE} and put its folder on the PATH"
+        return Finding("codeql", "partly", "absent: AATK is judged by checkers of our own", fix)
     try:
         version = codeql.version()
     except codeql.CodeqlError as error:
@@ -152,16 +152,16 @@ def _sandbox() -> Finding:
     try:
         with Sandbox(workers=1) as box:
             full = box.level.name == FULL
-            mend = "allow user namespaces (sysctl kernel.unprivileged_userns_clone=1) for private mounts and no network"
-            return Finding("sandbox", "ok" if full else "partly", str(box.level), mend)
+            fix = "allow user namespaces (sysctl kernel.unprivileged_userns_clone=1) for private mounts and no network"
+            return Finding("sandbox", "ok" if full else "partly", str(box.level), fix)
     except SandboxError as error:
         return Finding("sandbox", "missing", str(error), "use Linux 5.13 or newer, or consent: --allow-weak-sandbox")
 
 
 def _mirror() -> Finding:
     place = released.mirror()
-    mend = "set ASTRAIOS_MIRROR to a folder with upstream's files"
-    return Finding("mirror", "ok" if place else "partly", str(place or "none"), mend)
+    fix = "set ASTRAIOS_MIRROR to a folder with upstream's files"
+    return Finding("mirror", "ok" if place else "partly", str(place or "none"), fix)
 
 
 def _upstream() -> Finding:
@@ -176,8 +176,8 @@ def _hub() -> Finding:
         return Finding("hub", "partly", "HF_HUB_OFFLINE is set: only its cache is used", "unset HF_HUB_OFFLINE")
     there = released.reachable(place=place)
     found = f"{place} can be reached" if there else f"{place} cannot be reached: no bases, no corpora"
-    mend = "connect to the internet, set HF_ENDPOINT to a mirror, or name folders in the suite's bases"
-    return Finding("hub", "ok" if there else "partly", found, mend)
+    fix = "connect to the internet, set HF_ENDPOINT to a mirror, or name folders in the suite's bases"
+    return Finding("hub", "ok" if there else "partly", found, fix)
 
 
 def _token() -> Finding:
@@ -185,8 +185,8 @@ def _token() -> Finding:
 
     if get_token():
         return Finding("token", "ok", "a token of the hub is set")
-    mend = "accept StarCoder's licence on the hub, then log in with `hf auth login` or set HF_TOKEN"
-    return Finding("token", "partly", "none: gated bases such as StarCoder cannot be downloaded", mend)
+    fix = "accept StarCoder's licence on the hub, then log in with `hf auth login` or set HF_TOKEN"
+    return Finding("token", "partly", "none: gated bases such as StarCoder cannot be downloaded", fix)
 
 
 def _downloads() -> Finding:
@@ -196,14 +196,14 @@ def _downloads() -> Finding:
     free = shutil.disk_usage(there).free / GIB
     good = free > 60 and os.access(there, os.W_OK)
     written = "" if os.access(there, os.W_OK) else ", cannot be written"
-    mend = "60 GiB hold the largest of the paper's bases; set HF_HOME to a larger disk"
-    return Finding("downloads", "ok" if good else "partly", f"{place}: {free:.0f} GiB free{written}", mend)
+    fix = "60 GiB hold the largest of the paper's bases; set HF_HOME to a larger disk"
+    return Finding("downloads", "ok" if good else "partly", f"{place}: {free:.0f} GiB free{written}", fix)
 
 
 def _disk() -> Finding:
     free = shutil.disk_usage(store.root()).free / GIB
-    mend = "5 GiB are needed for a full run; delete build/cache, or set ASTRAIOS_BUILD to a larger disk"
-    return Finding("disk", "ok" if free > 5 else "missing", f"{free:.0f} GiB free", mend)
+    fix = "5 GiB are needed for a full run; delete build/cache, or set ASTRAIOS_BUILD to a larger disk"
+    return Finding("disk", "ok" if free > 5 else "missing", f"{free:.0f} GiB free", fix)
 
 
 def _address() -> Finding:

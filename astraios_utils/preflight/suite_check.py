@@ -151,7 +151,7 @@ def _changed_embeddings(model: Any) -> Iterator[str]:
 
 
 def _against_the_file(size: str, base: schema.Base) -> Iterator[str]:
-    """Where a base's ``shape`` differs from its own configuration, if that is at hand in a folder."""
+    """Where a base's ``shape`` differs from its own configuration, if a folder holds that."""
     if base.shape is None or not Path(base.model).is_dir():
         return
     try:

@@ -159,7 +159,7 @@ def _redraw(figure: Figure, draw: Callable[[], object]) -> None:
 
 
 def asked(suite: schema.Suite, tasks: Iterable[str]) -> list[str]:
-    """Those of a notebook's tasks that a suite asks.
+    """Those of a notebook's tasks that the suite includes.
 
     Raises:
         schema.BadInput: none of them.
@@ -168,26 +168,26 @@ def asked(suite: schema.Suite, tasks: Iterable[str]) -> list[str]:
     found = [task for task in tasks if task in suite.tasks]
     if not found:
         raise schema.BadInput(
-            f"suite {suite.name} asks none of {', '.join(tasks)}: take this notebook off the suite's list"
+            f"suite {suite.name} has none of {', '.join(tasks)}: take this notebook off the suite's list"
         )
     return found
 
 
 def scale(suite: schema.Suite, tasks: Iterable[str]) -> None:
-    """Say what a suite that the paper does not have asks of its models; of the paper's own suites, nothing."""
+    """Show problem counts and decoding settings of a suite; nothing for the paper's own suites."""
     if suite.published:
         return
     rows = []
     for task in (task_of(suite, name) for name in tasks):
-        how, count = task.decoding, "not at hand"
+        how, count = task.decoding, "not available"
         with contextlib.suppress(schema.MissingArtefact):
             count = str(len({p.id for p in task.problems(suite.problems.get(task.name))}))
         rows.append((task.title, count, how.samples, how.temperature or "greedy", how.max_length))
     heads = ["task", "problems", "samples of a prompt", "temperature", "tokens with the prompt, at most"]
     say(
         f"**Suite *{suite.name}* is not the paper's.** Its sizes are {', '.join(suite.sizes)}; its "
-        "problems are listed here, and what the text says of the paper's models, files and findings is not said of it. "
-        "Whether its own results bear out the paper's statements is told by notebook 06 and `astraios claims`."
+        "problems are listed here; statements about the paper's models, files and findings do not apply to it. "
+        "Notebook 06 and `astraios claims` show whether its own results support the paper's statements."
     )
     say(pd.DataFrame(rows, columns=heads).style.hide(axis="index").to_html())
 
@@ -218,7 +218,7 @@ def status_counts(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def table(frame: pd.DataFrame, columns: Sequence[tuple[str, str]]) -> Styler:
-    """A table of the paper, measured beside published, for a notebook to display.
+    """A table of the paper, measured next to published values, for a notebook to display.
 
     Args:
         frame: results (``size``, ``method``, ``task``, ``metric``, ``value``, ``se``, ``low``, ``high``, ``published``,

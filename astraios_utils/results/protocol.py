@@ -180,10 +180,10 @@ def language_levels(path: Path) -> pd.DataFrame:
 def against(frame: pd.DataFrame, baseline: float, low: str = "low", high: str = "high") -> pd.Series:
     """How each row stands to a baseline that needs no model: ``above`` or ``below`` where the whole interval is.
 
-    ``not told apart`` where the interval holds the baseline, ``not measured`` where there is no interval. ``low`` and
+    ``not significant`` where the interval holds the baseline, ``not measured`` where there is no interval. ``low`` and
     ``high`` name the interval's columns.
     """
-    stands = pd.Series("not told apart", index=frame.index)
+    stands = pd.Series("not significant", index=frame.index)
     stands[frame[low] > baseline] = "above"
     stands[frame[high] < baseline] = "below"
     stands[frame[low].isna() | frame[high].isna()] = "not measured"

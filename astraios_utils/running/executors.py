@@ -2,11 +2,12 @@
 
 Every unit is one Ray task with the resources that the suite asks for. What a unit does and where its files go is the
 same as on one machine, so that a run may change executors half-way. A unit whose node or process died goes to another
-one; one that failed is tried again, unless the user has to mend something; finished ones are never run again.
+one; one that failed is retried, unless the user has to fix something; finished ones are never run again.
 
 All machines have the checkout and the suite's bases at the same paths. They share the build folder
 (``ASTRAIOS_BUILD``), where a unit that died continues from its last checkpoint; or the build folder is kept at an
-fsspec URL, from which a unit fetches what it needs and where it puts what it has finished: one that died begins anew.
+fsspec URL, from which a unit fetches what it needs and where it puts what it has finished; there, a unit that died
+starts from scratch.
 """
 
 from __future__ import annotations
@@ -263,13 +264,13 @@ class RayExecutor:
         )
 
     def _watch(self, ray: Any, task: Any, state: _State) -> None:
-        told = 0.0
+        reported = 0.0
         while state.running:
             ready, _ = ray.wait(list(state.running), num_returns=1, timeout=1.0)
             for reference in ready:
                 self._settle(ray, task, state, reference)
-            if time.perf_counter() - told > EVERY or not state.running:
-                told = time.perf_counter()
+            if time.perf_counter() - reported > EVERY or not state.running:
+                reported = time.perf_counter()
                 self.progress(state.line(self._busy(ray)))
 
     def _busy(self, ray: Any) -> int:

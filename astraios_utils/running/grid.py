@@ -89,7 +89,7 @@ def run(units: Sequence[Unit], executor: Executor | None = None) -> int:
     """Work the units that are not current; returns how many those were.
 
     Raises:
-        schema.BadInput: a suite has no recipe, lacks a base, changes a field that a method does not have, or wants
+        schema.BadInput: a suite has no recipe or no base, changes a field that a method does not have, or wants
             answers of vLLM that it cannot give.
     """
     if not units:

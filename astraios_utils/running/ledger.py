@@ -1,7 +1,7 @@
 """The claims ledger of a suite: what the paper prints and what the suite measured, judged side by side and kept.
 
 ``build/<suite>/claims.parquet`` (and ``.csv``) holds the verdicts, ``claim_parts.parquet`` the comparisons behind them;
-both are made anew when results, losses, claims or the rules have changed.
+both are computed again when results, losses, claims or the rules have changed.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def means(suite: Suite, frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFra
     Args:
         suite: the suite or a slice of it: the models.
         frame: the suite's results (:func:`pipeline.aggregate`).
-        names: measures (``claims.MEASURES``); those for which the suite lacks a task are left out.
+        names: measures (``claims.MEASURES``); those for which a task is missing from the suite are left out.
 
     Returns:
         What :func:`claims.compare.as_results` returns, for one measure after the other.

@@ -61,7 +61,7 @@ GENERATIONS_ENDINGS = (".jsonl.zst", ".jsonl.xz", ".jsonl", ".json.xz", ".json")
 
 
 def cells(suite: Suite) -> list[Cell]:
-    """Every cell of the suite's grid, task by task, with its generations where they are at hand."""
+    """Every cell of the suite's grid, task by task, with its generations where they are available."""
     return [
         Cell(task_of(suite, name), model, _generations(suite, name, model), suite.problems.get(name))
         for name in suite.tasks
@@ -86,7 +86,7 @@ def with_extra_tasks(suite: Suite) -> Suite:
 
 
 def judgeable(present: list[Cell]) -> list[Cell]:
-    """The cells whose programs this machine can run; say in one line a language what cannot, and why."""
+    """The cells whose programs this machine can run; report in one line per language what cannot, and why."""
     kept = list(present)
     for language in sorted({cell.task.language for cell in present if isinstance(cell.task, ProgramTask)}):
         try:
@@ -143,7 +143,7 @@ def prepare(suite: Suite) -> None:
 
 
 def obtain(suite: Suite, executor: grid.Executor | None = None) -> list[str]:
-    """Make the suite's generations, or fetch what its cells lack from upstream; say in one line what stays missing.
+    """Generate the suite's answers, or fetch missing files from upstream; report in one line what stays missing.
 
     Returns:
         What failed, a line per unit; the other units are done.
@@ -173,7 +173,7 @@ def obtain(suite: Suite, executor: grid.Executor | None = None) -> list[str]:
 
 
 def _fetch(suite: Suite) -> None:
-    """Fetch released files that are not at hand."""
+    """Fetch the released files that are missing here."""
     lacking = [released.choose(c.task.name, c.model) for c in cells(suite) if c.generations is None]
     files = [file for file in lacking if file is not None]
     if not files:
@@ -271,7 +271,7 @@ def _verdict_files(suite: str) -> Iterator[Path]:
 
 
 def aggregate(suite: Suite) -> pd.DataFrame:
-    """Verdicts -> tidy results beside the paper's, written to ``build/<suite>/results.parquet`` and ``.csv``."""
+    """Verdicts -> tidy results next to the paper's, written to ``build/<suite>/results.parquet`` and ``.csv``."""
     path = store.suite_dir(suite.name) / "results.parquet"
     inputs = {
         "suite": store.fingerprint(suite.model_dump(mode="json")),

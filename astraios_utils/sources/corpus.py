@@ -278,7 +278,7 @@ def pack(
         schema.BadInput: a tokenizer without end-of-sequence token, or a corpus without documents.
     """
     if tokenizer.eos_token_id is None:
-        raise schema.BadInput("the tokenizer has no end-of-sequence token: documents could not be told apart")
+        raise schema.BadInput("the tokenizer has no end-of-sequence token: documents could not be separated")
     if answers_only and not tokenizer.is_fast:
         raise schema.BadInput("answers_only needs a fast tokenizer (one that knows where in the text a token stands)")
     at = start or Position()

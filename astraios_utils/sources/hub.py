@@ -53,7 +53,7 @@ def _by_kind(error: BaseException) -> str:
 
 
 _BY_STATUS = {
-    401: "the hub asks for a valid token: log in with `hf auth login`, or set HF_TOKEN",
+    401: "the hub requires a valid token: log in with `hf auth login`, or set HF_TOKEN",
     403: "the token may not read it: use a token with read access, or ask its owners",
     404: "no such repository on the hub, or a private one: correct the name, or log in with `hf auth login`",
     429: "the hub limits requests: wait a few minutes, or log in for a higher limit; the same command continues",

@@ -138,7 +138,7 @@ def duplicates() -> dict[str, tuple[ReleasedFile, ...]]:
 
 
 def mirror() -> Path | None:
-    """The folder with upstream's files: ``ASTRAIOS_MIRROR`` (``none``: no mirror), or the one beside the checkout."""
+    """The folder with upstream's files: ``ASTRAIOS_MIRROR`` (``none``: no mirror), or the one next to the checkout."""
     named = os.environ.get("ASTRAIOS_MIRROR")
     if named == "none":
         return None
@@ -352,12 +352,12 @@ def _give_up(fault: _Retry, failures: int, artefact: Artefact, patience: Patienc
         raise schema.MissingArtefact(f"{artefact.url}: gave up after {failures} tries ({fault})") from None
     if fault.after is not None and fault.after > patience.longest:
         raise schema.MissingArtefact(
-            f"{artefact.url}: {fault}; it asks to wait {fault.after:.0f} s: try later"
+            f"{artefact.url}: {fault}; it requests a wait of {fault.after:.0f} s: try later"
         ) from None
 
 
 def _request(part: IO[bytes], artefact: Artefact, patience: Patience) -> None:
-    """Ask for what the unfinished file lacks and append it; raises :class:`_Retry` where it may come another time."""
+    """Request the rest of an unfinished file and append it; raises :class:`_Retry` where it may come another time."""
     start = part.seek(0, os.SEEK_END)
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     limits = (patience.connect, patience.stall)
@@ -393,7 +393,7 @@ def _refuse(response: requests.Response, artefact: Artefact) -> None:
 
 
 def _wait(header: str | None) -> float | None:
-    """Seconds that a ``Retry-After`` header asks for (a number or a date), or ``None``."""
+    """Seconds that a ``Retry-After`` header requests (a number or a date), or ``None``."""
     if not header:
         return None
     if header.strip().isdigit():

@@ -1,4 +1,4 @@
-"""Where files live, how they are written, and what is written beside them.
+"""Where files live, how they are written, and what is written next to them.
 
 Every stage writes its files atomically (a killed run leaves the old file or the new one, never half of one) and puts
 their provenance beside them. Nothing here knows what the files mean.
@@ -110,7 +110,7 @@ def keep_suite(suite: schema.Suite) -> None:
 
 @contextlib.contextmanager
 def atomic(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
-    """Open a temporary file beside ``path`` and move it there when the block ends well; remove it otherwise.
+    """Open a temporary file next to ``path`` and move it there when the block succeeds; remove it otherwise.
 
     Raises :class:`schema.BadInput` in one line where the folder cannot be written or the disk is full.
     """

@@ -1,6 +1,6 @@
-"""Work shared out among processes of this machine, and the lines that they tell the user.
+"""Distribute work over processes of this machine, and report progress to the user.
 
-Each has one thread, and none outlives the one that began it.
+Each worker has one thread and ends with the process that started it.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def stage(name: str, total: int, every: float = 0.0) -> Iterator[Callable[[str],
 
 
 def share(call: Callable[[T], R], items: Sequence[T], done: Callable[[T, R], None]) -> None:
-    """Call a function of a module with each item, started in their order, one per core; the first fault stops all.
+    """Call a module's function with each item, in order, one process per core; the first exception stops all.
 
     Args:
         done: gets each item and what its call returned, here.
@@ -105,7 +105,7 @@ def share(call: Callable[[T], R], items: Sequence[T], done: Callable[[T, R], Non
             done(futures[future], future.result())
     except BrokenProcessPool:
         raise schema.AstraiosError(
-            "a process of this run was killed, perhaps for want of memory; what is done is kept: run it again"
+            "a process of this run was killed, perhaps out of memory; finished work is kept: run the same command again"
         ) from None
     except BaseException:
         for process in multiprocessing.active_children():
@@ -116,7 +116,7 @@ def share(call: Callable[[T], R], items: Sequence[T], done: Callable[[T, R], Non
 
 
 def alone(call: Callable[[T], R], item: T, variables: Mapping[str, str]) -> R:
-    """Call a function of a module with one item in a process of its own, which has these environment variables.
+    """Call a module's function with one item in a separate process with these environment variables.
 
     Raises:
         schema.AstraiosError: the process was killed.
@@ -128,7 +128,7 @@ def alone(call: Callable[[T], R], item: T, variables: Mapping[str, str]) -> R:
             return pool.submit(call, item).result()
         except BrokenProcessPool:
             raise schema.AstraiosError(
-                "its process was killed, perhaps for want of memory; what is done is kept: run it again"
+                "its process was killed, perhaps out of memory; finished work is kept: run the same command again"
             ) from None
 
 

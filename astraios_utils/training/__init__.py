@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .cost import Meter
     from .trainer import PackedData, Tuner
 
-VERSION = 4  # of what a run's result depends on, beside its inputs
+VERSION = 4  # of what a run's result depends on, besides its inputs
 LOSS_COLUMNS = ("step", "split", "loss", "tokens", "learning_rate", "grad_norm", "sequences")
 
 
@@ -151,7 +151,7 @@ def read_losses(folder: Path) -> pd.DataFrame:
     try:
         rows = [json.loads(line) for line in lines]
     except json.JSONDecodeError as error:
-        raise schema.BadInput(f"{path}: damaged ({error.msg}); delete the folder to train anew") from None
+        raise schema.BadInput(f"{path}: damaged ({error.msg}); delete the folder to train from scratch") from None
     return pd.DataFrame(rows, columns=list(LOSS_COLUMNS))
 
 
@@ -477,7 +477,7 @@ def _trained(suite: schema.Suite, model: schema.Model) -> tuple[Run, str]:
 
 
 def load_trained(suite: schema.Suite, model: schema.Model) -> tuple[Any, PreTrainedTokenizerBase]:
-    """Load a suite's tuned model, its adapter beside the base, and its tokenizer.
+    """Load a suite's tuned model, its adapter next to the base, and its tokenizer.
 
     Raises:
         schema.MissingArtefact: it has not been trained.

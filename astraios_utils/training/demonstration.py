@@ -58,7 +58,7 @@ RECIPE = schema.Recipe(
 
 
 def obstacle() -> str:
-    """What this machine lacks for the demonstration, in words; empty where it has all."""
+    """What is missing here for the demonstration, in words; empty if nothing is."""
     try:
         paths = [corpus.local(name) for name in (_QUESTIONS, _TRAIN, _TEST)]
     except schema.MissingArtefact as error:

@@ -24,7 +24,7 @@ def is_first() -> bool:
 
 
 def sharded() -> bool:
-    """Whether the launcher asks for FSDP."""
+    """Whether the launcher requests FSDP."""
     return os.environ.get("ACCELERATE_USE_FSDP") == "true"
 
 

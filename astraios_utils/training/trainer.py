@@ -261,7 +261,7 @@ class Tuner(Trainer):
             setattr(model.base_model.rankallocator, name, held[name])
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
-        """Every trainable parameter, bit by bit. (PEFT's own form lacks P-Tuning's encoder, which training needs.)"""
+        """Every trainable parameter, bit by bit. (PEFT's own form has no P-Tuning encoder, which training needs.)"""
         if not parallel.is_first():
             return
         folder = Path(output_dir or str(self.args.output_dir))
@@ -275,7 +275,9 @@ class Tuner(Trainer):
         folder = Path(resume_from_checkpoint)
         held, trainable = load_file(folder / _TRAINABLE), self._trainable()
         if {k: v.shape for k, v in held.items()} != {k: v.shape for k, v in trainable.items()}:
-            raise schema.BadInput(f"{folder}: holds other parameters than this run trains; delete it to start anew")
+            raise schema.BadInput(
+                f"{folder}: holds other parameters than this run trains; delete it to start from scratch"
+            )
         for name, parameter in trainable.items():
             value = held[name]
             if isinstance(parameter, DTensor):

@@ -88,7 +88,7 @@ def test_a_driver_that_shows_no_card_is_told_apart(monkeypatch: pytest.MonkeyPat
     driver_that_shows_no_card(monkeypatch)
     finding = doctor._cuda()
     assert "built for CUDA 12.8, but sees no card" in finding.found
-    assert "CUDA_VISIBLE_DEVICES" in finding.mend
+    assert "CUDA_VISIBLE_DEVICES" in finding.fix
 
 
 def test_an_offline_hub_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:

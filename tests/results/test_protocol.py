@@ -94,7 +94,7 @@ def test_among_parsable_is_undefined_where_nothing_parses() -> None:
 
 def test_against_a_baseline() -> None:
     frame = pd.DataFrame({"low": [55.0, 40.0, 50.0, np.nan], "high": [60.0, 54.0, 58.0, np.nan]})
-    assert protocol.against(frame, 54.05).tolist() == ["above", "below", "not told apart", "not measured"]
+    assert protocol.against(frame, 54.05).tolist() == ["above", "below", "not significant", "not measured"]
 
 
 def test_language_levels_are_read_in_either_form(tmp_path: Path) -> None:

@@ -258,7 +258,7 @@ def test_table_keeps_cells_without_a_row_and_refuses_columns_without_any() -> No
 def test_a_notebook_shows_what_its_suite_asks() -> None:
     suite = schema.Suite(name="own", title="", sizes=("1B",), methods=("LoRA",), tasks=("repair-java", "defect"))
     assert show.asked(suite, schema.GENERATION_TASKS) == ["repair-java"]
-    with pytest.raises(schema.BadInput, match="suite own asks none of aatk: take this notebook off"):
+    with pytest.raises(schema.BadInput, match="suite own has none of aatk: take this notebook off"):
         show.asked(suite, schema.SECURITY_TASKS)
 
 

@@ -114,7 +114,7 @@ def test_the_papers_suite_runs_from_the_hub_to_its_figures(tmp_path: Path) -> No
     print(done.stdout)  # pytest shows it after a failure, or with -s: the log of the run
     assert "Traceback" not in done.stdout + done.stderr
     refused, checked, trained, generated, ran = done.stdout.split("$ astraios ")[1:]
-    assert f"{BASE}: the hub asks for a valid token" in refused
+    assert f"{BASE}: the hub requires a valid token" in refused
     assert refused.endswith("exit 2\n")
     assert "1B    LoRA" in checked
     assert "train: 1 of 1 models to do" in trained

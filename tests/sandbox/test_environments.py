@@ -50,7 +50,7 @@ print(json.dumps([outcome.status, outcome.detail, writes.status, writes.detail])
 """
 
 
-@pytest.fixture(params=["/tmp", "/home", "/dev/shm"])
+@pytest.fixture(params=["/tmp", "/home", pytest.param("/dev/shm", marks=pytest.mark.smoke)])
 def folder(request: pytest.FixtureRequest) -> Iterator[Path]:
     """An empty folder in a place that private mounts may hide."""
     if levels.missing_for("full"):
@@ -86,7 +86,6 @@ def environment(folder: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.smoke
 def test_every_part_of_numpy_is_there(folder: Path) -> None:
     folder.chmod(0o700)  # as private as a home
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL"))}

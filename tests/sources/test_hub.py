@@ -82,7 +82,7 @@ def test_commits_are_resolved_and_each_cause_is_one_line(folders: tuple[Path, Pa
         refused = run(hub, tmp_path, CHECK, path, token="wrong")
     lines = refused.removeprefix("REFUSED ").splitlines()
     assert len(lines) == 3
-    assert any(line.startswith("bigcode/small: the hub asks for a valid token: log in") for line in lines)
+    assert any(line.startswith("bigcode/small: the hub requires a valid token: log in") for line in lines)
     assert any(line.startswith("bigcode/large: its licence must be accepted on the hub") for line in lines)
     assert any(line.startswith("bigcode/guanaco-commits: the hub limits requests: wait") for line in lines)
 

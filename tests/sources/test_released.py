@@ -348,7 +348,7 @@ def test_retry_after_is_obeyed(upstream: Server, monkeypatch: pytest.MonkeyPatch
 
 def test_a_server_that_asks_for_too_long_a_wait_is_left(upstream: Server) -> None:
     upstream.script.append(status(429, "3600"))
-    with pytest.raises(schema.MissingArtefact, match="asks to wait 3600 s"):
+    with pytest.raises(schema.MissingArtefact, match="requests a wait of 3600 s"):
         download()
 
 

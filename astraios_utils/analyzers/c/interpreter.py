@@ -91,7 +91,7 @@ class Interpreter(Conditions):
         return state
 
     def _do_preproc_if(self, node: Node, state: State) -> State | None:
-        """``#if`` in a function: what gcc on Linux would take of it; both branches where that cannot be told."""
+        """``#if`` in a function: what gcc on Linux would take of it; both branches where that is unknown."""
         condition, otherwise = node.child_by_field_name("condition"), node.child_by_field_name("alternative")
         name = node.child_by_field_name("name")
         negated = node.children[0].type == "#ifndef"

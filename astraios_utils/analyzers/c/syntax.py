@@ -152,7 +152,7 @@ class Unit:
         return (text(name) in self.defined) != negated
 
     def holds(self, condition: Node) -> bool | None:
-        """Whether the condition of an ``#if`` holds; ``None`` where that cannot be told."""
+        """Whether the condition of an ``#if`` holds; ``None`` where that is unknown."""
         if condition.type == "number_literal":
             return text(condition) not in ("0", "0L")
         if condition.type == "preproc_defined":

@@ -216,7 +216,7 @@ class Flow(Expressions):
 
 
 def _merge(env: Env, ends: Sequence[Env]) -> None:
-    """Let ``env`` hold what is so at any of the ends; a variable that one of them lacks is as the others have it."""
+    """Merge branches into ``env``; a variable that is missing from one branch is as the others have it."""
     if not ends:
         return
     merged: Env = {}

@@ -1,4 +1,4 @@
-"""``make book``: a static site of the project, read in a browser, that asks no other host for anything.
+"""``make book``: a static site of the project, read in a browser, that loads nothing from any other host.
 
 MyST-NB on Sphinx builds it from executed notebooks, README, ``docs/``, galleries of methods and tasks, the reports and
 the docstrings of public functions. Nothing is executed while it is built, and no network is needed. The site opens from
@@ -38,7 +38,7 @@ def write(suites: Sequence[Suite], api: bool = True) -> Path:
 
     Raises:
         schema.MissingArtefact: a package of the book is not installed, or none of the suites has an executed notebook.
-        schema.BadInput: the site has a broken link, asks another host, or has a picture without a text.
+        schema.BadInput: the site has a broken link, loads from another host, or has a picture without a text.
     """
     _require_packages()
     source, target = folder().with_name("source"), folder()

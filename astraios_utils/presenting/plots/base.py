@@ -1,4 +1,4 @@
-"""What all figures share: how methods look, and how measured, published and missing values are told apart.
+"""What all figures share: how methods look, and how measured, published and missing values are distinguished.
 
 One visual language throughout, readable in grey and by the colour-blind: a method is a colour (Okabe-Ito) *and* a
 marker; a filled marker on a solid line is measured here, with its 95% interval; a hollow marker on a dashed line is
@@ -264,7 +264,7 @@ def _strip(table: pd.DataFrame, ax: Axes) -> None:
 
 
 def legend(target: Axes | Figure, notes: Mapping[str, str] | None = None, **where: Any) -> Legend:
-    """Say which method is which and how measured, published and missing are told apart: what the axes hold, no more.
+    """Explain the methods' colours and the signs for measured, published and missing: only those that the axes hold.
 
     ``notes`` puts a text behind a method's name (figure 1: the share of parameters it updates); ``where`` goes to
     matplotlib. Without it the legend stands below a figure, or right of an axis.

@@ -1,6 +1,6 @@
 """One self-contained HTML page per suite: claims, tables, results, figures, and the way down to single samples.
 
-The page asks for nothing from outside (its content security policy forbids it) and needs no server. It stays below
+The page loads nothing from outside (its content security policy forbids it) and needs no server. It stays below
 :data:`LIMIT`: verdicts travel with it, and the text of samples as far as there is room; it says what had none.
 """
 
