@@ -193,13 +193,27 @@ async function drawFigures() {
   }
 }
 
+/** The theme that the reader chose before; nothing where a frame or a browser keeps no storage. */
+function chosenTheme(value) {
+  try {
+    if (value) localStorage.setItem("astraios-theme", value);
+    return localStorage.getItem("astraios-theme");
+  } catch {
+    return null;
+  }
+}
+
 function themeButton() {
   const button = $("#theme");
-  const isDark = () => button.getAttribute("aria-pressed") === "true";
-  button.setAttribute("aria-pressed", matchMedia("(prefers-color-scheme: dark)").matches);
+  const show = (dark) => button.setAttribute("aria-pressed", dark);
+  const before = chosenTheme();
+  if (before) document.documentElement.dataset.theme = before;
+  show(before ? before === "dark" : matchMedia("(prefers-color-scheme: dark)").matches);
   button.addEventListener("click", () => {
-    button.setAttribute("aria-pressed", !isDark());
-    document.documentElement.dataset.theme = isDark() ? "dark" : "light";
+    const dark = button.getAttribute("aria-pressed") !== "true";
+    show(dark);
+    document.documentElement.dataset.theme = dark ? "dark" : "light";
+    chosenTheme(document.documentElement.dataset.theme);
   });
 }
 

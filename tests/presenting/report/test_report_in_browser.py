@@ -238,5 +238,9 @@ def test_colours_by_choice(page: browser.Page) -> None:
     page.run("document.querySelector('#theme').click()")
     assert page.run("document.querySelector('#theme').ariaPressed") == "true"
     assert page.run("getComputedStyle(document.body).backgroundColor") != before
+    page.run("window.stale = true; location.reload()")
+    page.wait("!window.stale && document.querySelector('#result-list table')")  # the choice outlives a reload
+    assert page.run("document.querySelector('#theme').ariaPressed") == "true"
+    assert page.run("getComputedStyle(document.body).backgroundColor") != before
     page.run("document.querySelector('#theme').click()")
     assert page.run("getComputedStyle(document.body).backgroundColor") == before
