@@ -78,7 +78,8 @@ def _intruders_forget(study: Study) -> tuple[str, str]:
     if means.nunique() == 1:
         return "undecided", f"all {len(means)} models have {means.iloc[0]:.2f} intruder dimensions per matrix"
     tau = scipy_stats.kendalltau(means, lost)
-    return _holds(tau.statistic > 0), f"Kendall's tau is {tau.statistic:.2f} over {len(means)} models"
+    text = f"Kendall's tau is {tau.statistic:.2f} over {len(means)} models (p = {tau.pvalue:.2f})"
+    return (_holds(tau.statistic > 0) if tau.pvalue <= 0.05 else "undecided"), text
 
 
 def _learns_less(study: Study) -> tuple[str, str]:

@@ -63,7 +63,7 @@ def test_verdicts_by_hand() -> None:
     found = claims.judge(_made()).set_index("claim")["verdict"]
     assert found.to_dict() == {
         "intruders": "supported",
-        "intruders-forget": "does not hold",
+        "intruders-forget": "undecided",
         "lora-learns-less": "supported",
         "localised": "holds",
         "transfer": "supported",
