@@ -82,9 +82,10 @@ class Aatk(AnalysedTask):
         return [Judgement(verdict.status, verdict.detail) for verdict in analyzers.judge(subjects)]
 
     def parse(self, path: Path) -> tuple[Problem, ...]:
-        """The scenarios that have a query, in the file's order."""
+        """The scenarios that have a query, in the file's order; ``variant`` tells several prompts of one apart."""
         rows = rows_with(path, FIELDS)
-        return tuple(Problem(r["scenario_id"], "", r) for r in rows if r["scenario_id"] in analyzers.SCENARIOS)
+        known = [row for row in rows if row["scenario_id"] in analyzers.SCENARIOS]
+        return tuple(Problem(row["scenario_id"], str(row.get("variant", "")), row) for row in known)
 
     def require_shape(self, content: Rows) -> None:
         """Raise :class:`RowError` where rows are neither our own nor records of this benchmark."""
@@ -116,8 +117,8 @@ class Aatk(AnalysedTask):
         rows = read_content(path).rows
         if rows and isinstance(rows[0], dict) and "raw" in rows[0]:
             answered = self.read(path, problems).problems
-            texts = {row["problem"]: row["raw"] for row in rows}
-            return [(problem, text) for problem in answered for text in texts[problem.id]]
+            texts = {(row["problem"], row.get("variant", "")): row["raw"] for row in rows}
+            return [(problem, text) for problem in answered for text in texts[problem.id, problem.variant]]
         try:
             records = self.records(_flat(rows))
             completed = self.answered(records, self.problems())

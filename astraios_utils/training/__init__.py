@@ -450,7 +450,12 @@ def loss_logs(suite: schema.Suite) -> pd.DataFrame:
 
 
 def collect(suite: schema.Suite, runs: Iterable[Run] | None = None) -> pd.DataFrame:
-    """The cost of the suite's finished runs: size, method, final losses and what ``run.json`` holds, a row a model."""
+    """The cost of the suite's finished runs: size, method, final losses and what ``run.json`` holds, a row per model.
+
+    A host peak above the base that is too small to be measured (``cost.SMALLEST_PEAK``) is missing.
+    """
+    from .cost import SMALLEST_PEAK
+
     rows = []
     for run in (plan(suite, model) for model in suite.models) if runs is None else runs:
         record = run.record()
@@ -458,7 +463,9 @@ def collect(suite: schema.Suite, runs: Iterable[Run] | None = None) -> pd.DataFr
             continue
         losses = read_losses(run.folder)
         last = {f"{split}_loss": part["loss"].iloc[-1] for split, part in losses.groupby("split")}
-        rows.append({"size": run.model.size, "method": run.model.method, **last, **record["cost"]})
+        peak = record["cost"].get("host_peak_above_base_mib")
+        above = {"host_peak_above_base_mib": peak if peak is not None and peak >= SMALLEST_PEAK else None}
+        rows.append({"size": run.model.size, "method": run.model.method, **last, **record["cost"], **above})
     return pd.DataFrame(rows)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 _RAPL = Path("/sys/class/powercap")
 _PROCESS = Path("/proc/self")
 _MIB = 1 << 20
+SMALLEST_PEAK = 64  # MiB above the loaded base; below, what the process held before decides, not the training
 
 
 def _gpu_joules() -> float:

@@ -632,6 +632,10 @@ def test_power_by_hand() -> None:
     constant = logic.part("z", np.full(50, 1.0))
     assert (constant.tested, constant.p_for) == (False, 1.0)
     assert math.isnan(logic.power(constant))
+    nothing = logic.every([])  # always holds: it changes the power of no statement
+    assert logic.power(logic.every([one, nothing])) == logic.power(logic.every([one]))
+    assert logic.power(logic.AtLeast("any", (one, nothing))) == 1
+    assert math.isnan(logic.power(logic.every([nothing])))
 
 
 def test_any_is_tested_by_max_t() -> None:

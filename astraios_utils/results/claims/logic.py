@@ -210,7 +210,7 @@ def power(node: Node) -> float:
 
     Estimates vary about those values as the joint replicates do.
     """
-    if isinstance(node, AtLeast) and node.k == 0:
+    if not list(parts(node)):
         return float("nan")
     chances = [p.chance for p in parts(node) if p.draws is None]
     if chances:  # tests without draws: all must be known, and the weakest bounds them from above
@@ -225,5 +225,9 @@ def _p_at_effect(node: Node) -> Array:
         draws = node.draws
         assert draws is not None
         return np.asarray(_scipy.norm.sf(EFFECTS.get(node.unit, np.nan) / node.estimate.se + draws))
-    found = np.sort([_p_at_effect(below) for below in node.of], axis=0)
-    return np.asarray(np.minimum(1.0, (len(found) - node.k + 1) * found[node.k - 1]))
+    made = [_p_at_effect(below) for below in node.of if list(parts(below))]
+    k = node.k - (len(node.of) - len(made))  # a statement about nothing always holds
+    if k <= 0:
+        return np.zeros_like(made[0])
+    found = np.sort(made, axis=0)
+    return np.asarray(np.minimum(1.0, (len(found) - k + 1) * found[k - 1]))
