@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -189,7 +189,7 @@ class Tuner(Trainer):
         """AdamW, or the method's own optimiser."""
         if self._special and self.optimizer is None:
             self.optimizer = _special_optimizer(self._special, self.model, self.args)
-        return cast(torch.optim.Optimizer, super().create_optimizer(model))
+        return super().create_optimizer(model)
 
     def _loss_sum(self, model: torch.nn.Module, inputs: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
         """Summed cross-entropy of a batch, and over how many tokens."""

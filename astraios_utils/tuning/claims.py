@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -18,6 +19,7 @@ from scipy import stats as scipy_stats
 from .. import store
 from .study import FORGOTTEN, RANKS, SHARES, TASKS, Study
 
+_scipy: Any = scipy_stats
 RANK = f"rank {RANKS[1]}"
 COLUMNS = ("claim", "statement", "source", "reading", "verdict", "evidence")
 
@@ -67,7 +69,7 @@ def _intruders(study: Study) -> tuple[str, str]:
     text = f"{lora['intruders'].mean():.2f} per matrix under LoRA, {full['intruders'].mean():.2f} under FFT"
     if more + less == 0:
         return "undecided", f"{text}; no matrix differs"
-    p = scipy_stats.binomtest(int(more), int(more + less)).pvalue
+    p = _scipy.binomtest(int(more), int(more + less)).pvalue
     verdict = "undecided" if p > 0.05 else "supported" if more > less else "contradicted"
     return verdict, f"{text}; more in {more} matrices, fewer in {less} (sign test, p = {p:.3f})"
 
@@ -77,7 +79,7 @@ def _intruders_forget(study: Study) -> tuple[str, str]:
     lost = [_loss(study, "tuned", method, setting, FORGOTTEN).value for method, setting in means.index]
     if means.nunique() == 1:
         return "undecided", f"all {len(means)} models have {means.iloc[0]:.2f} intruder dimensions per matrix"
-    tau = scipy_stats.kendalltau(means, lost)
+    tau = _scipy.kendalltau(means, lost)
     text = f"Kendall's tau is {tau.statistic:.2f} over {len(means)} models (p = {tau.pvalue:.2f})"
     return (_holds(tau.statistic > 0) if tau.pvalue <= 0.05 else "undecided"), text
 
@@ -133,7 +135,7 @@ def _mixed(study: Study) -> tuple[str, str]:
 def _within(study: Study) -> tuple[str, str]:
     frame = study.scores[(study.scores["analysis"] == "within") & (study.scores["method"] == "FFT")]
     wide = frame[frame["task"] == "all"].pivot(index="setting", columns="measure", values="value")
-    tau = scipy_stats.kendalltau(-wide["loss"], wide["exact"]).statistic
+    tau = _scipy.kendalltau(-wide["loss"], wide["exact"]).statistic
     return _holds(tau > 1 - 1e-9), f"Kendall's tau of loss and exact answers is {-tau:.2f} over {len(wide)} steps"
 
 

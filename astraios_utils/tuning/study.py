@@ -234,8 +234,8 @@ def known(suite: schema.Suite, size: str, seed: int = 0) -> Study | None:
     for path in _place(suite, size, seed):
         held = store.read_json(path)
         if held and held.get("inputs") == _inputs(suite, size, seed):
-            frames = (pd.DataFrame(held[name]["rows"], columns=held[name]["columns"]) for name in _FRAMES)
-            return Study(*frames, held["seconds"])
+            frames = {name: pd.DataFrame(held[name]["rows"], columns=held[name]["columns"]) for name in _FRAMES}
+            return Study(**frames, seconds=held["seconds"])
     return None
 
 

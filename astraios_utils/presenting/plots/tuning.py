@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -30,7 +31,7 @@ def intruders(changes: pd.DataFrame, scores: pd.DataFrame, axes: Sequence[Axes] 
     left, right = np.ravel(np.asarray(axes, dtype=object))
     means = changes.groupby(["method", "setting"], sort=False)["intruders"].mean()
     base = _value(scores, "loss", FORGOTTEN, analysis="tuned", method="base")
-    for place, ((method, setting), mean) in enumerate(means.items()):
+    for place, ((method, setting), mean) in enumerate(cast("Iterable[tuple[tuple[str, str], float]]", means.items())):
         colour, marker = look(str(method))
         left.bar(place, mean, color=colour, width=0.6)
         lost = _value(scores, "loss", FORGOTTEN, analysis="tuned", method=method, setting=setting) - base
@@ -83,7 +84,7 @@ def transfer(scores: pd.DataFrame, ax: Axes) -> Axes:
     """Loss on all tasks: the further-trained base, the same with a change moved to it, and tuned on it directly."""
     frame = _of(scores, "loss", analysis="transfer")
     labels = []
-    for place, row in enumerate(frame.itertuples(index=False)):
+    for place, row in enumerate(cast("Iterable[Any]", frame.itertuples(index=False))):
         colour, marker = ("#7A7A7A", "o") if row.method == "base" else look(str(row.method))
         errors = [[row.value - row.low], [row.high - row.value]]
         filled = colour if row.setting != "tuned there" else "white"

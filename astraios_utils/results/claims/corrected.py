@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
+from typing import Any, cast
 
 import pandas as pd
 
@@ -94,14 +95,20 @@ def changes(verdicts: pd.DataFrame, printed: Evidence, replaced: pd.DataFrame, c
         the cells whose correction alone changes the latter.
     """
     rows = []
-    found = verdicts.set_index(["claim", "evidence"])[["verdict", "holds"]].astype(object)
-    found = found.where(found.notna(), None)
+    found: dict[tuple[str, str], tuple[str, bool | None]] = {
+        (row.claim, row.evidence): (row.verdict, None if pd.isna(row.holds) else bool(row.holds))
+        for row in cast("Iterable[Any]", verdicts.itertuples(index=False))
+    }
     for claim in claims:
-        before, now = (tuple(found.loc[(claim.id, name)]) for name in (PUBLISHED, CORRECTED))
+        before, now = found[claim.id, PUBLISHED], found[claim.id, CORRECTED]
         if before == now:
             continue
         by = responsible(claim, printed, replaced, before[1]) if before[1] != now[1] else []
-        row = {"claim": claim.id, "statement": claim.statement, "reading": claim.reading if claim.variant_of else ""}
+        row: dict[str, Any] = {
+            "claim": claim.id,
+            "statement": claim.statement,
+            "reading": claim.reading if claim.variant_of else "",
+        }
         row |= {"published": before[0], "corrected": now[0]}
         row |= {"values_published": before[1], "values_corrected": now[1]}
         rows.append({**row, "cells": "; ".join(by)})
