@@ -525,6 +525,11 @@ def _add_showing(add: Add) -> None:
     pair.add_argument("--suite", required=True, help="a suite of data/suites, or a suite file")
     pair.add_argument("--size", action="append", default=[], help="only this size (1B); repeatable")
 
+    _add_running(add)
+    _add_pages(add)
+
+
+def _add_running(add: Add) -> None:
     run = add("run", _run, "every stage of a suite, resumable")
     _add_slice(run)
     run.add_argument(
@@ -549,6 +554,8 @@ def _add_showing(add: Add) -> None:
     again.add_argument("--seed", type=int, default=0, help="of the draw of cells (default: 0)")
     again.add_argument("--json", action="store_true", help="one JSON object per cell")
 
+
+def _add_pages(add: Add) -> None:
     page = add("report", _report, "write one self-contained HTML page of a suite's tables and figures")
     page.add_argument("--suite", required=True, help="a suite of data/suites, or a suite file")
 

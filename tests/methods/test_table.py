@@ -101,7 +101,7 @@ def own_fields() -> dict[str, Any]:
         ("LoRA", "gpt2", {"rr": 3}, "unknown field of LoraConfig 'rr'"),
         ("Mine", "gpt2", {"peft_type": "LORAA"}, "unknown peft_type 'LORAA': did you mean LORA"),
         ("Mine", "gpt2", {"like": "LoRAA"}, "unknown method 'LoRAA': did you mean LoRA"),
-        ("FFT", "gpt2", {"r": 3}, "full fine-tuning has no PEFT configuration"),
+        ("FFT", "gpt2", {"r": 3}, "FFT: has no PEFT configuration to change .r."),
         ("AdaLoRA", "gpt2", {"total_step": 100}, "AdaLoRA: The supplied schedule values don't allow"),
     ],
 )

@@ -171,7 +171,7 @@ def test_figures_are_the_same_bytes_each_time(build: Path, tmp_path: Path) -> No
     folder = build / "released" / "figures" / "whole"
     show.save(_picture(), store.load_suite("released"), "bars")
     first = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert sorted(first) == ["bars.png", "bars.svg"]
+    assert sorted(first) == ["bars.csv", "bars.png", "bars.svg"]
     assert b"<dc:date>" not in first["bars.svg"]
     show.save(_picture(), store.load_suite("released"), "bars")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == first
@@ -203,7 +203,7 @@ def test_a_figure_without_data_is_not_saved(build: Path) -> None:
     assert not list(build.rglob("empty.*"))
     axes[1].plot([1, 2])
     show.save(figure, store.load_suite("released"), "empty")
-    assert len(list(build.rglob("empty.*"))) == 2
+    assert sorted(path.suffix for path in build.rglob("empty.*")) == [".csv", ".png", ".svg"]
 
 
 def test_a_docstring_is_no_reason_to_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,9 +240,12 @@ def _rows() -> pd.DataFrame:
 def test_table_shows_measured_error_published_and_status_without_colour() -> None:
     html = show.table(_rows(), [("defect", "accuracy")]).to_html()
     known = "equal; 95% interval 42.15 to 46.65"
-    assert f'title="{known}">44.15 =</span><br><small>±1.11</small><br><small>(44.15)</small>' in html
-    assert 'title="verdicts differ; 95% interval 43.90 to 48.40">45.90 Δ</span>' in html
-    assert 'title="different; 95% interval 58.00 to 62.50">60.00 ≠</span>' in html
+    assert (
+        f'title="{known}" data-cell="defect/1B/LoRA">44.15 =</span><br><small>±1.11</small><br><small>(44.15)</small>'
+        in html
+    )
+    assert 'title="verdicts differ; 95% interval 43.90 to 48.40" data-cell="defect/3B/LoRA">45.90 Δ</span>' in html
+    assert 'title="different; 95% interval 58.00 to 62.50" data-cell="defect/1B/FFT">60.00 ≠</span>' in html
     assert 'nothing was measured">—</span><br><small>(44.20)</small>' in html  # missing, with what the paper prints
     assert "nan" not in html
     assert "= equal, Δ verdicts differ, ≠ different, ? undecided, — no artefact" in html

@@ -523,7 +523,7 @@ def test_what_keeps_a_machine_from_training_is_said(tmp_path: Path, base: Path, 
 def test_the_papers_recipe() -> None:
     suite = store.load_suite("paper")
     runs = [training.plan(suite, model) for model in suite.models]
-    assert len(runs) == 28
+    assert len(runs) == 28 + 8  # and appendix F's two methods at four sizes
     recipe = runs[0].recipe
     # Section 2.2; what the paper does not print is in the released run_peft.sh.
     assert (recipe.sequence_length, recipe.steps, recipe.warmup_steps, recipe.schedule) == (2048, 200, 12, "cosine")

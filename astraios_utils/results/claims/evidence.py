@@ -193,8 +193,6 @@ def measured(
         found[key] = metric.factor * stats.widened(joint.values[key], len(metric.rows), metric.step, rng)
         found[key][1:] += noise.get(key, 0.0)
     found |= derived(found, suite.models, paper.nominal() if suite.published else None)
-    if costs is None or costs.empty:
-        costs = parameters() if suite.published else pd.DataFrame(columns=["size", "method", "trainable_parameters"])
     numbered = [log.assign(seed=seed) for seed, log in enumerate(logs)]
     rates = {method: suite.recipe.rate(method) for method in suite.methods} if suite.recipe else {}
     return Evidence(
@@ -202,7 +200,7 @@ def measured(
         suite.sizes,
         found,
         {key: joint.clusters[key] for key in metrics},
-        _with_peak(costs),
+        _with_peak(_costs_of(suite, costs)),
         pd.concat(numbered, ignore_index=True) if numbered else empty_log(),
         rates=rates,
         metrics=metrics,
@@ -210,6 +208,13 @@ def measured(
         training=noise,
         seeds=len(sources),
     )
+
+
+def _costs_of(suite: Suite, costs: pd.DataFrame | None) -> pd.DataFrame:
+    """The costs of trained models; without any, the parameters of Table 1 for the paper's models."""
+    if costs is not None and not costs.empty:
+        return costs
+    return parameters() if suite.published else pd.DataFrame(columns=["size", "method", "trainable_parameters"])
 
 
 def empty_log() -> pd.DataFrame:
