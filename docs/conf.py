@@ -15,7 +15,8 @@ nb_code_prompt_hide = "Hide the code"
 nb_ipywidgets_js = {}  # widgets' scripts would come from another host
 myst_enable_extensions = ["attrs_inline"]
 myst_heading_anchors = 4
-suppress_warnings = ["myst.header", "mystnb.unknown_mime_type"]
+# ref.python: the type `bytes` in a signature is also the name of two attributes, which Sphinx calls ambiguous
+suppress_warnings = ["myst.header", "mystnb.unknown_mime_type", "ref.python"]
 exclude_patterns = ["_extra"]
 html_extra_path = ["_extra"]  # reports, and figures with their data
 
