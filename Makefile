@@ -70,7 +70,7 @@ book: $(BOOK_READY) ## run each SUITE (finished work is skipped), then write the
 	@$(foreach suite,$(SUITE),$(BIN)/astraios run --suite $(suite) $(SLICE);)
 	@$(BIN)/astraios book $(foreach suite,$(SUITE),--suite $(suite)) $(BOOK_ARGS)
 
-nano-base: $(READY) ## train the nano suite's base models anew (SIZES cuts; about an hour on two cores), checksummed
+nano-base: $(READY) ## train the nano suite's base models again (SIZES cuts; about an hour on two cores), checksummed
 	$(BIN)/python -m astraios_utils.nano base $(addprefix --size ,$(SIZES))
 
 links: $(READY) ## point badges, bootstrap cells and CITATION.cff to REPO=owner/name

@@ -484,7 +484,7 @@ def _add_stages(add: Add) -> None:
     train = add("train", _train, "tune a suite's models by its recipe, resumable")
     _add_slice(train)
     _add_executor(train)
-    train.add_argument("--force", action="store_true", help="train anew what is finished")
+    train.add_argument("--force", action="store_true", help="train finished models again")
 
     tried = add("search", _search, "try the same learning rates with every method of a suite; print the best ones")
     _add_slice(tried)
@@ -492,7 +492,7 @@ def _add_stages(add: Add) -> None:
     generate = add("generate", _generate, "let a suite's tuned models answer its tasks, resumable")
     _add_slice(generate)
     _add_executor(generate)
-    generate.add_argument("--force", action="store_true", help="generate anew what is there")
+    generate.add_argument("--force", action="store_true", help="generate existing answers again")
 
     table = add("results", _results, "verdicts -> tidy results; print a table per task with 95% intervals")
     _add_slice(table)

@@ -97,7 +97,7 @@ def ours(work: Work, rows: int | None, temperature: float, samples: int) -> Timi
 
 
 class AllFinished(StoppingCriteria):
-    """Stops a batch once each of its samples, decoded anew after every token, can be stopped."""
+    """Stops a batch once each of its samples, decoded again after every token, can be stopped."""
 
     def __init__(self, tokenizer: Any, start: int, finished: Callable[[str, int], bool]) -> None:
         self.tokenizer, self.start, self.finished = tokenizer, start, finished

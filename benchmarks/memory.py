@@ -1,4 +1,4 @@
-"""The memory plan beside measured peaks: GPU memory where there is a GPU, else the host's at scaled shapes.
+"""The memory plan against measured peaks: GPU memory where there is a GPU, else the host's at scaled shapes.
 
     python benchmarks/memory.py                              a few minutes on a CPU: StarCoder's 1B and 3B, scaled down
     python benchmarks/memory.py --shape 1B 3B --precision 8bit bfloat16 --length 2048    on a GPU: the shapes themselves

@@ -1,4 +1,4 @@
-"""Training speed, memory and utilisation per method, beside a plain reference loop, in one run.
+"""Training speed, memory and utilisation per method, against a plain reference loop, in one run.
 
     python benchmarks/training.py                                  a minute on a CPU, at a toy's shape
     python benchmarks/training.py --size 1B --precision 8bit bfloat16 --micro-batch 1 4 --json out.json     on a GPU

@@ -23,7 +23,7 @@ PRECISIONS = ("float32", "bfloat16", "8bit")
 WINDOWED = ("mistral", "starcoder2", "gemma3_text")
 PROMPTS = ("Question: What?\n\nAnswer:", "Q", "does this return the sum of a list? ")
 LENGTH = 36
-# What each of PEFT's types needs beside its name on models this small.
+# What each of PEFT's types needs in addition to its name on models this small.
 FIELDS: dict[str, dict[str, Any]] = {
     "PROMPT_TUNING": {"num_virtual_tokens": 4},
     "P_TUNING": {"num_virtual_tokens": 4},

@@ -2,7 +2,7 @@
 
 The paper does not say how it did this, and it decides more than the analyzer does: a C completion often closes the
 function itself, and the suffix then closes it again. :data:`RULES` holds the ways that were tried; :data:`DEFAULT` is
-the one used for scoring. Notebook 05 shows what share of programs each makes valid, beside table 5.
+the one used for scoring. Notebook 05 shows what share of programs each makes valid, next to table 5.
 """
 
 from __future__ import annotations

@@ -137,6 +137,6 @@ def evaluate(
     pipeline.score(own, {"allow_weak": weak})
     frame = pipeline.aggregate(own)
     others = pipeline.aggregate(suite)
-    beside = others[(others["size"] == size) & others["task"].isin(own.tasks)]
-    known = beside[["value", "published"]].notna().any(axis=1)
-    return own, pd.concat([frame, beside[known]], ignore_index=True)
+    compared = others[(others["size"] == size) & others["task"].isin(own.tasks)]
+    known = compared[["value", "published"]].notna().any(axis=1)
+    return own, pd.concat([frame, compared[known]], ignore_index=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from .. import schema
 from ..sources import hub
@@ -88,24 +88,25 @@ def load_config(base: schema.Base) -> PretrainedConfig:
 
 def stored_config(base: schema.Base) -> PretrainedConfig:
     """Read ``config.json`` from the base's folder or the hub; raises :class:`schema.MissingArtefact`."""
-    base = gguf.plain(base)
     with quiet():
         from transformers import AutoConfig
 
-    try:
-        return cast("PretrainedConfig", AutoConfig.from_pretrained(base.model, revision=base.revision))
-    except (OSError, ValueError) as error:
-        raise missing(base, error) from None
+    return cast("PretrainedConfig", _stored(AutoConfig, base))
 
 
 def load_tokenizer(base: schema.Base) -> PreTrainedTokenizerBase:
     """Load the base's fast tokenizer; raises :class:`schema.MissingArtefact` where it is unavailable."""
-    base = gguf.plain(base)
     with quiet():
         from transformers import AutoTokenizer
 
+    return cast("PreTrainedTokenizerBase", _stored(AutoTokenizer, base))
+
+
+def _stored(kind: Any, base: schema.Base) -> Any:
+    """What ``from_pretrained`` of a class of transformers reads of a base; raises :class:`schema.MissingArtefact`."""
+    base = gguf.plain(base)
     try:
-        return cast("PreTrainedTokenizerBase", AutoTokenizer.from_pretrained(base.model, revision=base.revision))
+        return kind.from_pretrained(base.model, revision=base.revision)
     except (OSError, ValueError) as error:
         raise missing(base, error) from None
 

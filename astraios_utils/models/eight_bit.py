@@ -1,4 +1,4 @@
-"""Bases in 8 bits (LLM.int8 by bitsandbytes): what they need beside their weights to train and to answer.
+"""Bases in 8 bits (LLM.int8 by bitsandbytes): what they need in addition to their weights to train and to answer.
 
 bitsandbytes keeps each layer's input outside of autograd's saved tensors, where non-reentrant checkpointing cannot drop
 it; and it keeps it as it comes, in float32 where autocast has computed a norm. So inputs are cast to 16 bits here, and

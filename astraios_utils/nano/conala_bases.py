@@ -127,7 +127,7 @@ def write_base(size: str, documents: Path, to: Path) -> None:
 
     Args:
         size: a key of :data:`SHAPES`.
-        documents: from :func:`prepare`; checkpoints go beside them.
+        documents: from :func:`prepare`; checkpoints go into the same folder.
         to: where bases lie, a folder a size.
     """
     import torch

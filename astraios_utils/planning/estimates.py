@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..tasks import Task
 
 # Assumed, not measured: the share of the card's peak that training reaches, by what the base is held in, and the share
-# of its bandwidth that decoding reaches beside a fixed time per layer (launching a dozen small kernels).
+# of its bandwidth that decoding reaches, in addition to a fixed time per layer (launching a dozen small kernels).
 UTILISATION: Mapping[str, float] = MappingProxyType({"8bit": 0.15, "bfloat16": 0.35, "float16": 0.35, "float32": 0.30})
 DECODING_BANDWIDTH = 0.6
 LAYER_SECONDS = 8e-4

@@ -343,7 +343,7 @@ class _Held:
 
 
 def _gathered(model: Any) -> int:
-    """What FSDP holds whole on each GPU beside its shards, in bytes.
+    """What FSDP holds whole on each GPU in addition to its shards, in bytes.
 
     The embeddings stay whole in 16 bits through a step, and so does their gradient; of the blocks, one is computed
     while the next is gathered and one's gradient is reduced, each with the buffer that it is copied through.

@@ -105,11 +105,7 @@ def _lines(table: Table) -> Iterator[list[str]]:
 def _text(table: Table) -> str:
     lines = list(_lines(table))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    rows = [
-        "  ".join(text.ljust(width) if not place else text.rjust(width)
-                  for place, (text, width) in enumerate(zip(line, widths, strict=True)))
-        for line in lines
-    ]  # fmt: skip
+    rows = ["  ".join([name.ljust(widths[0]), *map(str.rjust, cells, widths[1:])]) for name, *cells in lines]
     return "\n".join([table.title, *(row.rstrip() for row in rows)])
 
 

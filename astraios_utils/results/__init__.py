@@ -2,7 +2,7 @@
 
 Cells that nobody has an artefact for stay in the frame, with NaN: they are never dropped and never 0.
 
-Agreement. Published and measured values come from the same problems, so that the interval over problems drawn anew is
+Agreement. Published and measured values come from the same problems, so that the interval over new problems is
 shown as information and decides nothing. Where the very answers that the paper scored were scored again, nothing is
 random: a cell is ``equal`` to the printed digits, or some ``verdicts differ`` (``differing``: how many). Own
 generations differ by decoding noise, models that were trained again by training noise as well: such a cell is
@@ -65,7 +65,7 @@ def results(suite: Suite, verdicts: Verdicts, training: float | None = None) -> 
             the printed digits.
 
     Returns:
-        Columns ``COLUMNS``. value, se, low, high (95%, over problems drawn anew), published and difference (value -
+        Columns ``COLUMNS``. value, se, low, high (95%, over new problems), published and difference (value -
         published) in percent; n samples, clusters problems; provenance ``measured``, ``published`` or ``missing``;
         origin ``here``, ``shipped`` or empty; differing verdicts, z and p_holm where they apply; status one of
         ``STATUSES``.
@@ -346,7 +346,7 @@ def _is_shown(task: str, metric: str) -> bool:
 def table_view(frame: pd.DataFrame, tasks: str | Sequence[str], metric: str | None = None) -> pd.DataFrame:
     """Results in the paper's layout: a row per method, a column per task and size, ``measured (published)`` in a cell.
 
-    ``—`` stands for what is missing; suites beside which nothing is published show the measured value alone.
+    ``—`` stands for what is missing; suites without published values show the measured value alone.
 
     Args:
         frame: what :func:`results` returned.

@@ -1,4 +1,4 @@
-"""The CoNaLa study's Table 3 counted anew, and where its printed percentages come from when they are not its methods'.
+"""The CoNaLa study's Table 3 recounted, and where its printed percentages come from when they are not its methods'.
 
 Everything is counted on the meta device from the suite's shapes: no weights, no hub.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def table(suite: schema.Suite) -> pd.DataFrame:
-    """The suite's counts beside the study's percentages.
+    """The suite's counts next to the study's percentages.
 
     Returns:
         The columns of :func:`models.count_suite`, ``printed`` (``0.47%``; NaN where the study has no such model), and
@@ -82,5 +82,5 @@ def _linear_weights(base: PreTrainedModel) -> int:
 
 
 def state_gib(parameters: int, bytes_each: float = 8.0) -> float:
-    """GiB that full fine-tuning holds beside activations: weights, gradients, Adam's two moments, in 16 bits each."""
+    """GiB of full fine-tuning without activations: weights, gradients and Adam's two moments, in 16 bits each."""
     return parameters * bytes_each / 2**30

@@ -148,7 +148,7 @@ def versus(evidence: Evidence, first: str, second: str, sizes: Sequence[str] = (
         if math.isnan(gap[0]):
             continue
         found = stats.from_draws(gap)
-        p = min(1.0, 2 * min(stats.sign_test(found.value, found.se)))
+        p = stats.zero_test(found.value, found.se)
         row = {"size": size, "measure": name, "value": found.value, "low": found.low, "high": found.high, "p": p}
         rows.append(row | _by_problem(evidence, name, size, first, second))
     if not rows:

@@ -1,6 +1,6 @@
 """What the paper's protocol does to its own numbers: the same answers read, or counted, another way.
 
-Nothing here changes a score. Each function takes what the pipeline has and returns a tidy frame that stands beside the
+Nothing here changes a score. Each function takes what the pipeline has and returns a tidy frame that stands next to the
 published way of scoring, cell by cell; a cell without artefact keeps its row, with NaN.
 """
 

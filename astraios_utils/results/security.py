@@ -183,7 +183,7 @@ def by_analyzer(frame: pd.DataFrame, by: Sequence[str] = ("cwe",)) -> pd.DataFra
 
     Args:
         frame: of :func:`judged`.
-        by: what the programs are grouped by, beside the tool; equal programs of a group count once.
+        by: what the programs are grouped by, in addition to the tool; equal programs of a group count once.
 
     Returns:
         A row per tool and group: programs, checkers and tool (percent objected to), same (percent judged alike).
@@ -305,6 +305,6 @@ def agreement(labels: str = "readers") -> pd.DataFrame:
 
 
 def with_agreement(frame: pd.DataFrame) -> pd.DataFrame:
-    """Rates by ``cwe`` with the checkers' agreement beside them; NaN where nobody has labelled any."""
+    """Rates by ``cwe`` with the checkers' agreement next to them; NaN where nobody has labelled any."""
     known = agreement().rename(columns={"n": "labels", "agree": "agreement"})
     return frame.merge(known[["cwe", "labels", "agreement", "precision", "recall"]], on="cwe", how="left")

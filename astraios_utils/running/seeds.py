@@ -177,11 +177,11 @@ def variance(suite: Suite) -> pd.DataFrame:
         over new problems, by the jackknife), sd_training (points, of one run's score on the same problems) and
         share_training (percent of the variance of one run's score); variances are means over the models.
     """
-    rows = []
+    rows, found_in = [], sources(suite)
     for task in suite.tasks:
         metric, parts = results.headline(task), []
         for model in suite.models:
-            cells = [found for source in sources(suite) if (found := source(task, model)) is not None]
+            cells = [found for source in found_in if (found := source(task, model)) is not None]
             if len(cells) > 1:
                 made = [scores.definitions(TASKS[task].metrics, frame)[metric] for frame, _ in cells]
                 sampled = float(np.mean([_jackknife(run) for run in made]))

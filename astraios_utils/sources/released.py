@@ -1,6 +1,6 @@
 """Upstream's files: the 380 released generation files and the benchmarks' problems, found or fetched, always verified.
 
-A file is looked for in the mirror (``ASTRAIOS_MIRROR``, or ``../shared/mirror`` beside the checkout) and in the cache,
+A file is looked for in the mirror (``ASTRAIOS_MIRROR``, or ``../shared/mirror`` next to the checkout) and in the cache,
 and can be fetched from upstream at a pinned commit (``ASTRAIOS_UPSTREAM`` names another server with the same paths).
 Wherever it comes from, its git blob SHA-1 must be the one in ``data/released``; files found on disk are verified once
 and stamped. A download goes into a ``.part`` file, which a later run continues and nobody reads.

@@ -1,7 +1,7 @@
 """Where files live, how they are written, and what is written next to them.
 
 Every stage writes its files atomically (a killed run leaves the old file or the new one, never half of one) and puts
-their provenance beside them. Nothing here knows what the files mean.
+their provenance next to them. Nothing here knows what the files mean.
 """
 
 from __future__ import annotations

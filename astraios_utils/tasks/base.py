@@ -529,18 +529,28 @@ def in_order(rows: Sequence[Any], problems: Sequence[Problem], task: str) -> Ans
     return tuple(problems), tuple(samples)
 
 
-def rows_with(path: Path, fields: Mapping[str, Check]) -> list[dict[str, Any]]:
+def rows_with(
+    path: Path, fields: Mapping[str, Check], convert: Callable[[Any, str], Any] = lambda row, _: row
+) -> list[dict[str, Any]]:
     """The objects of a JSON-lines file of problems.
+
+    Args:
+        path: of the file.
+        fields: what each object must have.
+        convert: makes an object of another benchmark one with these fields; also gets the line, for messages.
 
     Raises:
         schema.BadInput: a line is not an object, or one of its fields is missing or of another type.
     """
-    rows = read_json_lines(path)
-    for number, row in enumerate(rows, start=1):
+    rows = []
+    for number, row in enumerate(read_json_lines(path), start=1):
+        where = f"line {number}"
         try:
-            require_fields(row, fields, f"line {number}")
+            converted = convert(row, where)
+            require_fields(converted, fields, where)
         except RowError as error:
             raise schema.BadInput(f"{path}: {error}") from None
+        rows.append(converted)
     return rows
 
 

@@ -7,12 +7,11 @@ Prompts, stop rules, post-processing, import block and limits are those of the e
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from .. import schema
 from ..sandbox.types import Program
 from . import python_tests, shapes
 from .base import (
@@ -27,8 +26,9 @@ from .base import (
     cut_at_stop,
     in_order,
     lists_of_strings,
+    rows_with,
 )
-from .files import Check, RowError, filled, read_json_lines, require_fields, text
+from .files import Check, RowError, filled, text
 
 FIELDS: dict[str, Check] = {
     **dict.fromkeys(("task_id", "prompt", "declaration", "test", "entry_point"), filled),
@@ -50,6 +50,16 @@ TITLE = {"python": "Python", "java": "Java"}
 TIMEOUT = 10.0  # seconds, for either language
 EMPTY_MAIN = "public class Main {\n    }"  # the harness drops it from Java samples: the test brings the real one
 LOOKS_LIKE = {"python": re.compile(r"^\s*def \w+\(", re.MULTILINE), "java": re.compile(r"\bclass Solution\b")}
+
+
+def read_problems(path: Path, language: str, fields: Mapping[str, Check]) -> tuple[Problem, ...]:
+    """Problems in HumanEvalPack's shape; of Python also HumanEval's, EvalPlus's and MBPP's, converted.
+
+    Raises:
+        schema.BadInput: the file has another shape, or a field is missing or of another type.
+    """
+    rows = rows_with(path, fields, shapes.as_humanevalpack) if language == "python" else rows_with(path, fields)
+    return tuple(Problem(row["task_id"], "", row) for row in rows)
 
 
 def question(asked: str, head: str) -> str:
@@ -103,16 +113,7 @@ class OnHumanEvalPack(ProgramTask):
 
     def parse(self, path: Path) -> tuple[Problem, ...]:
         """JSON lines, one problem each: HumanEvalPack's fields; for Python also HumanEval's, EvalPlus's and MBPP's."""
-        rows = read_json_lines(path)
-        try:
-            for number, row in enumerate(rows, start=1):
-                where = f"line {number}"
-                if self.language == "python":
-                    rows[number - 1] = row = shapes.as_humanevalpack(row, where)
-                require_fields(row, FIELDS | self.required, where)
-        except RowError as error:
-            raise schema.BadInput(f"{path}: {error}") from None
-        return tuple(Problem(row["task_id"], "", row) for row in rows)
+        return read_problems(path, self.language, FIELDS | self.required)
 
     def require_usable(self, problem: Problem) -> None:
         """Raise :class:`RowError` where the test does not use the sample."""

@@ -15,11 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from .. import schema
-from . import shapes
 from .base import DataSource, Decoding, LikelihoodTask, Problem
-from .files import Check, RowError, filled, read_json_lines, require_fields, text
-from .humanevalpack import TITLE, question
+from .files import Check, RowError, filled, text
+from .humanevalpack import TITLE, question, read_problems
 
 FIELDS: dict[str, Check] = {
     **dict.fromkeys(("task_id", "prompt", "canonical_solution"), filled),
@@ -50,16 +48,7 @@ class Solutions(LikelihoodTask):
 
     def parse(self, path: Path) -> tuple[Problem, ...]:
         """JSON lines, one problem each: HumanEvalPack's fields; for Python also HumanEval's, EvalPlus's and MBPP's."""
-        rows = read_json_lines(path)
-        try:
-            for number, row in enumerate(rows, start=1):
-                where = f"line {number}"
-                if self.language == "python":
-                    rows[number - 1] = row = shapes.as_humanevalpack(row, where)
-                require_fields(row, FIELDS | self.required, where)
-        except RowError as error:
-            raise schema.BadInput(f"{path}: {error}") from None
-        return tuple(Problem(row["task_id"], "", row) for row in rows)
+        return read_problems(path, self.language, FIELDS | self.required)
 
     def require_usable(self, problem: Problem) -> None:
         """Raise :class:`RowError` where two texts are equal: neither can be the more likely one."""

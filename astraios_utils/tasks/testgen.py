@@ -33,8 +33,8 @@ MUTANTS = 10  # planted bugs of one problem, at most
 TRIES = 14  # mutants that are tried until there are so many
 SEED = 0
 MUTANT_SECONDS = 2.0  # wall time of a candidate; one that needs longer is not chosen
-AGAIN = (1, 2)  # numbers of the reference's runs beside the mutants'
-CONFIRM = 3  # number of the reference's run beside the repeated catches
+AGAIN = (1, 2)  # numbers of the reference's runs in the mutants' round
+CONFIRM = 3  # number of the reference's run in the round of repeated catches
 STOP = ("\nclass", "\n#", "\n@", "\nprint", "\nif", "\nQuestion:", END_OF_TEXT)
 
 

@@ -9,7 +9,7 @@ from astraios_utils import models, schema
 from astraios_utils.methods import refusals
 from astraios_utils.planning import memory
 
-# Beside those of methods/refusals.py: what PEFT itself says before anything is trained.
+# In addition to those of methods/refusals.py: what PEFT itself says before anything is trained.
 OWN_WORDS = {
     ("ADAMSS", "float32"): "scikit-learn is required",
     ("ADAMSS", "8bit"): "scikit-learn is required",

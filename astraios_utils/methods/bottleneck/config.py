@@ -24,15 +24,15 @@ class BottleneckConfig(PeftConfig):
         scaling: factor of the adapter's output.
         init_weights: ``bert`` draws both matrices from a normal distribution with standard deviation 0.02 (the paper's
             models); ``mam_adapter`` starts ``up`` at zero, so that tuning starts from the base model exactly.
-        use_parallel_adapter: every adapter stands beside its layer. Otherwise layers that open the MLP get theirs at
-            their input, layers that close it at their output.
+        use_parallel_adapter: every adapter runs in parallel to its layer. Otherwise layers that open the MLP get theirs
+            at their input, layers that close it at their output.
         use_adapterp: part of the released format; never read, ``target_modules`` decides.
         bias: part of the released format; only ``none``.
         target_modules: ends of module paths (or a regular expression for the whole path).
         exclude_modules: the same, for layers to leave alone.
         placement: ``input``, ``output`` or ``parallel`` by the end of the module's path, for architectures that the
             project's table does not describe; wins over the rules above.
-        modules_to_save: modules to train and save in full, beside the adapters.
+        modules_to_save: modules to train and save in full, in addition to the adapters.
     """
 
     bottleneck_size: int = 256

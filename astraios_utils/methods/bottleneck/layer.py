@@ -33,7 +33,7 @@ class BottleneckLayer(nn.Module, BaseTunerLayer):
     adapter_layer_names = ("adapter_down", "adapter_up")
     other_param_names = ("adapter_dropout",)
 
-    def __init__(self, base_layer: nn.Module, place: str, adapter_name: str, config: BottleneckConfig) -> None:
+    def __init__(self, base_layer: nn.Module, adapter_name: str, config: BottleneckConfig, place: str) -> None:
         super().__init__()
         if not isinstance(base_layer, nn.Linear | Conv1D | BaseTunerLayer):
             raise schema.BadInput(f"{type(base_layer).__name__}: bottleneck adapters need a linear layer")
@@ -50,9 +50,9 @@ class BottleneckLayer(nn.Module, BaseTunerLayer):
         self._disable_adapters = False
         self.merged_adapters: list[str] = []
         self._active_adapter = adapter_name
-        self.update_layer(adapter_name, place, config)
+        self.update_layer(adapter_name, config, place)
 
-    def update_layer(self, adapter_name: str, place: str, config: BottleneckConfig) -> None:
+    def update_layer(self, adapter_name: str, config: BottleneckConfig, place: str) -> None:
         """Add one more adapter.
 
         Raises:

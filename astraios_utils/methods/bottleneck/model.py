@@ -5,19 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from peft.config import PeftConfig
-from peft.tuners.tuners_utils import BaseTuner
-from torch import nn
 
 from ... import schema
 from ..architectures import ARCHITECTURES
-from ..targets import require_targets
+from ..replacing import ReplacingTuner
 from .config import BottleneckConfig
 from .layer import BottleneckLayer
 
 _PLACES = {"mlp_in": "input", "mlp_out": "output"}
 
 
-class BottleneckModel(BaseTuner):
+class BottleneckModel(ReplacingTuner):
     """A transformers model with bottleneck adapters (AdapterH, AdapterP, Parallel); made by ``peft.get_peft_model``."""
 
     prefix: str = "adapter_"
@@ -32,11 +30,6 @@ class BottleneckModel(BaseTuner):
         if peft_config.target_modules is None and model_type not in self.target_module_mapping:
             raise schema.BadInput(f"architecture {model_type!r} has no default target_modules: name them in the config")
         return super()._prepare_adapter_config(peft_config, model_config)
-
-    def _check_new_adapter_config(self, config: PeftConfig) -> None:
-        super()._check_new_adapter_config(config)
-        assert isinstance(config, BottleneckConfig)
-        require_targets(self.model, config.target_modules)
 
     def _place(self, config: BottleneckConfig, key: str) -> str:
         for end, place in (config.placement or {}).items():
@@ -53,25 +46,8 @@ class BottleneckModel(BaseTuner):
             )
         return _PLACES[role]
 
-    def _create_and_replace(
-        self,
-        peft_config: PeftConfig,
-        adapter_name: str,
-        target: nn.Module,
-        target_name: str,
-        parent: nn.Module,
-        current_key: str,
-        parameter_name: str | None = None,
-    ) -> None:
-        assert isinstance(peft_config, BottleneckConfig)
-        place = self._place(peft_config, current_key)
-        if isinstance(target, BottleneckLayer):
-            target.update_layer(adapter_name, place, peft_config)
-            return
-        layer = BottleneckLayer(target, place, adapter_name, peft_config)
-        if adapter_name not in self.active_adapters:
-            layer.requires_grad_(False)
-        self._replace_module(parent, target_name, layer, target)
+    def _arguments(self, config: BottleneckConfig, key: str) -> tuple[str]:
+        return (self._place(config, key),)
 
     def _check_merge_allowed(self) -> None:
         raise schema.BadInput(

@@ -20,7 +20,7 @@ from .correlations import (
 )
 from .detectable import Design, detectable, power_of, problems_needed, seeds_needed
 from .estimates import LEVEL, RESAMPLES, Array, Estimate, cluster_bootstrap, clustered_mean, clustered_ratio, wilson
-from .joint import Column, Joint, from_draws, joint_bootstrap, ratio, sign_test, widened
+from .joint import Column, Joint, from_draws, joint_bootstrap, ratio, sign_test, widened, zero_test
 from .multiple import at_least, holm, max_t
 from .powerlaw import Extrapolation, PowerLaw, extrapolate, power_law
 from .ranks import CriticalDifference, Ranks, cliques, critical_difference, ranks, redraw_null
@@ -84,4 +84,5 @@ __all__ = [
     "widened",
     "wilson",
     "with_best",
+    "zero_test",
 ]

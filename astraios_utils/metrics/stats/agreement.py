@@ -1,6 +1,6 @@
 """Whether a measured and a printed number of the same problems agree.
 
-Both come from the same problems, so that the interval over problems drawn anew is no yardstick: what can differ is the
+Both come from the same problems, so that the interval over new problems is no yardstick: what can differ is the
 decoding (own generations) and the training (models trained again). Answers from the very file that the paper scored
 have neither: there, verdicts differ or they do not.
 """

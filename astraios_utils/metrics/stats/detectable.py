@@ -35,7 +35,7 @@ class Design:
         """Standard error of a difference.
 
         Args:
-            new_problems: about problems drawn anew; otherwise about these problems, answered again by models trained
+            new_problems: about new problems; otherwise about these problems, answered again by models trained
                 again.
             problems, seeds: of another design; these ones by default.
         """

@@ -153,3 +153,8 @@ def sign_test(value: float, se: float) -> tuple[float, float]:
         return 1.0, 1.0
     above = float(_scipy.norm.sf(value / se))
     return above, float(_scipy.norm.cdf(value / se))
+
+
+def zero_test(value: float, se: float) -> float:
+    """Two-sided p-value of "0" for an estimate with a normal error; 1 without an error, as :func:`sign_test`."""
+    return min(1.0, 2 * min(sign_test(value, se)))

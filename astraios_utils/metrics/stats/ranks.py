@@ -34,7 +34,7 @@ class Ranks:
 
 
 def ranks(values: npt.ArrayLike, draws: npt.ArrayLike, *, lower: bool = False, level: float = LEVEL) -> Ranks:
-    """Rank methods by their values, and see how often the ranks hold when problems are drawn anew.
+    """Rank methods by their values, and see how often the ranks hold when problems are resampled.
 
     Args:
         values: shape (k,).

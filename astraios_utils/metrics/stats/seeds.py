@@ -87,10 +87,7 @@ def moderated(variances: Sequence[float], degrees: int) -> tuple[Array, float]:
     if prior >= _MOST:
         common, prior = float(found.mean()), _MOST
     else:
-        shift = (
-            _special.digamma(degrees / 2) - math.log(degrees / 2) - _special.digamma(prior / 2) + math.log(prior / 2)
-        )
-        common = math.exp(float(z.mean()) - float(shift))
+        common = math.exp(float(z.mean()) - _log_bias(degrees) + _log_bias(prior))
     shrunk: Array = (prior * common + degrees * found) / (prior + degrees)
     return shrunk, min(prior + degrees, float(degrees * len(found)))
 

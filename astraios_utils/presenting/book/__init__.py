@@ -19,7 +19,7 @@ from ...running import pipeline
 from ...schema import Suite
 from .. import report
 from . import checks, galleries, interface, pages
-from .executed import Copy, collect
+from .executed import Copy, cells_held, collect
 
 PACKAGES = ("myst_nb", "pydata_sphinx_theme")  # requirements-book.lock brings them
 
@@ -50,8 +50,9 @@ def write(suites: Sequence[Suite], api: bool = True) -> Path:
         raise schema.MissingArtefact(f"no executed notebook to show: make reproduce SUITE={names!r} makes them")
     extra = source / "_extra"
     reports = _write_reports(suites, extra / "reports")
-    pages.write(source, copies, reports, api)
-    galleries.write(source, copies, suites)
+    held = {suite.name: cells_held(suite) for suite in suites}
+    pages.write(source, copies, reports, held, api)
+    galleries.write(source, suites, held)
     if api:
         interface.write(source / "api")
     _sphinx(source, target)

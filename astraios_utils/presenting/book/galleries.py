@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 from ... import methods, models, schema, store
-from ...running import pipeline
 from ...schema import Suite
 from ...sources import paper
 from ...tasks import TASKS, AnalysedTask, ExecutedTask, LikelihoodTask, Problem, Task, task_of
-from .executed import Copy
 
 ABOUT_METHODS: Mapping[str, str] = MappingProxyType(
     {
@@ -48,10 +46,14 @@ SCORING: Mapping[type, str] = MappingProxyType(
 READ_SCORING = "The answer is read and compared with the problem's label or reference. Nothing is run."
 
 
-def write(source: Path, copies: Sequence[Copy], suites: Sequence[Suite]) -> None:
-    """Write ``methods.md`` and ``tasks.md`` below the book's source folder."""
+def write(source: Path, suites: Sequence[Suite], held: Mapping[str, Collection[str]]) -> None:
+    """Write ``methods.md`` and ``tasks.md`` below the book's source folder.
+
+    Args:
+        held: the cells with verdicts of each suite (:func:`executed.cells_held`).
+    """
     source.joinpath("methods.md").write_text(_methods(), encoding="utf-8")
-    source.joinpath("tasks.md").write_text(_tasks(copies, suites), encoding="utf-8")
+    source.joinpath("tasks.md").write_text(_tasks(suites, held), encoding="utf-8")
 
 
 def _methods() -> str:
@@ -78,7 +80,7 @@ def _methods() -> str:
     return "\n".join(parts)
 
 
-def _tasks(copies: Sequence[Copy], suites: Sequence[Suite]) -> str:
+def _tasks(suites: Sequence[Suite], held: Mapping[str, Collection[str]]) -> str:
     """A section per task."""
     examples = [store.load_suite(name) for name in EXAMPLES]
     parts = ["# Tasks", "", "The examples were made for this project; they show the form of a problem.", ""]
@@ -87,7 +89,7 @@ def _tasks(copies: Sequence[Copy], suites: Sequence[Suite]) -> str:
         suite = next((suite for suite in examples if name in suite.tasks), None)
         if suite is not None:
             parts += _example(task_of(suite, name), task_of(suite, name).problems(suite.problems[name])[0])
-        parts += _where(name, copies, suites)
+        parts += _where(name, suites, held)
     return "\n".join(parts)
 
 
@@ -127,12 +129,8 @@ def _block(text: str) -> list[str]:
     return ["````text", text.rstrip("\n"), "````", ""]
 
 
-def _where(task: str, copies: Sequence[Copy], suites: Sequence[Suite]) -> list[str]:
+def _where(task: str, suites: Sequence[Suite], held: Mapping[str, Collection[str]]) -> list[str]:
     """Links to the suites' reports that hold the task's table."""
-    shown = [
-        suite
-        for suite in suites
-        if task in suite.tasks and any(pipeline.verdicts(suite, task, model) is not None for model in suite.models)
-    ]
+    shown = [suite for suite in suites if any(cell.split("/")[0] == task for cell in held[suite.name])]
     links = [f'<a href="reports/{suite.name}.html#tables">{suite.name}</a>' for suite in shown]
     return [f"Results: {', '.join(links)}.", ""] if links else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -23,8 +23,18 @@ Every figure of the suites in this book, with the cell that draws it and its dat
 """
 
 
-def write(source: Path, copies: Sequence[Copy], reports: Sequence[Suite], api: bool = True) -> None:
-    """Write all prose pages and notebooks below the book's source folder."""
+def write(
+    source: Path,
+    copies: Sequence[Copy],
+    reports: Sequence[Suite],
+    held: Mapping[str, Collection[str]],
+    api: bool = True,
+) -> None:
+    """Write all prose pages and notebooks below the book's source folder.
+
+    Args:
+        held: the cells with verdicts of each suite (:func:`executed.cells_held`).
+    """
     source.mkdir(parents=True, exist_ok=True)
     docs = store.root() / "docs"
     shutil.copyfile(docs / "conf.py", source / "conf.py")
@@ -34,9 +44,9 @@ def write(source: Path, copies: Sequence[Copy], reports: Sequence[Suite], api: b
     suites = list({copy.suite.name: copy.suite for copy in copies}.values())
     for suite in suites:
         own = [copy for copy in copies if copy.suite.name == suite.name]
-        held = executed.cells_held(suite) if suite in reports else set()
+        linked = held[suite.name] if suite in reports else ()
         for copy in own:
-            executed.write(copy, source, held)
+            executed.write(copy, source, linked)
         _put(source / f"suites/{suite.name}/index.md", _suite_page(suite, own, suite in reports))
     _put(source / "figures.md", FIGURES_HEAD + "".join(map(_figures_of, copies)))
     _put(source / "reports.md", _reports_page(reports))

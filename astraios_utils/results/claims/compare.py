@@ -84,10 +84,9 @@ def differences(
     for size, (first, second) in itertools.product(evidence.sizes, itertools.combinations(methods, 2)):
         gap = reader.difference(name, (size, first), (size, second))
         found = stats.from_draws(gap)
-        sides = stats.sign_test(found.value, found.se)
         apart = reader.columns(name, size, first)[:, 0] - reader.columns(name, size, second)[:, 0]
         row = {"size": size, "first": first, "second": second, "value": found.value, "low": found.low}
-        p = min(1.0, 2 * min(sides)) if found.value == found.value else np.nan
+        p = np.nan if np.isnan(found.value) else stats.zero_test(found.value, found.se)
         rows.append({**row, "high": found.high, "p": p, "columns": int((~np.isnan(apart)).sum())})
     frame = pd.DataFrame(rows, columns=["size", "first", "second", "value", "low", "high", "p", "columns"])
     return frame.assign(p_holm=stats.holm(frame["p"]))

@@ -87,7 +87,7 @@ class Reader:
         return self.evidence.sizes
 
     def nothing(self) -> Array:
-        """A value that lacks its data, shape (1 + r,)."""
+        """A value without its data, shape (1 + r,)."""
         return np.full(self.shape, math.nan)
 
     @property

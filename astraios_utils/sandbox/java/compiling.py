@@ -32,7 +32,7 @@ class Task:
         classes: the sample's class files, as the compile server sent them; empty until then.
         test: the class files of test and stubs.
         share: whether the sample may run in a shared JVM.
-        alone: whether nothing may run beside it.
+        alone: whether nothing else may run at the same time.
         seconds: wall time spent on compiling it.
         retries: how often its judge has died.
     """

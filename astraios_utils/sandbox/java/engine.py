@@ -23,7 +23,7 @@ Each JVM has its own namespaces, Landlock, rlimits and system call filter, and n
 The clock is the Python engine's: a program has a slot for its first 0.3 seconds; then it is a *suspect*, leaves it to
 the next program and goes on, at the lowest priority once it has had as much CPU time. A suspect that has run for its
 limit of wall time and has had `patience` seconds of CPU time is a timeout. One that ends after its limit, that sleeps
-past it, or that is stopped to make room in memory is judged again *alone*, with nothing beside it.
+past it, or that is stopped to make room in memory is judged again *alone*.
 
 What a test cannot do: read or write fields of the sample (constants it can), catch the sample's exception classes by
 name, pass a subclass of a sample's class, see later changes of a container that the sample kept, or find two strings
@@ -176,7 +176,7 @@ class _Run:
         self._source: Iterator[tuple[int, Program]] | None = source
         self._fleet = Fleet(engine.pool, engine.workers)
         self._compilers = Compilers(self._fleet, engine.tests, slots=(engine.workers + 1) // 2)
-        self._again: deque[Task] = deque()  # to start anew
+        self._again: deque[Task] = deque()  # to start again
         self._later: deque[Task] = deque()  # to be judged alone
         self._sessions: dict[Jvm, _Session] = {}  # by judge and by subject
         self._draining: dict[Jvm, float] = {}  # judges whose program is decided, and until when they may end their test

@@ -64,7 +64,7 @@ class Level:
 
 @cache
 def missing_for(name: str) -> tuple[str, ...]:
-    """What this machine lacks for a level, one line each; empty if the level can be had."""
+    """What is missing on this machine for a level, one line each; empty if the level is available."""
     if name == WEAK:
         return ()
     if not linux.supported:

@@ -6,7 +6,6 @@ sample's own becomes its nearest ancestor there.  What is rebuilt holds plain da
 
 from __future__ import annotations
 
-import builtins
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -140,8 +139,3 @@ def _with_text(error: BaseException, text: str) -> BaseException:
     other.args = error.args
     vars(other).update(vars(error))
     return other
-
-
-def is_builtin(kind: type) -> bool:
-    """Whether a class is one of the builtin exceptions."""
-    return vars(builtins).get(kind.__name__) is kind

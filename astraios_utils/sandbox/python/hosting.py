@@ -1,7 +1,7 @@
 """The trusted side of a program with reversed roles: answers the calls of model-written tests, and reports.
 
 It runs in the tester's process (`tester`), the tests in the sample's (`hosted`).  What the tests get is the replies of
-one implementation to their calls, as plain data.  Beside a mutant the reference answers every call as well, on copies
+one implementation to their calls, as plain data.  In a mutant's run the reference answers every call as well, on copies
 of the same arguments: so this side knows whether the tests have seen anything that the reference would not have said.
 """
 
@@ -87,7 +87,7 @@ def implementation(source: str, names: Sequence[str], given: Mapping[str, Any]) 
 
 
 def _text(reply: tuple[str, Any, list[Any]]) -> str:
-    """A reply as text: two replies with the same text cannot be told apart by the tests.
+    """A reply as text: the tests cannot distinguish two replies with the same text.
 
     An exception counts by its class and message.
     """

@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-LOWER_BY = 10  # of nice; a tenth of the processor beside a process of the priority that one had
+LOWER_BY = 10  # of nice; a tenth of a core against a process of the original priority
 
 
 def lower_priority(group: int) -> None:

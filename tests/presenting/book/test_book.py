@@ -145,7 +145,7 @@ def test_every_method_of_the_paper_is_explained_and_counted() -> None:
 
 
 def test_every_task_has_its_prompt_and_scoring(build: Path) -> None:
-    text = galleries._tasks([], [])
+    text = galleries._tasks([], {})
     sections = text.split("\n## ")[1:]
     assert len(sections) == len(TASKS)
     assert all("**Scoring.**" in section for section in sections)
