@@ -166,12 +166,14 @@ def _security(facts: Facts) -> str:
     )
 
 
+def _counted(verdicts: pd.Series) -> str:
+    """``supported 5, undecided 22``, of counts by verdict."""
+    return ", ".join(f"{verdict} {count}" for verdict, count in verdicts.items() if count)
+
+
 def _losses(facts: Facts) -> str:
     counts = claims.summary(facts.verdicts)
-    texts = {
-        str(key): ", ".join(f"{count} {verdict}" for verdict, count in row.items() if count)
-        for key, row in counts.iterrows()
-    }
+    texts = {str(key): _counted(row) for key, row in counts.iterrows()}
     return (
         f"The paper's {counts.loc[claims.PUBLISHED].sum()} statements, judged by its printed numbers: "
         f"{texts[claims.PUBLISHED]}; by the released generations: {texts[SUITES[0]]}."
@@ -194,10 +196,10 @@ def _tuning(_: Facts) -> str:
         return "No base of the suite nano has a study yet; opening the notebook makes one."
     size, found = list(studies.items())[-1]
     verdicts = tuning_claims.judge(found)
-    counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts["verdict"].value_counts().items())
+    counts = _counted(verdicts["verdict"].value_counts())
     return (
-        f"On nano's base {size}, of {len(verdicts)} statements of related work: {counts}. One seed, 60 steps; nothing "
-        "is said about larger models."
+        f"Verdicts on {len(verdicts)} statements of related work, on nano's base {size}: {counts}. One seed, 60 steps; "
+        "nothing is said about larger models."
     )
 
 
