@@ -50,6 +50,7 @@ __all__ = [
 STATUSES = ("passed", "failed", "error", "timeout", "invalid", "secure", "insecure", "unknown", "measured")
 KS = (1, 5, 10, 20, 50, 100)  # the k that summarise reports, as far as there are samples
 INVALID = -1  # the prediction of an answer that cannot be parsed
+OVER_PERTURBATIONS = ("crossfit", "mean")  # what follows rp@k/ where it names no perturbation
 NOMINAL = "nominal"  # the "perturbation" of ReCode rows whose prompt is not perturbed
 _KEYS = {  # the kinds of metrics, and what a key of each looks like
     "pass": re.compile(r"pass|pass@[1-9]\d*"),
@@ -548,6 +549,13 @@ def _robust_metrics(
     found = {f"rp@{k}": Metric(pd.Index(problems), rows, _smallest, size, noise=greedy, interval_of=crossed)}
     found |= {f"rp@{k}/crossfit": crossed, f"rp@{k}/mean": mean(table.mean(axis=1), size)}
     return found | {f"rp@{k}/{name}": mean(share, designs[name].size) for name, share in shares.items()}
+
+
+def by_perturbation(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of single perturbations (metric ``rp@1/<perturbation>``), with their names in ``perturbation``."""
+    rows = frame[frame["metric"].str.startswith("rp@1/")]
+    rows = rows.assign(perturbation=rows["metric"].str.removeprefix("rp@1/"))
+    return rows[~rows["perturbation"].isin(OVER_PERTURBATIONS)]
 
 
 def _smallest(sums: Array) -> Array:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from .. import schema
-from ..metrics import stats
+from ..metrics import scores, stats
 from ..results import protocol
 from ..sources import conala_study, paper
 from ..tasks.codexglue import CodeXGlue
@@ -180,13 +180,13 @@ def better_when_perturbed(worst_case: pd.DataFrame, nominal: pd.DataFrame, tasks
 
 def worst_perturbations(robustness: pd.DataFrame) -> str:
     """Which perturbation is the worst, and for how many models, by category (``robustness``: results)."""
-    single = robustness[robustness["metric"].str.startswith("rp@1/") & (robustness["provenance"] == "measured")]
+    single = scores.by_perturbation(robustness[robustness["provenance"] == "measured"])
     if single.empty:
         return NOTHING
     worst = single.loc[single.groupby(["task", "size", "method"])["value"].idxmin()]
     lines = []
-    for task, names in worst.groupby("task")["metric"]:
-        counts = names.str.removeprefix("rp@1/").value_counts()
+    for task, names in worst.groupby("task")["perturbation"]:
+        counts = names.value_counts()
         text = ", ".join(f"`{name}` ({count})" for name, count in counts.items())
         lines.append(f"**{plots.TASK_TITLES[str(task)]}**: the worst perturbation, and of how many models: {text}.")
     return "\n\n".join(lines)

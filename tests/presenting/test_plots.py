@@ -266,7 +266,7 @@ def test_perturbations_are_ordered_by_their_mean() -> None:
     frame = pd.concat(
         [
             results_frame({"recode-format": f"rp@1/{name}"}).assign(value=value)
-            for name, value in (("easy", 9.0), ("hard", 3.0))
+            for name, value in (("easy", 9.0), ("hard", 3.0), ("crossfit", 2.0), ("mean", 6.0))
         ]
     )
     frame.loc[frame["provenance"] == "missing", "value"] = np.nan

@@ -117,6 +117,7 @@ def test_robustness() -> None:
     single = results(
         {"task": "recode-format", "metric": "rp@1/tabs", "value": 10.0},
         {"task": "recode-format", "metric": "rp@1/split", "value": 20.0},
+        {"task": "recode-format", "metric": "rp@1/crossfit", "value": 9.0},
     )
     assert sentences.worst_perturbations(single).endswith("`tabs` (1).")
     assert sentences.worst_perturbations(single.assign(provenance="missing")) == sentences.NOTHING

@@ -11,6 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from .base import look, methods_of, sizes_of
 
+_LABEL = {"facecolor": "white", "edgecolor": "none", "alpha": 0.9, "pad": 1}  # of a text that crosses bars
+
 
 def redraw_shares(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Share of redraws of the problems in which each method is best, at each size: a stacked bar per size.
@@ -41,7 +43,7 @@ def redraw_shares(frame: pd.DataFrame, ax: Axes) -> Axes:
     ax.set_xticks(range(len(sizes)), sizes)
     null = 100 * float(frame["null"].iloc[0])
     ax.axhline(null, color="#333333", linewidth=0.9, linestyle="--", gid="null")
-    ax.text(len(sizes) - 0.52, null + 1, f"equal methods: up to {null:.0f}%", ha="right", fontsize=7)
+    ax.text(len(sizes) - 0.52, null + 1, f"equal methods: up to {null:.0f}%", ha="right", fontsize=7, bbox=_LABEL)
     ax.set(xlabel="Model size", ylabel="Best in so many redraws (%)", ylim=(0, 100), xlim=(-0.5, len(sizes) - 0.5))
     return ax
 

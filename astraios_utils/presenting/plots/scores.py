@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ... import schema
+from ...metrics import scores
 from .base import METRIC_LABELS, SPREAD, TASK_TITLES, cells, draw, floor_at, look, methods_of, reference, sizes_of
 
 
@@ -208,10 +209,8 @@ def perturbations(frame: pd.DataFrame, ax: Axes, task: str) -> Axes:
     The category's RP@1 in table 4 is each model's lowest. ``frame`` are results with metrics ``rp@1/<perturbation>``.
     Within a perturbation the sizes stand one above the other, the largest on top.
     """
-    rows = frame[
-        (frame["task"] == task) & frame["metric"].str.startswith("rp@1/") & (frame["provenance"] == "measured")
-    ]
-    names = rows["metric"].str.removeprefix("rp@1/")
+    rows = scores.by_perturbation(frame[(frame["task"] == task) & (frame["provenance"] == "measured")])
+    names = rows["perturbation"]
     means = rows["value"].groupby(names).mean().sort_values()
     sizes = sizes_of(frame)
     columns = [rows[column] for column in ("size", "method", "value", "low", "high")]
