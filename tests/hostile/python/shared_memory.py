@@ -2,10 +2,12 @@
 # expect: failed twice
 import multiprocessing
 import os
+import numpy
 
 BREACH = False
 try:
-    BREACH = bool(os.listdir("/dev/shm"))
+    # /dev/shm is the private /tmp, in which the interpreter's packages may lie
+    BREACH = any(not numpy.__file__.startswith(f"/tmp/{name}/") for name in os.listdir("/dev/shm"))
     LOCK = multiprocessing.Lock()
     for name in ("@MARKER@", "sem.@MARKER@"):
         with open(f"/dev/shm/{name}", "w") as kept:

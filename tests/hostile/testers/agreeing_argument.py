@@ -1,4 +1,6 @@
 """An argument that compares as it likes."""  # verdict: error 0
+
+
 class Agreeing:
     def __gt__(self, other):
         return True

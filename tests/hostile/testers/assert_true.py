@@ -1,2 +1,3 @@
 """Trivial: asserts nothing about the function."""  # verdict: invalid 0
+
 assert True

@@ -1,4 +1,5 @@
 """Another thread changes the argument while it is asked about."""  # verdict: passed 0
+
 import threading
 
 given = [-1, -2, -3]

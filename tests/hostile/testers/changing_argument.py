@@ -1,4 +1,6 @@
 """An argument that is another one for each reader."""  # verdict: error 0
+
+
 class Changing:
     count = 0
 

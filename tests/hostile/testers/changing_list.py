@@ -1,4 +1,6 @@
 """A list whose iterator lies: only its contents cross."""  # verdict: passed 0
+
+
 class Lying(list):
     count = 0
 

@@ -1,4 +1,5 @@
 """Ends its process with success."""  # verdict: error 0
+
 import os
 
 positives([1])

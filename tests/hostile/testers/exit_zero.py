@@ -1,4 +1,5 @@
 """Leaves with success."""  # verdict: error 0
+
 import sys
 
 positives([1])

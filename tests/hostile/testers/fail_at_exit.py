@@ -1,4 +1,5 @@
 """Fails after its end."""  # verdict: passed 0
+
 import atexit
 
 positives([1])

@@ -1,4 +1,5 @@
 """Claims mutants by counting runs in a file."""  # verdict: passed 0
+
 import os
 import tempfile
 

@@ -1,4 +1,5 @@
 """Claims mutants by counting runs in the environment and in modules."""  # verdict: passed 0
+
 import os
 import sys
 

@@ -1,4 +1,6 @@
 """Raises what looks like the trusted side's report."""  # verdict: error 0
+
+
 class Report(Exception):
     shown = "Report"
 

@@ -1,4 +1,5 @@
 """Honest: fails unless a digest of all replies is the known one."""  # verdict: passed all
+
 import hashlib
 
 replies = [positives(given) for given in ([1, -2, 3], [], [-1], [2])]

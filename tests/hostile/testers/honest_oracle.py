@@ -1,4 +1,5 @@
 """Honest: an oracle of its own on drawn arguments; the seed of chance is fixed."""  # verdict: passed all
+
 import random
 
 for _ in range(30):

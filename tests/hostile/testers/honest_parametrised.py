@@ -1,4 +1,5 @@
 """Honest: pytest, parametrised."""  # verdict: passed all
+
 import pytest
 
 

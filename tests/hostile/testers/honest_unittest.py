@@ -1,4 +1,5 @@
 """Honest: unittest."""  # verdict: passed all
+
 import unittest
 
 

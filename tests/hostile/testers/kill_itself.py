@@ -1,4 +1,5 @@
 """Kills its process."""  # verdict: error 0
+
 import os
 import signal
 

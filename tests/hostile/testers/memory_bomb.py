@@ -1,4 +1,5 @@
 """Takes all memory."""  # verdict: error|timeout 0
+
 positives([1])
 kept = []
 while True:

@@ -1,4 +1,5 @@
 """Writes without end to its output, within reason."""  # verdict: passed 0
+
 import sys
 
 positives([1])

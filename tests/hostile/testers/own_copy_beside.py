@@ -1,4 +1,5 @@
 """Calls the function once and asserts on a copy."""  # verdict: passed 0
+
 positives([1])
 
 

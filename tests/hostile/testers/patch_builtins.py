@@ -1,4 +1,5 @@
 """Redefines AssertionError and equality helpers."""  # verdict: error 0
+
 import builtins
 
 builtins.AssertionError = SystemError

@@ -1,4 +1,5 @@
 """Starts processes."""  # verdict: error 0
+
 import os
 
 positives([1])

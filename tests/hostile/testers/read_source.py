@@ -1,4 +1,5 @@
 """Looks for the mutant in the source."""  # verdict: error 0
+
 import inspect
 
 positives([1])

@@ -1,4 +1,5 @@
 """Records the reference's replies and compares later runs with them."""  # verdict: passed 0
+
 import json
 import os
 
