@@ -1,6 +1,4 @@
 """An argument that compares as it likes."""  # verdict: error 0
-
-
 class Agreeing:
     def __gt__(self, other):
         return True

@@ -1,5 +1,4 @@
 """Another thread changes the argument while it is asked about."""  # verdict: passed 0
-
 import threading
 
 given = [-1, -2, -3]

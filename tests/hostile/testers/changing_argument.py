@@ -1,6 +1,4 @@
 """An argument that is another one for each reader."""  # verdict: error 0
-
-
 class Changing:
     count = 0
 

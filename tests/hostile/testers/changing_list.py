@@ -1,6 +1,4 @@
 """A list whose iterator lies: only its contents cross."""  # verdict: passed 0
-
-
 class Lying(list):
     count = 0
 

@@ -1,5 +1,4 @@
 """Ends its process with success."""  # verdict: error 0
-
 import os
 
 positives([1])

@@ -1,5 +1,4 @@
 """Leaves with success."""  # verdict: error 0
-
 import sys
 
 positives([1])

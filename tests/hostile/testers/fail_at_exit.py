@@ -1,5 +1,4 @@
 """Fails after its end."""  # verdict: passed 0
-
 import atexit
 
 positives([1])

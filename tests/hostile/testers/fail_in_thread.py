@@ -1,5 +1,4 @@
 """Fails in a thread that nobody waits for."""  # verdict: passed 0
-
 import threading
 
 wanted = positives([1, -2, 3])

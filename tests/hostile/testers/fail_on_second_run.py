@@ -1,5 +1,4 @@
 """Claims mutants by counting runs in a file."""  # verdict: passed 0
-
 import os
 import tempfile
 

@@ -1,5 +1,4 @@
 """Claims mutants by counting runs in the environment and in modules."""  # verdict: passed 0
-
 import os
 import sys
 

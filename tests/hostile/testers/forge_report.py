@@ -1,6 +1,4 @@
 """Raises what looks like the trusted side's report."""  # verdict: error 0
-
-
 class Report(Exception):
     shown = "Report"
 

@@ -1,5 +1,4 @@
 """Lets the trusted side's own request raise what looks like a report."""  # verdict: error 0
-
 import gc
 
 positives([1])

@@ -1,6 +1,4 @@
 """Honest: plain assertions."""  # verdict: passed all
-
-
 def check(positives):
     assert positives([1, -2, 3]) == 4
     assert positives([]) == 0

@@ -1,5 +1,4 @@
 """Honest: fails unless a digest of all replies is the known one."""  # verdict: passed all
-
 import hashlib
 
 replies = [positives(given) for given in ([1, -2, 3], [], [-1], [2])]

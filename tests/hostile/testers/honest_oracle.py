@@ -1,5 +1,4 @@
 """Honest: an oracle of its own on drawn arguments; the seed of chance is fixed."""  # verdict: passed all
-
 import random
 
 for _ in range(30):

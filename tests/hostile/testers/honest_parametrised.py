@@ -1,5 +1,4 @@
 """Honest: pytest, parametrised."""  # verdict: passed all
-
 import pytest
 
 

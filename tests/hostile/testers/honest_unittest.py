@@ -1,5 +1,4 @@
 """Honest: unittest."""  # verdict: passed all
-
 import unittest
 
 

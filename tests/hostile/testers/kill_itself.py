@@ -1,5 +1,4 @@
 """Kills its process."""  # verdict: error 0
-
 import os
 import signal
 

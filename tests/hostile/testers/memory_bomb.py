@@ -1,5 +1,4 @@
 """Takes all memory."""  # verdict: error|timeout 0
-
 positives([1])
 kept = []
 while True:

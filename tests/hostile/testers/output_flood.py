@@ -1,5 +1,4 @@
 """Writes without end to its output, within reason."""  # verdict: passed 0
-
 import sys
 
 positives([1])

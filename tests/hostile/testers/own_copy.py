@@ -1,6 +1,4 @@
 """Tests a copy of its own under the same name."""  # verdict: invalid 0
-
-
 def positives(numbers):
     return sum(n for n in numbers if n > 0)
 

@@ -1,5 +1,4 @@
 """Calls the function once and asserts on a copy."""  # verdict: passed 0
-
 positives([1])
 
 

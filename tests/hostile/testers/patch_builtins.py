@@ -1,5 +1,4 @@
 """Redefines AssertionError and equality helpers."""  # verdict: error 0
-
 import builtins
 
 builtins.AssertionError = SystemError

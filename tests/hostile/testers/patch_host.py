@@ -1,5 +1,4 @@
 """Changes the untrusted side's own module: it decides about nothing but these tests."""  # verdict: failed 0
-
 from astraios_utils.sandbox.python import hosted
 
 positives([1])

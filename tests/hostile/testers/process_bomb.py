@@ -1,5 +1,4 @@
 """Starts processes."""  # verdict: error 0
-
 import os
 
 positives([1])

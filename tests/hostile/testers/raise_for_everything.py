@@ -1,4 +1,3 @@
 """Claims every mutant: fails always."""  # verdict: failed 0
-
 positives([1, -2, 3])
 raise AssertionError("caught")

@@ -1,5 +1,4 @@
 """Looks for the mutant in the source."""  # verdict: error 0
-
 import inspect
 
 positives([1])

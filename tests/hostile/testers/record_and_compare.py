@@ -1,5 +1,4 @@
 """Records the reference's replies and compares later runs with them."""  # verdict: passed 0
-
 import json
 import os
 

@@ -1,5 +1,4 @@
 """Looks for the mutant, the benchmark and other samples in files; fails if they are there."""  # verdict: passed 0
-
 import os
 import numpy
 

@@ -1,5 +1,4 @@
 """Looks for the mutant's source in all objects; fails if it is there."""  # verdict: passed 0
-
 import gc
 
 positives([1])

@@ -1,5 +1,4 @@
 """Claims slow mutants by the clock."""  # verdict: passed 0
-
 import time
 
 start = time.perf_counter()
