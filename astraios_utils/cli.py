@@ -37,6 +37,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = MappingProxyType(  # shown below a comma
             "evaluate ./my-adapter --suite nano",
             "evaluate someone/adapter --suite paper --task repair-python",
         ),
+        "bench": ("bench my_method.yaml",),
         "verify": ("verify --suite released --share 0.1",),
         "report": ("report --suite nano",),
         "book": ("book --suite released --suite nano",),
@@ -120,13 +121,20 @@ def _search(options: argparse.Namespace) -> None:
 
 def _results(options: argparse.Namespace) -> None:
     from . import results
-    from .running import changes, pipeline, seeds
+    from .running import changes, comparison, pipeline, seeds
 
     suite = _slice(options)
-    if options.ship and suite.generations == "generate":
+    if options.ship and suite.rows:
+        print(*comparison.ship(store.load_suite(options.suite)), sep="\n")
+    elif options.ship and suite.generations == "generate":
         print(*seeds.ship(suite), *changes.ship(suite), sep="\n")
     elif options.ship:
         print(pipeline.ship_counts(suite))
+    if options.leaderboard:
+        from .presenting import comparison_text
+
+        print(comparison_text.markdown(comparison.table(suite)))
+        return
     if options.against:
         print(changes.as_markdown(suite, options.against))
         return
@@ -180,6 +188,12 @@ def _evaluate(options: argparse.Namespace) -> None:
     suite = store.load_suite(options.suite)
     own, frame = adapters.evaluate(options.adapter, suite, options.size or "", options.task, options.name or "", weak)
     _show_tables(own.model_copy(update={"methods": tuple(frame["method"].unique())}), frame)
+
+
+def _bench(options: argparse.Namespace) -> None:
+    from .running import bench
+
+    print(bench.text(*bench.run(Path(options.file), _sandbox_arguments(options))))
 
 
 def _notebook(options: argparse.Namespace) -> None:
@@ -502,6 +516,8 @@ def _add_stages(add: Add) -> None:
     table.add_argument("--markdown", action="store_true", help="print a row per task, for the README")
     text = "print each method's scores and their differences from this method (Base: the untuned model), as Markdown"
     table.add_argument("--against", metavar="METHOD", help=text)
+    text = "print the leaderboard of a suite that compares methods, as Markdown"
+    table.add_argument("--leaderboard", action="store_true", help=text)
     table.add_argument("--notebooks", action="store_true", help="write what came out into the notebooks' Markdown")
     table.add_argument("--ship", action="store_true", help="also write the verdict counts to data/SUITE")
 
@@ -546,6 +562,10 @@ def _add_running(add: Add) -> None:
     theirs.add_argument("--task", action="append", default=[], help="only this task; repeatable")
     theirs.add_argument("--name", help="what the adapter is called (default: the end of its path)")
     _add_sandbox(theirs)
+
+    own = add("bench", _bench, "place a method of one's own in the comparison of methods, next to the shipped results")
+    own.add_argument("file", metavar="METHOD.yaml", help="its name and configuration (docs/how/7_your_method.md)")
+    _add_sandbox(own)
 
     again = add("verify", _verify, "recompute a share of the shipped verdict counts from files; exit 1 if any differs")
     _add_slice(again)

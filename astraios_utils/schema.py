@@ -292,6 +292,10 @@ class Row(BaseModel):
 
     Attributes:
         budget: the percentage of the base's parameters that its capacity setting comes close to; none: it has none.
+        control: it is no method but a check of the comparison (one method under two names, a rate of almost zero):
+            tables show it, ranks and sets leave it out.
+        seed: added to the suite's seed in its training, so that a control that repeats a method repeats it with other
+            random numbers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -299,6 +303,8 @@ class Row(BaseModel):
     family: str = Field(min_length=1)
     source: str = Field(min_length=1)
     budget: float | None = Field(default=None, gt=0)
+    control: bool = False
+    seed: int = Field(default=0, ge=0)
 
 
 class Suite(BaseModel):

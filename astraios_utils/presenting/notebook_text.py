@@ -18,15 +18,15 @@ import pandas as pd
 
 from .. import models, schema, store
 from ..results import claims, protocol
-from ..running import ledger, notebooks, pipeline
+from ..running import comparison, ledger, notebooks, pipeline
 from ..sources import conala_study, paper
 from ..tasks import get_task
 from ..tasks.codexglue import CodeXGlue
 from ..tuning import claims as tuning_claims
 from ..tuning import study
-from . import show
+from . import comparison_text, show
 
-SUITES = ("released", "nano", "smol")  # whose figures are shown, the first being the one that verdicts are about
+SUITES = ("released", "nano", "smol", "zoo")  # whose figures are shown, the first being the one that verdicts are about
 _PARTS = re.compile(r"(<!-- (in short|figure (\w+)) -->\n).*?(<!-- /(?:in short|figure) -->)", flags=re.S)
 
 
@@ -51,6 +51,9 @@ CAPTIONS: Mapping[str, Caption] = MappingProxyType(
         "figure_01_mean_performance": Caption(
             "Mean performance by size and method", ("fft-best", "lora-parallel-lead-large", "ptuning-ia3-lead-small")
         ),
+        "comparison_fronts": Caption("Mean of the tasks against trained parameters, by budget"),
+        "comparison_rates": Caption("Validation loss over learning rates"),
+        "comparison_standing": Caption("Means with 95% intervals; filled: may be the best"),
         "changes_against_base": Caption("What each method changed against the untuned base"),
         "figure_02_updated_parameters": Caption("Share of parameters that each method updates", ("ia3-reasonable",)),
         "figure_02_counted_parameters": Caption("Share of parameters that each method updates, counted here"),
@@ -203,6 +206,17 @@ def _tuning(_: Facts) -> str:
     )
 
 
+def _comparison(_: Facts) -> str:
+    zoo = store.load_suite("zoo")
+    table = comparison.table(zoo)
+    if table.empty:
+        return (
+            f"{comparison_text.counts(zoo, table)} `astraios search --suite zoo` and `astraios run --suite zoo --seeds "
+            f"{zoo.seeds}` make a run."
+        )
+    return f"{comparison_text.counts(zoo, table)} {comparison_text.best_set(table)}"
+
+
 IN_SHORT: Mapping[str, Callable[[Facts], str]] = MappingProxyType(
     {
         "01_train": _training,
@@ -212,6 +226,7 @@ IN_SHORT: Mapping[str, Callable[[Facts], str]] = MappingProxyType(
         "05_security": _security,
         "06_loss_analysis": _losses,
         "07_conala_study": _conala,
+        "08_method_comparison": _comparison,
         "09_what_tuning_changes": _tuning,
     }
 )

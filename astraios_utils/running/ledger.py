@@ -88,7 +88,8 @@ def costs(suite: Suite) -> pd.DataFrame | None:
 def _generation_seconds(suite: Suite, model: Model) -> float:
     folder = store.suite_dir(suite.name) / "generations"
     records = [store.read_json(path) for path in sorted(folder.glob(f"*/{model.slug}.jsonl.xz.json"))]
-    spent = [record["cost"] for record in records if record and "cost" in record]
+    costs = [record.get("cost", {}) for record in records if record]
+    spent = [cost for cost in costs if "tokens" in cost]  # likelihood tasks generate none
     tokens = sum(cost["tokens"] for cost in spent)
     return 1000 * sum(cost["seconds"] for cost in spent) / tokens if tokens else math.nan
 

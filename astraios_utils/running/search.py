@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from .. import methods, schema, store, training
@@ -27,6 +28,11 @@ COLUMNS = ("size", "method", "rate", "steps", "seed", "loss", "seconds")
 def path_of(suite: Suite) -> Path:
     """Where the trials of a suite are kept."""
     return store.data_dir() / suite.name / "learning_rates.csv"
+
+
+def own_path(suite: Suite) -> Path:
+    """Where the trials of a method of the user's own are kept (:mod:`.bench`)."""
+    return store.suite_dir(suite.name) / "learning_rates.csv"
 
 
 def trial(suite: Suite, model: Model, rate: float) -> Suite:
@@ -56,12 +62,17 @@ def trial(suite: Suite, model: Model, rate: float) -> Suite:
 
 
 def grid(suite: Suite) -> list[tuple[Model, float]]:
-    """Every trial of a suite: (model, rate), the untuned base left out."""
+    """Every trial of a suite: (model, rate), the untuned base and controls left out."""
     if suite.search is None:
         raise schema.BadInput(f"suite {suite.name}: the suite file says nothing about a `search`")
     sizes = [schema.match(size, suite.sizes, "size (search)") for size in suite.search.sizes]
-    tuned = [method for method in suite.methods if not methods.is_untuned(method)]
+    tuned = [method for method in suite.methods if not (methods.is_untuned(method) or _is_control(suite, method))]
     return [(Model(size, method), rate) for size in sizes for method in tuned for rate in suite.search.rates]
+
+
+def _is_control(suite: Suite, method: str) -> bool:
+    """Whether the method checks the comparison: its rate is given, not searched."""
+    return method in suite.rows and suite.rows[method].control
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -99,6 +110,8 @@ def run(suite: Suite, path: Path | None = None) -> pd.DataFrame:
 
 def _try(job: tuple[Suite, Model, float]) -> dict[str, Any]:
     """Train one trial; its row."""
+    from torch.linalg import LinAlgError  # type: ignore[attr-defined]  # PyTorch does not list it
+
     from ..training.trainer import TrainingFailed
 
     suite, model, rate = job
@@ -109,7 +122,7 @@ def _try(job: tuple[Suite, Model, float]) -> dict[str, Any]:
     try:
         losses = training.train(plan, lambda _: None, force=True).losses
         loss = float(losses[losses["split"] == "test"]["loss"].iloc[-1])
-    except TrainingFailed:
+    except (TrainingFailed, LinAlgError):  # a matrix that has no inverse any more is divergence, too
         loss = math.inf
     shutil.rmtree(plan.folder, ignore_errors=True)
     seconds = round(time.perf_counter() - started, 1)
@@ -117,20 +130,75 @@ def _try(job: tuple[Suite, Model, float]) -> dict[str, Any]:
     return {**head, "steps": one.recipe.steps, "seed": one.seed, "loss": round(loss, 5), "seconds": seconds}
 
 
+FLAT = 0.01  # a loss so little above the lowest one (relative) is as good: the optimum is flat
+SHARP = 0.05  # the width of an optimum is that of the rates whose loss is at most this much higher
+
+
 def chosen(trials: pd.DataFrame) -> pd.DataFrame:
-    """The rate of each method with the lowest mean loss over sizes.
+    """The rate of each method with the lowest mean loss over sizes, and how sharp that optimum is.
 
     Args:
         trials: as :func:`run` returns them.
 
     Returns:
         A row per method: method, rate, loss, edge (whether it is the lowest or the highest rate of the grid: the best
-        one may lie outside).
+        one may lie outside), rise (percent by which the better neighbour's loss is higher; infinite where all others
+        diverged) and octaves (width of the rates whose loss, interpolated, is at most 5% higher).
     """
     means = trials.groupby(["method", "rate"], sort=False)["loss"].mean().reset_index()
-    best = means.loc[means.groupby("method", sort=False)["loss"].idxmin()].reset_index(drop=True)
+    rows = [
+        {"method": method, **_optimum(own.sort_values("rate"))} for method, own in means.groupby("method", sort=False)
+    ]
     edges = {trials["rate"].min(), trials["rate"].max()}
+    best = pd.DataFrame(rows, columns=["method", "rate", "loss", "rise", "octaves"])
     return best.assign(edge=best["rate"].isin(edges))
+
+
+def _optimum(own: pd.DataFrame) -> dict[str, float]:
+    """The lowest loss of one method's rates, which rise."""
+    rates, losses = own["rate"].to_numpy(dtype=float), own["loss"].to_numpy(dtype=float)
+    at = int(np.argmin(losses))
+    near = [losses[i] for i in (at - 1, at + 1) if 0 <= i < len(losses)]
+    limit, place = losses[at] * (1 + SHARP), np.log2(rates)
+    low = _crossing(place[at::-1], losses[at::-1], limit)
+    high = _crossing(place[at:], losses[at:], limit)
+    rise = 100 * (min(near) / losses[at] - 1) if near and math.isfinite(losses[at]) else math.nan
+    return {"rate": rates[at], "loss": losses[at], "rise": rise, "octaves": high - low}
+
+
+def _crossing(places: Any, losses: Any, limit: float) -> float:
+    """Where the loss first exceeds the limit, going outwards; the end of the grid where it does not."""
+    for i in range(1, len(places)):
+        if losses[i] > limit:
+            share = (limit - losses[i - 1]) / (losses[i] - losses[i - 1]) if math.isfinite(losses[i]) else 0.0
+            return float(places[i - 1] + share * (places[i] - places[i - 1]))
+    return float(places[-1])
+
+
+def agreement(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Whether two searches with different seeds choose alike.
+
+    Returns:
+        A row per method of both: method, first, second (the rates), same, and flat (whether each search's loss at the
+        other one's choice is at most 1% above its lowest).
+    """
+    rows = []
+    both = chosen(first).merge(chosen(second), on="method", suffixes=("", "_again"))
+    for row in both.to_dict("records"):
+        pair = (row["rate"], row["rate_again"])
+        flat = all(
+            _loss_at(trials, row["method"], rate) <= best * (1 + FLAT)
+            for trials, rate, best in ((first, pair[1], row["loss"]), (second, pair[0], row["loss_again"]))
+        )
+        rows.append(
+            {"method": row["method"], "first": pair[0], "second": pair[1], "same": pair[0] == pair[1], "flat": flat}
+        )
+    return pd.DataFrame(rows, columns=["method", "first", "second", "same", "flat"])
+
+
+def _loss_at(trials: pd.DataFrame, method: str, rate: float) -> float:
+    own = trials[(trials["method"] == method) & (trials["rate"] == rate)]
+    return float(own["loss"].mean())
 
 
 def text(trials: pd.DataFrame) -> str:

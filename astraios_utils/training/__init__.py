@@ -8,6 +8,8 @@ complete checkpoint and ends with the same weights as an undisturbed run.
 from __future__ import annotations
 
 import contextlib
+import functools
+import gc
 import json
 import shutil
 from collections.abc import Callable, Iterable
@@ -140,7 +142,9 @@ def plan(suite: schema.Suite, model: schema.Model) -> Run:
         )
     folder = store.suite_dir(suite.name) / "train" / model.slug
     changes = suite.method_configs.get(model.method, {})
-    return Run(model, suite.bases[model.size], suite.recipe, changes, suite.seed, folder)
+    row = suite.rows.get(model.method)
+    seed = suite.seed + (row.seed if row else 0)
+    return Run(model, suite.bases[model.size], suite.recipe, changes, seed, folder)
 
 
 def read_losses(folder: Path) -> pd.DataFrame:
@@ -221,6 +225,7 @@ def train(run: Run, progress: Callable[[str], None] = say, force: bool = False) 
         DoesNotFit: the GPU or the disk does not hold it.
         TrainingFailed: the loss is not a number any more, or memory ran out; says what to change.
     """
+    _settle()
     held = run.record()
     parallel.wait()  # until all have looked
     if held is not None and not force:
@@ -240,6 +245,19 @@ def train(run: Run, progress: Callable[[str], None] = say, force: bool = False) 
             raise
         reason = (str(error) or "no memory left").splitlines()[0][:200]
         raise TrainingFailed(f"{run.model.slug}: out of memory ({reason}): try {_remedies(run)}") from None
+
+
+@functools.cache
+def _settle() -> None:
+    """Import what training needs, and take it out of garbage collection, which transformers runs in full every time.
+
+    With small models, collecting the libraries' own objects takes a tenth of a training.
+    """
+    import peft  # noqa: F401
+
+    from . import trainer  # noqa: F401
+
+    gc.freeze()
 
 
 class DoesNotFit(schema.AstraiosError):

@@ -77,3 +77,35 @@ def test_a_suite_without_a_search_says_so(suite: Suite) -> None:
         search.grid(suite.model_copy(update={"search": None}))
     with pytest.raises(ValueError, match="positive and rise"):
         schema.Search(rates=(2.0, 1.0), sizes=("S",), corpus_validation="x")
+
+
+def _trials(losses: dict[str, list[float]]) -> pd.DataFrame:
+    rates = [1e-3, 4e-3, 1.6e-2, 6.4e-2]
+    rows = [("S", method, rate, loss) for method, own in losses.items() for rate, loss in zip(rates, own, strict=True)]
+    return pd.DataFrame(rows, columns=["size", "method", "rate", "loss"])
+
+
+def test_how_sharp_an_optimum_is() -> None:
+    best = search.chosen(_trials({"sharp": [2.0, 1.0, 1.5, math.inf], "flat": [1.2, 1.1, 1.0, 1.0]})).set_index(
+        "method"
+    )
+    assert best.loc["sharp", ["rate", "rise"]].to_list() == [4e-3, pytest.approx(50)]
+    # 5% above 1.0 is reached after a twentieth of the 2 octaves to 2.0 and a tenth of the 2 octaves to 1.5.
+    assert best.loc["sharp", "octaves"] == pytest.approx(0.1 + 0.2)
+    assert best.loc["flat", ["rate", "rise", "edge"]].to_list() == [1.6e-2, pytest.approx(0), False]
+    # Half of the 2 octaves down to 1.1, and all 2 up to the grid's end.
+    assert best.loc["flat", "octaves"] == pytest.approx(1 + 2)
+
+
+def test_a_repeated_search_agrees_where_the_choice_is_the_same_or_flat() -> None:
+    first = _trials({"same": [2.0, 1.0, 2.0, 3.0], "flat": [2.0, 1.0, 1.005, 3.0], "other": [2.0, 1.0, 1.5, 3.0]})
+    second = _trials({"same": [2.0, 1.1, 2.0, 3.0], "flat": [2.0, 1.005, 1.0, 3.0], "other": [2.0, 1.5, 1.0, 3.0]})
+    found = search.agreement(first, second).set_index("method")
+    assert found["same"].to_dict() == {"same": True, "flat": False, "other": False}
+    assert found["flat"].to_dict() == {"same": True, "flat": True, "other": False}
+
+
+def test_checks_are_not_searched(suite: Suite) -> None:
+    check = schema.Row(family="f", source="s", control=True)
+    trials = search.grid(suite.model_copy(update={"rows": {"FFT": check}}))
+    assert {model.method for model, _ in trials} == {"LoRA"}

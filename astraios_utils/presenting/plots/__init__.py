@@ -17,6 +17,7 @@ from .base import (
     reference,
     sizes_of,
 )
+from .comparison import cost_front, rate_sensitivity, standing
 from .losses import extrapolation, final_losses, loss_against, loss_curves
 from .ranking import critical_difference, pareto, redraw_shares
 from .scores import (
@@ -52,6 +53,7 @@ __all__ = [
     "changes",
     "clone",
     "clone_one_shot",
+    "cost_front",
     "critical_difference",
     "defect",
     "defect_one_shot",
@@ -74,6 +76,7 @@ __all__ = [
     "panels",
     "pareto",
     "perturbations",
+    "rate_sensitivity",
     "redraw_shares",
     "reference",
     "rule_cost",
@@ -82,6 +85,7 @@ __all__ = [
     "shrinking",
     "signed_change",
     "sizes_of",
+    "standing",
     "transfer",
     "updated_share",
     "within",

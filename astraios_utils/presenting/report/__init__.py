@@ -19,7 +19,7 @@ import pandas as pd
 from ... import schema, store
 from ...running import ledger, pipeline
 from ...schema import Suite
-from . import content, payload, statements
+from . import content, leaderboard, payload, statements
 
 if TYPE_CHECKING:
     from IPython.display import HTML
@@ -78,6 +78,7 @@ def page(suite: Suite, frame: pd.DataFrame) -> str:
         "claims": statements.ledger(told),
         "unreachable": verdicts["claim"].nunique() - told["claim"].nunique(),
         "figures": figures,
+        "board": leaderboard.of(suite),
         **content.of_results(suite, frame),
     }
     # The most that the page can be without verdicts: with all their links, and with a sentence that names each.

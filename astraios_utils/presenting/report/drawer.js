@@ -222,6 +222,7 @@ async function start() {
   themeButton();
   $$("table[data-sortable]").forEach(sortable);
   claimFilters();
+  boardFilters();
   const drawer = $("#drawer");
   $("#close").addEventListener("click", () => drawer.close());
   drawer.addEventListener("click", (event) => { if (event.target === drawer) drawer.close(); });

@@ -185,6 +185,25 @@ function resultList() {
   apply();
 }
 
+// --- leaderboard ------------------------------------------------------------------------------------------------------
+function boardFilters() {
+  const form = $("#board-filters");
+  if (!form) return;
+  const rows = $$("#board tbody tr");
+  const apply = () => {
+    const { family, budget, best, text } = Object.fromEntries(new FormData(form));
+    for (const row of rows) {
+      const { dataset } = row;
+      row.hidden = (family !== "" && dataset.family !== family) || (budget !== "" && dataset.budget !== budget) ||
+        (best !== "" && dataset.best !== best) || !dataset.name.toLowerCase().includes(text.toLowerCase());
+    }
+    $("output", form).textContent = `${rows.filter((row) => !row.hidden).length} of ${rows.length} rows`;
+  };
+  form.addEventListener("input", apply);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  apply();
+}
+
 // --- claims -----------------------------------------------------------------------------------------------------------
 function claimFilters() {
   const form = $("#claim-filters");

@@ -1,0 +1,195 @@
+"""Sentences of the notebook on many methods, and its decision table: each line cites the evidence it rests on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+
+from ..results import comparison
+from ..schema import UNTUNED, Suite
+
+NOTHING = "*Nothing is measured yet: no run of this suite is here or shipped.*"
+DECISIONS = ("You want", "Take", "Evidence")
+
+
+def ranked(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows that take part in ranks, the highest mean first."""
+    return table[~table["control"]].sort_values("mean", ascending=False, ignore_index=True)
+
+
+def counts(suite: Suite, table: pd.DataFrame) -> str:
+    """How many methods have results, how many are missing, how many are left out with a reason."""
+    if table.empty:
+        left = f"{len(suite.left_out)} methods are left out, each for a reason"
+        return f"{NOTHING} {len(suite.methods)} rows are described; {left}."
+    measured = ranked(table)
+    asked = [method for method in suite.methods if method not in set(table["method"])]
+    missing = f" Without results here: {', '.join(asked)}." if asked else ""
+    return (
+        f"**{len(measured)} methods** have results, next to the untuned base and {_checks(suite)} checks; "
+        f"{len(suite.left_out)} are left out, each for a reason.{missing}"
+    )
+
+
+def _checks(suite: Suite) -> int:
+    return sum(row.control for row in suite.rows.values())
+
+
+def best_set(table: pd.DataFrame) -> str:
+    """Which methods are not separated from the best."""
+    if table.empty:
+        return NOTHING
+    rows = ranked(table)
+    held = rows.loc[rows["may_be_best"].astype(bool), "method"].to_list()
+    first = rows.iloc[0]
+    others = [name for name in held if name != first["method"]]
+    place = f"rank {first['rank']:.0f} [{first['rank_low']:.0f}, {first['rank_high']:.0f}]"
+    said = (
+        f"Highest mean: **{first['method']}**, {first['mean']:.1f} [{first['low']:.1f}, {first['high']:.1f}], {place}"
+    )
+    base = table.loc[table["method"] == UNTUNED, "mean"]
+    if len(base) and float(base.iloc[0]) > first["mean"]:
+        higher = f"**The untuned base scores higher ({float(base.iloc[0]):.1f}): this recipe ranks no method.**"
+        said = f"{higher} {said}"
+    if not others:
+        return f"{said}. It is separated from all {len(rows) - 1} others."
+    return f"{said}. Of the {len(rows) - 1} others, {len(others)} are not separated from it: {_listed(others)}."
+
+
+def _listed(names: Sequence[str], most: int = 12) -> str:
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+
+
+def checks(suite: Suite, table: pd.DataFrame) -> str:
+    """What the controls show: a method that hardly learns, and one method under two names."""
+    texts = []
+    for method in (name for name in suite.methods if name in suite.rows and suite.rows[name].control):
+        row = table[table["method"] == method]
+        if row.empty:
+            texts.append(f"*{method}* has no results here")
+            continue
+        one = row.iloc[0]
+        below = int((ranked(table)["mean"] > one["mean"]).sum())
+        text = (
+            f"*{method}* ({suite.rows[method].source}): mean {one['mean']:.1f}, {below} of {len(ranked(table))} "
+            "methods are above it"
+        )
+        if "vs LoRA p" in table:
+            text += (
+                f", {one['vs LoRA']:+.1f} [{one['vs LoRA low']:+.1f}, {one['vs LoRA high']:+.1f}] against LoRA "
+                f"(p {one['vs LoRA p']:.3f})"
+            )
+        texts.append(text)
+    return "; ".join(texts) + "." if texts else "The suite has no checks."
+
+
+def sharpness(table: pd.DataFrame) -> str:
+    """How many optima lie at an edge of the grid, and how flat they are."""
+    rows = ranked(table).dropna(subset=["rise"])
+    if rows.empty:
+        return "No search of learning rates is kept for this suite."
+    edge = rows.loc[rows["edge"].astype(bool), "method"].to_list()
+    flat = int((rows["rise"] <= 100 * 0.01).sum())
+    return (
+        f"{len(rows)} methods were searched. At the median, the better neighbour of the chosen rate has "
+        f"{rows['rise'].median():.1f}% more validation loss; {flat} optima are flat (1% or less). At the edge of the "
+        f"grid, so that a better rate may lie outside: {_listed(edge) or 'none'}."
+    )
+
+
+def orders(table: pd.DataFrame) -> str:
+    """How PSCP's weights change the first place."""
+    if table.empty:
+        return NOTHING
+    found = comparison.soft_orders(table[~table["control"]])
+    firsts = dict(zip(found["weights"], found["first"], strict=True))
+    lowest = found.sort_values("tau", kind="stable").iloc[0]
+    return (
+        f"First place by weights: {'; '.join(f'{name}: {first}' for name, first in firsts.items())}. The order differs "
+        f"most from that of the means with *{lowest['weights']}* (Kendall's tau {lowest['tau']:.2f}, a method moves by "
+        f"up to {lowest['moved']} places)."
+    )
+
+
+def correlations(frame: pd.DataFrame) -> str:
+    """Whether other tables rank the methods alike."""
+    texts = [
+        f"{row['table']}: tau {row['tau']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}], p {row['p']:.2f}, "
+        f"{row['methods']} methods"
+        for row in frame.dropna(subset=["tau"]).to_dict("records")
+    ]
+    return "; ".join(texts) + "." if texts else "No other table shares four methods with this one."
+
+
+def decisions(table: pd.DataFrame) -> pd.DataFrame:
+    """Which method to use: a row per wish, with the method and the numbers that it rests on (``DECISIONS``)."""
+    rows, made = ranked(table), list[tuple[str, str, str]]()
+    if rows.empty:
+        return pd.DataFrame(columns=list(DECISIONS))
+    peft = rows[rows["served"] != "whole"]
+    made.append(_decision("the highest mean", rows, "mean", False))
+    if len(peft):
+        made.append(_decision("the highest mean with an adapter", peft, "mean", False))
+    for budget in sorted(rows["budget"].dropna().unique()):
+        own = rows[rows["budget"] == budget]
+        made.append(_decision(f"about {budget:g}% of the parameters", own, "mean", False))
+    merged = rows[rows["served"] == "merged"]
+    if len(merged):
+        made.append(_decision("no cost at generation (merged into the base)", merged, "mean", False))
+    wishes = {
+        "trainable_parameters": "the fewest parameters",
+        "forgot": "the least forgetting",
+        "octaves": "an easy rate",
+    }
+    for column, wish in wishes.items():
+        near = rows[rows["may_be_best"].astype(bool)].dropna(subset=[column])
+        if len(near):
+            text = f"{wish} among those not separated from the best"
+            made.append(_decision(text, near, column, column != "octaves"))
+    return pd.DataFrame(made, columns=list(DECISIONS))
+
+
+_SHOWN: dict[str, Callable[[pd.Series], str]] = {
+    "mean": lambda row: "",
+    "trainable_parameters": lambda row: f"; {row['trainable_parameters']:,.0f} parameters",
+    "forgot": lambda row: f"; loss on pre-training text {row['forgot']:+.3f}",
+    "octaves": lambda row: f"; within 5% of its lowest loss over {row['octaves']:.1f} octaves",
+}
+
+
+def _decision(wish: str, rows: pd.DataFrame, column: str, lowest: bool) -> tuple[str, str, str]:
+    row = rows.sort_values(column, ascending=lowest, kind="stable").iloc[0]
+    best = "not separated from the best" if bool(row["may_be_best"]) else "below the best"
+    evidence = (
+        f"mean {row['mean']:.1f} [{row['low']:.1f}, {row['high']:.1f}], rank {row['rank']:.0f} [{row['rank_low']:.0f}, "
+        f"{row['rank_high']:.0f}], {best}{_SHOWN[column](row)}"
+    )
+    return wish, str(row["method"]), evidence
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The README's table: a row per method, checks and the base in italics."""
+    lines = [
+        "| method | family | % trained | mean [95%] | rank [95%] | may be best | minus LoRA | forgot | served | rate |",
+        "|---|---|--:|--:|--:|---|--:|--:|---|--:|",
+    ]
+    for row in table.sort_values("mean", ascending=False, kind="stable").to_dict("records"):
+        aside = row["control"]
+        name = f"*{row['method']}*" if aside else row["method"]
+        rank = "" if aside else f"{row['rank']:.0f} [{row['rank_low']:.0f}, {row['rank_high']:.0f}]"
+        best = "" if aside else "yes" if row["may_be_best"] else "no"
+        cells = [
+            name, row["family"], _number(row["percent"] if row["method"] != UNTUNED else math.nan, ".2f"),
+            f"{row['mean']:.1f} [{row['low']:.1f}, {row['high']:.1f}]", rank, best,
+            _number(row.get("vs LoRA", math.nan), "+.1f"), _number(row["forgot"], "+.3f"),
+            "" if pd.isna(row["served"]) else row["served"], _number(row["learning_rate"], "g"),
+        ]  # fmt: skip
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _number(value: float, form: str) -> str:
+    return "" if pd.isna(value) else format(value, form)
