@@ -157,6 +157,7 @@ class Recipe(BaseModel):
             of all, the least memory; 2: of every other, faster).
         answers_only: compute the loss on answers alone (the paper: on all tokens).
         evaluate_every, save_every: in optimiser steps; ``test_sequences`` packed sequences make the test loss.
+        report_to: dashboards that get the losses, too (no effect on the result).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -189,6 +190,7 @@ class Recipe(BaseModel):
     evaluate_every: int = Field(default=10, ge=1)
     test_sequences: int = Field(default=64, ge=1)
     save_every: int = Field(default=50, ge=1)
+    report_to: tuple[Literal["tensorboard", "trackio"], ...] = Field(default=())
 
     @field_validator("template")
     @classmethod

@@ -23,7 +23,7 @@ from .. import methods, models, schema, store
 from ..planning import memory
 from ..sources import corpus, hub
 from ..store import processes
-from . import parallel, retention
+from . import loggers, parallel, retention
 from .identity import identities
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Run:
             "method": self.model.method,
             "base": self.base.model_dump(exclude={"shape", *files}),
             "files": files,
-            "recipe": self.recipe.model_dump(exclude={"save_every", *files}),
+            "recipe": self.recipe.model_dump(exclude={"save_every", "report_to", *files}),
             "changes": self.changes,
             "seed": self.seed,
         }
@@ -221,11 +221,13 @@ def train(run: Run, progress: Callable[[str], None] = say, force: bool = False) 
         force: train from scratch even where the result is current, and even where the machine does not hold it.
 
     Raises:
-        schema.BadInput, schema.MissingArtefact, schema.MissingTool: bases, corpora, methods, as their modules say.
+        schema.BadInput, schema.MissingArtefact, schema.MissingTool: bases, corpora, methods, loggers, as their modules
+            say.
         DoesNotFit: the GPU or the disk does not hold it.
         TrainingFailed: the loss is not a number any more, or memory ran out; says what to change.
     """
     _settle()
+    loggers.require(run.recipe.report_to)
     held = run.record()
     parallel.wait()  # until all have looked
     if held is not None and not force:
@@ -361,7 +363,7 @@ def _tuner(
 
 def _train(run: Run, progress: Callable[[str], None], force: bool) -> Trained:
     from .cost import Meter
-    from .trainer import PackedData, Watch, tensor_cores
+    from .trainer import PackedData, Watch
 
     _announce(run, progress, force)
     with parallel.first_goes_first():
@@ -381,16 +383,15 @@ def _train(run: Run, progress: Callable[[str], None], force: bool) -> Trained:
     streams = (documents, held_out, data)
     tuner = _tuner(run, prepared, recipe, streams, fresh=resume.folder is None)
     restore = (lambda: tuner._load_rng_state(str(resume.folder))) if resume.folder else None
+    told = loggers.opened(run.recipe.report_to, run.folder, run.inputs, resume.step) if parallel.is_first() else []
     losses = run.folder / "losses.jsonl"
-    tuner.add_callback(Watch(recipe, losses, meter, data, run.inputs, progress, bool(tuner.test), restore))
+    tuner.add_callback(Watch(recipe, losses, meter, data, run.inputs, progress, bool(tuner.test), restore, told))
     tuner.args.eval_on_start = bool(tuner.test) and not resume.folder
-    if run.untuned:
-        tuner.evaluate()
-    elif resume.folder and resume.step == recipe.steps:  # killed after its last step: transformers would do one more
-        tuner._load_from_checkpoint(str(resume.folder))
-    else:
-        with tensor_cores():
-            tuner.train(resume_from_checkpoint=str(resume.folder) if resume.folder else None)
+    try:
+        _loop(run, tuner, resume, recipe.steps)
+    finally:
+        for logger in told:
+            logger.close()
     computed = "bfloat16" if tuner.args.bf16 else "float16" if tuner.args.fp16 else "float32"
     how: dict[str, Any] = {
         "base_precision": prepared.precision,
@@ -402,6 +403,18 @@ def _train(run: Run, progress: Callable[[str], None], force: bool) -> Trained:
     if prepared.kept:
         how |= {**prepared.base, **retention.measure(tuner.model, tokenizer, prepared.kept)}
     return _finish(run, tuner, tokenizer, meter, how)
+
+
+def _loop(run: Run, tuner: Tuner, resume: _Resume, steps: int) -> None:
+    from .trainer import tensor_cores
+
+    if run.untuned:
+        tuner.evaluate()
+    elif resume.folder and resume.step == steps:  # killed after its last step: transformers would do one more
+        tuner._load_from_checkpoint(str(resume.folder))
+    else:
+        with tensor_cores():
+            tuner.train(resume_from_checkpoint=str(resume.folder) if resume.folder else None)
 
 
 def _finish(run: Run, tuner: Any, tokenizer: PreTrainedTokenizerBase, meter: Meter, how: dict[str, Any]) -> Trained:

@@ -7,7 +7,7 @@ import itertools
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from ..sources.corpus import IGNORED, Corpus, Packed, Position, pack
 from . import parallel
 from .cost import Meter
 from .identity import identities
+from .loggers import Logger
 
 # In float16 the scaler skips a step whose gradient overflows and halves its scale, which starts at 2^16.
 OVERFLOWS = 16
@@ -300,9 +301,11 @@ class Watch(TrainerCallback):
         progress: Callable[[str], None],
         tests: bool,
         resumed: Callable[[], None] | None,
+        loggers: Sequence[Logger] = (),
     ) -> None:
         self.recipe, self.losses, self.meter, self.data = recipe, losses, meter, data
         self.inputs, self.progress, self.tests, self._resumed = inputs, progress, tests, resumed
+        self._loggers = loggers
         self._began = time.perf_counter()
         self._told = -math.inf
         self._overflows = 0
@@ -351,6 +354,9 @@ class Watch(TrainerCallback):
         line = {"step": step, "split": split, "loss": loss, "tokens": tokens, **more}
         with self.losses.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(line) + "\n")
+        numbers = {f"{split}/{name}": value for name, value in (("loss", loss), *more.items()) if name != "sequences"}
+        for logger in self._loggers:
+            logger.log(step, {**numbers, "tokens": tokens})
         now = time.perf_counter()
         if split == "test" or now - self._told > 5 or (step == self.recipe.steps and not self.tests):
             self._told = now
