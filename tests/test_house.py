@@ -14,7 +14,7 @@ MOST_LINES = 50
 # Distributions whose name is not that of their module, and what is used without an import.
 MODULES = {"pyyaml": "yaml", "ipython": "IPython", "nvidia-ml-py": "pynvml"}
 NOT_IMPORTED = {"jupyterlab"}  # `make lab`
-OPTIONAL = {"ray", "vllm", "pynvml", "bitsandbytes"}  # of the extras, or looked for where there is a GPU
+OPTIONAL = {"ipywidgets", "ray", "vllm", "pynvml", "bitsandbytes"}  # of the extras, or looked for where there is a GPU
 
 
 def _trees() -> Iterator[tuple[Path, ast.Module]]:

@@ -157,6 +157,19 @@ def versus(evidence: Evidence, first: str, second: str, sizes: Sequence[str] = (
     return frame.assign(p_holm=stats.holm(frame["p"]))[list(COMPARED)]
 
 
+def pairs(evidence: Evidence, methods: Sequence[str]) -> pd.DataFrame:
+    """:func:`versus` of every two methods: its columns, after first and second; no row where nothing is shared."""
+    frames = []
+    for first, second in itertools.combinations(methods, 2):
+        try:
+            found = versus(evidence, first, second)
+        except schema.BadInput:
+            continue
+        frames.append(found.assign(first=first, second=second))
+    columns = ["first", "second", *COMPARED]
+    return pd.concat(frames, ignore_index=True)[columns] if frames else pd.DataFrame(columns=columns)
+
+
 def _by_problem(evidence: Evidence, name: str, size: str, first: str, second: str) -> dict[str, float]:
     """On how many problems the first method scores higher, the same, and lower."""
     column = measure(name).columns[0]

@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from .. import results, schema, store, training
-from ..results import claims, protocol
+from ..results import claims, power, protocol
 from ..results.claims import Claim, Evidence, compare, corrected
 from ..schema import Model, Suite
 from ..sources import conala_study
@@ -92,6 +92,12 @@ def _generation_seconds(suite: Suite, model: Model) -> float:
     spent = [cost for cost in costs if "tokens" in cost]  # likelihood tasks generate none
     tokens = sum(cost["tokens"] for cost in spent)
     return 1000 * sum(cost["seconds"] for cost in spent) / tokens if tokens else math.nan
+
+
+def compared(suite: Suite) -> pd.DataFrame:
+    """Every two methods of a suite, paired by problem (:func:`power.pairs`), computed again when results change."""
+    path = store.suite_dir(suite.name) / "analysis" / f"pairs-{store.fingerprint([suite.methods, suite.tasks])}.parquet"
+    return store.stored(path, _inputs(suite), lambda: power.pairs(measured(suite), suite.methods))
 
 
 def published(suite: Suite) -> Evidence:

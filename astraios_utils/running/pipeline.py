@@ -406,22 +406,22 @@ def run(
         raise grid.ExecutionFailed("\n".join(failed))
 
 
-def complete(part: Suite, notebook: str) -> None:
+def complete(part: Suite, notebook: str = "") -> None:
     """Fetch, or train and generate, then score what a notebook's tasks are missing; what is current stays.
 
-    A notebook calls it with its parameter ``run``. It may be interrupted at any time: finished work is kept, and the
-    same call continues.
+    A notebook calls it with its parameter ``run``, a panel without a notebook. It may be interrupted at any time:
+    finished work is kept, and the same call continues.
 
     Args:
         part: a suite or a slice of it.
-        notebook: whose tasks.
+        notebook: whose tasks; none: all of the part's.
 
     Raises:
         grid.ExecutionFailed: units failed; everything else has been done.
         schema.BadInput: the suite runs none of the notebook's tasks.
     """
     store.keep_suite(store.load_suite(part.name))
-    listed = notebooks.tasks_of(notebook)
+    listed = notebooks.tasks_of(notebook) if notebook else None
     tasks = [task for task in part.tasks if listed is None or task in listed]
     if not tasks:
         raise schema.BadInput(f"suite {part.name} runs none of the tasks of notebook {notebook}")

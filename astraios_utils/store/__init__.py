@@ -66,6 +66,17 @@ def figures_dir(suite: str) -> Path:
     return Path(os.environ.get("ASTRAIOS_FIGURES") or root() / "figures") / suite
 
 
+def _suite_files() -> dict[str, Path]:
+    """The suites that are known by their name: those of ``data/suites``, and those that have run here."""
+    known = {path.parent.name: path for path in sorted(build_dir().glob("*/suite.yaml"))}
+    return known | {path.stem: path for path in sorted((data_dir() / "suites").glob("*.yaml"))}
+
+
+def suite_names() -> tuple[str, ...]:
+    """The names that :func:`load_suite` knows."""
+    return tuple(sorted(_suite_files()))
+
+
 def load_suite(name: str) -> schema.Suite:
     """The suite file at that path, or the suite of that name: in ``data/suites``, or one that has run here.
 
@@ -73,8 +84,7 @@ def load_suite(name: str) -> schema.Suite:
     """
     if name.endswith((".yaml", ".yml")):
         return schema.read_suite(Path(name), cache_dir())
-    known = {path.parent.name: path for path in sorted(build_dir().glob("*/suite.yaml"))}
-    known |= {path.stem: path for path in sorted((data_dir() / "suites").glob("*.yaml"))}
+    known = _suite_files()
     of, _, number = name.rpartition("-seed")
     if of in known and name not in known and number.isdecimal():
         return load_suite(of).run_of(int(number))

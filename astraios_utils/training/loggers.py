@@ -1,7 +1,7 @@
 """Loss curves in other tools' dashboards, where a recipe names them in ``report_to``: TensorBoard and Trackio.
 
-The packages are optional (``pip install -e '.[loggers]'``).  A dashboard is a copy: the loss log of a run stays
-``losses.jsonl``, and a run's result does not depend on who else is told.
+The packages are optional (``pip install tensorboard``, ``pip install trackio``).  A dashboard is a copy: the loss log
+of a run stays ``losses.jsonl``, and a run's result does not depend on who else is told.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def require(names: Iterable[str]) -> dict[str, Any]:
             found[name] = importlib.import_module(PACKAGES[name])
         except ImportError:
             raise schema.MissingTool(
-                f"the recipe's report_to names {name}, which is not installed: pip install -e '.[loggers]', or remove "
-                "it from report_to"
+                f"the recipe's report_to names {name}, which is not installed: pip install {name}, or remove it from "
+                "report_to"
             ) from None
     return found
 

@@ -38,6 +38,16 @@ def test_a_comparison_by_hand() -> None:
     assert found["p_holm"] == pytest.approx(found["p"])  # one row, one test
 
 
+def test_every_two_methods_are_compared_once() -> None:
+    found = power.pairs(_evidence(), ("LoRA", "FFT", "AdapterH"))  # AdapterH has answered nothing
+    assert set(zip(found["first"], found["second"], strict=True)) == {("LoRA", "FFT")}
+    row = found.set_index("measure").loc["synthesize-python"]
+    assert (row["value"], row["wins"], row["losses"]) == (-10, 0, 10)
+    nothing = power.pairs(_evidence(), ("FFT", "AdapterH"))
+    assert nothing.empty
+    assert {"first", "second", "size"} <= set(nothing)
+
+
 def test_nothing_in_common_is_one_line() -> None:
     with pytest.raises(schema.BadInput, match="no task that both FFT and AdapterH"):
         power.versus(_evidence(), "FFT", "AdapterH")

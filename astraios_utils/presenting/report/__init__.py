@@ -71,6 +71,8 @@ def page(suite: Suite, frame: pd.DataFrame) -> str:
     chunks |= {f"figure:{figure.name}": payload.squeeze(figure.svg) for figure in figures}
     verdicts, parts = ledger.judge(suite)
     chunks["claims"] = payload.squeeze(statements.parts(parts))
+    apart = ledger.compared(suite)
+    chunks["pairs"] = payload.squeeze(payload.pairs(apart))
     # Of a suite of one's own, statements that it cannot speak to would come before its results.
     told = verdicts if suite.published else statements.reachable(verdicts)
     context = {
@@ -79,10 +81,11 @@ def page(suite: Suite, frame: pd.DataFrame) -> str:
         "unreachable": verdicts["claim"].nunique() - told["claim"].nunique(),
         "figures": figures,
         "board": leaderboard.of(suite),
+        "pairs": [list(dict.fromkeys(apart[name])) for name in ("size", "first", "second")],
         **content.of_results(suite, frame),
     }
     # The most that the page can be without verdicts: with all their links, and with a sentence that names each.
-    every = tuple(f"{kind}:{task}" for kind in ("verdicts", "texts") for task in suite.tasks)
+    every = tuple(f"{kind}:{task}" for kind in ("verdicts", "problems", "texts") for task in suite.tasks)
     room = LIMIT - len(_render(context, chunks, every, every).encode())
     held, lacking = payload.fitting(suite, room)
     return _render(context, chunks | held, tuple(held), lacking)

@@ -110,12 +110,97 @@ async function problemView(task, size, method, problem) {
   return [
     h("h2", { id: "drawer-title", tabindex: -1 }, problem),
     h("p", {}, `${titles.get(task) ?? task}, ${size} ${method}`),
+    asked((await chunk(`problems:${task}`))?.[problem]),
     h("h3", {}, "Samples"),
     texts?.models[model] ? null : h("p", { class: "note" }, whyNoTexts(task, counted)),
     h("ul", { class: "samples" }, groups.map((group, place) => sampleItem(group, place, counted))),
     h("h3", {}, "The same problem, every model"),
     problemGrid(data, task, problem, model),
   ];
+}
+
+/** What a problem asks, what tests it, and its reference solution. */
+function asked(texts) {
+  if (!texts) return null;
+  const heads = { prompt: "Prompt", tests: "Tests", reference: "Reference solution" };
+  return h("div", { class: "asked" }, Object.entries(heads).filter(([kind]) => texts[kind]).map(([kind, head]) =>
+    h("details", {}, h("summary", {}, head), h("pre", { tabindex: 0 }, h("code", {}, texts[kind])))));
+}
+
+// --- two methods side by side ------------------------------------------------------------------------------------------
+
+/** The paired differences of two methods at a size, first minus second. */
+async function pairsOf(size, first, second) {
+  const columns = await chunk("pairs");
+  const rows = (columns?.size ?? []).map((_, i) => Object.fromEntries(Object.keys(columns).map((name) => [name, columns[name][i]])));
+  const minus = (value) => (value === null ? null : -value);
+  return rows.filter((row) => row.size === size).flatMap((row) => {
+    if (row.first === first && row.second === second) return [row];
+    if (row.first !== second || row.second !== first) return [];
+    return [{ ...row, first, second, value: minus(row.value), low: minus(row.high), high: minus(row.low), wins: row.losses, losses: row.wins }];
+  });
+}
+
+/** The problems of a task on which two models have different shares of good samples, the largest difference first. */
+async function disagreements(task, size, first, second) {
+  const data = await chunk(`verdicts:${task}`);
+  const [one, other] = [first, second].map((method) => data?.models[`${size}/${method}`] && problemsOf(data, `${size}/${method}`));
+  if (!one || !other) return null;
+  const theirs = new Map(other.map((row) => [row.name, row]));
+  const share = (row) => good(row) / row.total;
+  return one.filter((row) => theirs.has(row.name))
+    .map((row) => ({ name: row.name, one: row, other: theirs.get(row.name), gap: share(row) - share(theirs.get(row.name)) }))
+    .filter((row) => row.gap !== 0).sort((a, b) => Math.abs(b.gap) - Math.abs(a.gap));
+}
+
+async function compareView(size, first, second) {
+  const rows = await pairsOf(size, first, second);
+  const value = (row, method) => results.find((r) =>
+    r.task === row.measure && r.size === size && r.method === method && r.shown)?.value ?? null;
+  const title = (name) => titles.get(name) ?? name;
+  const shown = list("Paired differences", [
+    { head: "Task", value: (r) => title(r.measure), cell: (r) => title(r.measure) },
+    { head: first, number: true, value: (r) => value(r, first), cell: (r) => number(value(r, first)) },
+    { head: second, number: true, value: (r) => value(r, second), cell: (r) => number(value(r, second)) },
+    { head: "Difference", number: true, value: (r) => r.value, cell: (r) => number(r.value) },
+    { head: "95% interval", number: true, value: (r) => r.low, cell: interval },
+    { head: "p, adjusted", number: true, value: (r) => r.p_holm, cell: (r) => number(r.p_holm, 4) },
+    { head: "Wins / ties / losses", value: (r) => r.wins, cell: (r) => (r.wins === null ? "" : `${r.wins} / ${r.ties} / ${r.losses}`) },
+  ]);
+  shown.show(rows);
+  const place = h("div", {});
+  const tasks = rows.map((row) => row.measure).filter(hasVerdicts);
+  const form = h("form", { class: "filters", onsubmit: (event) => event.preventDefault() },
+    h("label", {}, "Task ", h("select", { name: "task" }, tasks.map((task) => h("option", { value: task }, title(task))))));
+  const apply = async () => {
+    const { task } = Object.fromEntries(new FormData(form));
+    const found = task ? await disagreements(task, size, first, second) : null;
+    const entry = (row, method) => h("a", { href: cellLink(task, size, method, row.name) }, `${good(row)} of ${row.total}`);
+    const table = list("Problems on which they disagree", [
+      { head: "Problem", value: (r) => r.name, cell: (r) => r.name },
+      { head: `${first}: good`, number: true, value: (r) => good(r.one), cell: (r) => entry(r.one, first) },
+      { head: `${second}: good`, number: true, value: (r) => good(r.other), cell: (r) => entry(r.other, second) },
+      { head: "Difference", number: true, value: (r) => r.gap, cell: (r) => `${number(100 * r.gap, 0)} points` },
+    ]);
+    table.show(found ?? []);
+    const count = !found ? "No verdicts of both methods are on this page." : `They differ on ${found.length} problems.`;
+    place.replaceChildren(h("p", {}, count), found?.length ? table.element : "");
+  };
+  form.addEventListener("input", apply);
+  await apply();
+  return [
+    h("h2", { id: "drawer-title", tabindex: -1 }, `${size}: ${first} minus ${second}`),
+    rows.length ? shown.element : h("p", { class: "note" }, "No task was answered by both."),
+    h("h3", {}, "Where they disagree"), form, place,
+  ];
+}
+
+function compareForm() {
+  $("#compare-form")?.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const { size, first, second } = Object.fromEntries(new FormData(event.target));
+    location.hash = `#compare/${[size, first, second].map(encodeURIComponent).join("/")}`;
+  });
 }
 
 function whyNoTexts(task, counted) {
@@ -170,17 +255,27 @@ function trail(data, task, size, method, problem) {
   return links.filter(Boolean);
 }
 
-/** Show what the address asks for: #cell/TASK/SIZE/METHOD, or with /PROBLEM; anything else closes the drawer. */
+/** What the address asks for, and the way there; null for any other address. */
+async function asksFor(address) {
+  const [kind, ...parts] = address.slice(1).split("/").map(decodeURIComponent);
+  if (kind === "compare" && parts.length === 3) return [await compareView(...parts), [parts.join(" › ")]];
+  const [task, size, method, problem] = parts;
+  const held = kind === "cell" ? await chunk(`verdicts:${task}`) : null;
+  if (!held?.models[`${size}/${method}`]) return null;
+  const view = problem === undefined ? await cellView(task, size, method) : await problemView(task, size, method, problem);
+  return [view, trail(held, task, size, method, problem)];
+}
+
+/** Show #cell/TASK/SIZE/METHOD, or with /PROBLEM, or #compare/SIZE/FIRST/SECOND; anything else closes the drawer. */
 async function route() {
   const drawer = $("#drawer");
-  const asked = location.hash;
-  const [kind, task, size, method, problem] = asked.slice(1).split("/").map(decodeURIComponent);
-  const held = kind === "cell" ? await chunk(`verdicts:${task}`) : null;
-  if (!held?.models[`${size}/${method}`]) { drawer.close(); return; }
-  const view = problem === undefined ? await cellView(task, size, method) : await problemView(task, size, method, problem);
-  if (asked !== location.hash) return; // the reader went elsewhere meanwhile
+  const address = location.hash;
+  const found = await asksFor(address);
+  if (address !== location.hash) return; // the reader went elsewhere meanwhile
+  if (!found) { drawer.close(); return; }
+  const [view, way] = found;
   $("#drawer-body").replaceChildren(...view.filter(Boolean));
-  $("#trail").replaceChildren(...trail(held, task, size, method, problem));
+  $("#trail").replaceChildren(...way);
   if (!drawer.open) drawer.showModal();
   drawer.scrollTop = 0;
   $("#drawer-title").focus({ preventScroll: true });
@@ -223,11 +318,12 @@ async function start() {
   $$("table[data-sortable]").forEach(sortable);
   claimFilters();
   boardFilters();
+  compareForm();
   const drawer = $("#drawer");
   $("#close").addEventListener("click", () => drawer.close());
   drawer.addEventListener("click", (event) => { if (event.target === drawer) drawer.close(); });
   // No element has this name, so nothing scrolls; an empty hash would scroll to the top.
-  drawer.addEventListener("close", () => { if (location.hash.startsWith("#cell/")) location.hash = "-"; });
+  drawer.addEventListener("close", () => { if (/^#(cell|compare)\//.test(location.hash)) location.hash = "-"; });
   // In a notebook's frame a bare "#x" would be resolved against the notebook's address.
   document.addEventListener("click", (event) => {
     const link = event.target.closest('a[href^="#"]');

@@ -12,6 +12,8 @@ import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,12 +23,13 @@ from ... import store
 from ...running import pipeline
 from ...running.pipeline import Cell
 from ...schema import Model, Suite
-from ...tasks import CodeXGlue
+from ...tasks import CodeXGlue, ProgramTask, get_task, task_of
 
 RESULT_COLUMNS = (
     *("task", "metric", "size", "method", "value", "low", "high", "se", "n", "clusters"),
     *("published", "difference", "status", "origin"),
 )
+PARTS = MappingProxyType({"tests": "test", "reference": "canonical_solution"})  # of a problem -> its column
 DETAIL = 160  # characters of a verdict's detail that are kept
 TAGS = 100  # bytes of the element around a chunk
 
@@ -56,13 +59,19 @@ def results(frame: pd.DataFrame, shown: Callable[[str], Sequence[str]]) -> dict[
     return {**columns, "shown": [metric in shown(task) for task, metric in pairs]}
 
 
+def pairs(frame: pd.DataFrame) -> dict[str, list[Any]]:
+    """Paired differences (:func:`ledger.compared`), column by column."""
+    return {str(name): plain(frame[name]) for name in frame}
+
+
 def fitting(suite: Suite, room: int) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Verdicts of every task, then texts of samples, as long as they fit into ``room`` bytes.
+    """Verdicts of every task, then problems and texts of samples, as long as they fit into ``room`` bytes.
 
     Texts come task by task, from the smallest files up; the first chunk that does not fit ends it.
 
     Returns:
-        Chunks by name (``verdicts:TASK``, ``texts:TASK``), and the names of those for which there was no room.
+        Chunks by name (``verdicts:TASK``, ``problems:TASK``, ``texts:TASK``), and the names of those for
+        which there was no room.
     """
     held: dict[str, str] = {}
     lacking: list[str] = []
@@ -84,12 +93,41 @@ def _candidates(suite: Suite) -> Iterator[tuple[str, Callable[[], Any]]]:
         found[task] = {model: cell for model, cell in cells.items() if cell is not None}
         if found[task]:
             yield f"verdicts:{task}", partial(verdicts, found[task])
+    for name, path in _readable(suite).items():
+        if found[name]:
+            yield f"problems:{name}", partial(problems, suite, name, path)
     written: dict[str, dict[Model, Cell]] = {}
     for cell in pipeline.cells(suite):
         if not isinstance(cell.task, CodeXGlue) and cell.model in found[cell.task.name] and _is_scored(suite, cell):
             written.setdefault(cell.task.name, {})[cell.model] = cell
     for task in sorted(written, key=lambda name: sum(_bytes(cell) for cell in written[name].values())):
         yield f"texts:{task}", partial(texts, written[task], found[task])
+
+
+def _readable(suite: Suite) -> dict[str, Path | None]:
+    """The tasks whose problems are programs with tests and can be read without a download, with the file of each."""
+    tasks = {name: get_task(name) for name in suite.tasks}
+    own = suite.problems
+    return {
+        name: own.get(name)
+        for name, task in tasks.items()
+        if isinstance(task, ProgramTask) and (own[name].exists() if name in own else task.has_references())
+    }
+
+
+def problems(suite: Suite, name: str, path: Path | None) -> dict[str, dict[str, str]]:
+    """What a task asks, by problem: prompt, tests and reference, as far as a problem has them.
+
+    Of a problem with variants, the first one is shown.
+    """
+    task, found = task_of(suite, name), dict[str, dict[str, str]]()
+    for problem in task.references(path):
+        row = problem.row
+        texts = {"prompt": task.prompt(problem)} | {
+            kind: str(row[field]) for kind, field in PARTS.items() if row.get(field)
+        }
+        found.setdefault(problem.id, texts)
+    return found
 
 
 def _bytes(cell: Cell) -> int:

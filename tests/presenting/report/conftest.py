@@ -34,11 +34,23 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, pd.D
         return ledger.judge(store.load_suite("released").slice(tasks=SLICE))
 
 
+@pytest.fixture(scope="package")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """Every two methods of those three tasks, compared."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ASTRAIOS_MIRROR", "none")
+        patch.setenv("ASTRAIOS_BUILD", str(tmp_path_factory.mktemp("build")))
+        return ledger.compared(store.load_suite("released").slice(tasks=SLICE))
+
+
 @pytest.fixture
-def suite(build: Path, judged: tuple[pd.DataFrame, pd.DataFrame], monkeypatch: pytest.MonkeyPatch) -> Suite:
+def suite(
+    build: Path, judged: tuple[pd.DataFrame, pd.DataFrame], pairs: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> Suite:
     """The slice that :func:`frame` holds, with one figure and nothing else in its build folder."""
     monkeypatch.setenv("ASTRAIOS_MIRROR", "none")
     monkeypatch.setattr(ledger, "judge", lambda _: judged)
+    monkeypatch.setattr(ledger, "compared", lambda _: pairs)
     folder = store.figures_dir("released")
     folder.mkdir(parents=True)
     source = "<dc:source>suite released, whole, results none</dc:source>"

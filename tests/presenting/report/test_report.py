@@ -19,7 +19,7 @@ from astraios_utils.presenting.report import content, payload, statements
 from astraios_utils.results import claims
 from astraios_utils.running import pipeline
 from astraios_utils.schema import Model, Suite
-from astraios_utils.tasks import Problem, Task
+from astraios_utils.tasks import Problem, Task, task_of
 
 
 def _chunks(page: str) -> dict[str, Any]:
@@ -106,6 +106,27 @@ def test_texts_stand_beside_their_verdicts(tmp_path: Path) -> None:
     held = payload.texts(cells, verdicts)
     assert held["texts"] == ["x", "z", "x", "y"]  # distinct within a problem: a's, then b's
     assert held["models"] == {"1B/LoRA": [2, 3, 0, 0], "1B/FFT": [3, 3, 1, 0]}
+
+
+def test_problems_have_prompt_tests_and_reference() -> None:
+    suite = store.load_suite("nano")
+    path = suite.problems["repair-python"]
+    held = payload.problems(suite, "repair-python", path)
+    task = task_of(suite, "repair-python")
+    asked = {problem.id: problem for problem in task.problems(path)}
+    assert list(held) == list(asked)
+    name, problem = next(iter(asked.items()))
+    assert held[name] == {
+        "prompt": task.prompt(problem), "tests": problem.row["test"], "reference": problem.row["canonical_solution"],
+    }  # fmt: skip
+
+
+def test_problems_that_would_be_downloaded_are_left_out(suite: Suite) -> None:
+    assert payload._readable(suite) == {}  # no mirror, and no file of the suite's own
+    nano = store.load_suite("nano")
+    held = set(payload._readable(nano))
+    assert {"repair-python", "recode-format"} <= held
+    assert not held & {"defect", "clone", "aatk"}  # programs alone have tests
 
 
 def _verdict(claim: str, evidence: str, verdict: str, **changes: Any) -> dict[str, Any]:

@@ -30,7 +30,10 @@ def program() -> str:
 
 @pytest.fixture(scope="module")
 def written(
-    frame: pd.DataFrame, judged: tuple[pd.DataFrame, pd.DataFrame], tmp_path_factory: pytest.TempPathFactory
+    frame: pd.DataFrame,
+    judged: tuple[pd.DataFrame, pd.DataFrame],
+    pairs: pd.DataFrame,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A page whose texts, problem names and title try to be markup."""
     folder = tmp_path_factory.mktemp("report")
@@ -43,12 +46,15 @@ def written(
         patch.setenv("ASTRAIOS_MIRROR", "none")
         patch.setenv("ASTRAIOS_BUILD", str(folder))
         patch.setattr(ledger, "judge", lambda _: judged)
+        patch.setattr(ledger, "compared", lambda _: pairs)
         held = payload.fitting(suite, 10**9)[0]
         data = payload.unsqueeze(held["verdicts:synthesize-python"])
         data["problems"][0] = HOSTILE
         runs = data["models"]["1B/LoRA"]
         runs["origin"] = "here"
         texts = {"texts": [HOSTILE], "models": {"1B/LoRA": [0] * sum(runs["count"])}}
+        told = {HOSTILE: {"prompt": HOSTILE, "tests": "assert f(1) == 2", "reference": "return 2"}}
+        held |= {"problems:synthesize-python": payload.squeeze(told)}
         held |= {"verdicts:synthesize-python": payload.squeeze(data), "texts:synthesize-python": payload.squeeze(texts)}
         patch.setattr(payload, "fitting", lambda *_: (held, ("texts:aatk",)))
         return report.write(suite, frame)
@@ -171,7 +177,9 @@ def test_way_down_by_keyboard(page: browser.Page) -> None:
     page.run("[...document.querySelectorAll('#drawer td a')].find((a) => a.textContent.includes('onerror')).focus()")
     page.press("Enter")
     page.wait("document.querySelector('#drawer-title').textContent.includes('onerror')")
-    assert page.run("document.querySelector('#drawer pre').textContent") == HOSTILE
+    assert page.run("document.querySelector('#drawer .samples pre').textContent") == HOSTILE
+    asked = page.run("[...document.querySelectorAll('#drawer .asked details')].map((e) => e.textContent)")
+    assert asked == [f"Prompt{HOSTILE}", "Testsassert f(1) == 2", "Reference solutionreturn 2"]
     assert page.run("document.querySelectorAll('#drawer img').length") == 0
     assert page.run("document.title") == f"Title {HOSTILE}"
     samples = page.run("[...document.querySelectorAll('.samples .which')].map((e) => e.textContent).join()")
@@ -191,6 +199,36 @@ def test_problem_shows_every_model(page: browser.Page) -> None:
     assert "shipped counts" in page.run("document.querySelector('#drawer .note').textContent")
 
 
+def test_two_methods_are_compared(page: browser.Page, pairs: pd.DataFrame) -> None:
+    page.run(
+        """(() => { const form = document.querySelector('#compare-form');
+        form.elements.size.value = '1B'; form.elements.first.value = 'FFT'; form.elements.second.value = 'LoRA';
+        form.requestSubmit(); })()"""
+    )
+    page.wait("document.querySelector('#drawer').open")
+    assert page.run("location.hash") == "#compare/1B/FFT/LoRA"
+    assert page.run("document.querySelector('#drawer-title').textContent") == "1B: FFT minus LoRA"
+    own = pairs[(pairs["size"] == "1B") & (pairs["first"] == "LoRA") & (pairs["second"] == "FFT")]
+    rows = page.run(
+        "[...document.querySelectorAll('#drawer [aria-label=\"Paired differences\"] tbody tr')]"
+        ".map((row) => [...row.cells].map((cell) => cell.textContent))"
+    )
+    assert len(rows) == len(own) > 0
+    for row, wanted in zip(rows, own.to_dict("records"), strict=True):  # stored as LoRA minus FFT: every sign turns
+        assert float(row[3].replace("−", "-")) == pytest.approx(-wanted["value"], abs=0.006)
+        if wanted["wins"] == wanted["wins"]:
+            assert row[6] == f"{wanted['losses']:.0f} / {wanted['ties']:.0f} / {wanted['wins']:.0f}"
+    task = page.run("document.querySelector('#drawer select').value")
+    counts = own.set_index("measure").loc[task]
+    listed = page.run(
+        "document.querySelectorAll('#drawer [aria-label=\"Problems on which they disagree\"] tbody tr').length"
+    )
+    assert listed == counts["wins"] + counts["losses"]
+    page.run("document.querySelector('#drawer [aria-label=\"Problems on which they disagree\"] a').click()")
+    page.wait("document.querySelector('#drawer .samples')")
+    assert page.run("location.hash").startswith(f"#cell/{task}/1B/FFT/")
+
+
 def test_says_what_has_no_room(page: browser.Page) -> None:
     assert "aatk" in page.run("document.querySelector('#lacking').textContent")
     page.run(f"{LINKS}.find((link) => link.hash.startsWith('#cell/aatk/')).click()")
@@ -203,9 +241,10 @@ def test_says_what_has_no_room(page: browser.Page) -> None:
 @pytest.mark.parametrize("width", [320, 390, 768])
 def test_narrow_windows_do_not_scroll_sideways(page: browser.Page, width: int) -> None:
     page.resize(width)
-    for place in ("#top", "#cell/recode-format/1B/LoRA", "#cell/synthesize-python/1B/LoRA/Python%2F2"):
+    drawn = ("#cell/recode-format/1B/LoRA", "#cell/synthesize-python/1B/LoRA/Python%2F2", "#compare/1B/FFT/LoRA")
+    for place in ("#top", *drawn):
         page.run(f"location.hash = '{place}'")
-        page.wait("location.hash.startsWith('#cell') === document.querySelector('#drawer').open")
+        page.wait("/^#(cell|compare)[/]/.test(location.hash) === document.querySelector('#drawer').open")
         assert page.run("document.documentElement.scrollWidth") <= width, place
         assert page.run("document.querySelector('#drawer').scrollWidth") <= width, place
 
