@@ -4,6 +4,10 @@ Documents are never cut: rows of :data:`ROW` tokens hold as many whole ones as f
 question count less in the loss than those of answers and plain code, for much of a question cannot be foretold; an
 answer of one word counts as much as one of several.
 
+All bases are made by one rule (:func:`rule`): the same documents in the same order, as many tokens, the same two phases,
+and a learning rate inversely proportional to the width. Only the shape differs. The rule was written down before the
+bases were trained.
+
 What small models learn last is to copy a constant from the question into the code. In a second, short phase documents
 of a row do not see each other, and numbers that stand earlier in their document count :data:`COPY_WEIGHT` times: enough
 for copying to be learnt at all, and less and less towards the end, so that the rest is not forgotten.
@@ -37,7 +41,11 @@ ROW = 320
 QUESTION_WEIGHT = 0.1
 ANSWER_WEIGHT = 8.0  # of an answer's tokens together, at least
 COPY_WEIGHT = 400.0  # of a number that its document has had before, when the second phase begins; 1 when it ends
-DOCUMENTS = 120_000
+STEPS = 7000  # of the first phase
+COPYING = 1500  # steps of the second phase
+BATCH = 8  # rows of a step
+RATE_TIMES_WIDTH = 0.4  # the peak learning rate of both phases is this, divided by the width
+DOCUMENTS = 175_000  # so many that no row is read twice
 TOKENIZER_DOCUMENTS = 6_000
 SAVE_EVERY = 100  # steps
 
@@ -48,18 +56,17 @@ class Recipe:
 
     Attributes:
         batch: rows of a step.
-        copying: steps of the second phase; ``stop``: after how many of them it ends before its time, if it does.
+        copying: steps of the second phase.
+        learning_rate: the peak of both phases.
     """
 
     hidden: int
     layers: int
     heads: int
-    steps: int
-    batch: int
     learning_rate: float
-    copying: int = 0
-    copying_rate: float = 0.0
-    stop: int | None = None
+    steps: int = STEPS
+    copying: int = COPYING
+    batch: int = BATCH
     warmup: int = 100
     weight_decay: float = 0.05
     seed: int = 0
@@ -67,27 +74,19 @@ class Recipe:
     @property
     def last(self) -> int:
         """Steps of both phases."""
-        return self.steps + (self.copying if self.stop is None else self.stop)
+        return self.steps + self.copying
 
 
-# The second phase decides what a base scores; so that sizes spread, the two smallest have none and 900K half of one.
+def rule(hidden: int, layers: int, heads: int = 4) -> Recipe:
+    """The recipe of any base: its shape decides nothing but the learning rate, ``RATE_TIMES_WIDTH / hidden``."""
+    return Recipe(hidden, layers, heads, round(RATE_TIMES_WIDTH / hidden, 6))
+
+
 RECIPES: Mapping[str, Recipe] = {
-    "100K": Recipe(hidden=48, layers=2, heads=4, steps=5000, batch=8, learning_rate=8e-3),
-    "400K": Recipe(hidden=96, layers=3, heads=4, steps=6000, batch=8, learning_rate=5e-3),
-    "900K": Recipe(
-        hidden=128,
-        layers=4,
-        heads=4,
-        steps=6000,
-        batch=8,
-        learning_rate=4e-3,
-        copying=1500,
-        copying_rate=4e-3,
-        stop=850,
-    ),
-    "2M": Recipe(
-        hidden=192, layers=5, heads=6, steps=6000, batch=8, learning_rate=2.5e-3, copying=550, copying_rate=2e-3
-    ),
+    "65K": rule(hidden=32, layers=2),
+    "170K": rule(hidden=56, layers=3),
+    "420K": rule(hidden=96, layers=3),
+    "1.1M": rule(hidden=144, layers=4),
 }
 
 
@@ -238,7 +237,7 @@ def _order(seed: int, epoch: int, count: int) -> Any:
 def _rate(recipe: Recipe, step: int) -> float:
     """Linear warm-up, then a cosine to a fiftieth: in each of the two phases."""
     first = step < recipe.steps
-    peak, length = (recipe.learning_rate, recipe.steps) if first else (recipe.copying_rate, recipe.copying)
+    peak, length = recipe.learning_rate, recipe.steps if first else recipe.copying
     step -= 0 if first else recipe.steps
     if step < recipe.warmup:
         return peak * (step + 1) / recipe.warmup
