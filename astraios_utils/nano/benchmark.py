@@ -1,4 +1,9 @@
-"""The nano benchmark in the formats of the eight datasets, all of it from compositions of the evaluation's split."""
+"""The nano benchmark in the formats of the eight datasets, all of it from compositions of the evaluation's split.
+
+240 problems per language: 200 of the difficulties that models are trained on, and 40 harder ones with one step more than
+any function of the training texts. An interval depends on the number of problems, so each is asked once: pass@1 is then
+the share of problems solved, and pass@k for larger k cannot be estimated.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +17,17 @@ from .. import store
 from . import clones, code, defects, perturb, security
 from .code import Language
 from .documents import TITLE
-from .function import Function, draw_problem
-from .spec import generator
+from .function import Function, draw_harder_problem, draw_problem
+from .spec import MOST_STEPS, generator
 
 SEED = 0
-PROBLEMS: Mapping[int, int] = {1: 10, 2: 16, 3: 10, 4: 4}  # difficulty: how many
+PROBLEMS: Mapping[int, int] = {1: 12, 2: 70, 3: 70, 4: 48}  # difficulty: how many
+HARDER = 40  # problems with more steps than are trained on
 LONGEST = 940  # characters of a Java repair prompt with its answer: about 260 tokens
-DEFECTS = CLONES = 100
+DEFECTS = CLONES = 400
+SCENARIO_PROMPTS = 10  # per scenario, with other names
+RECODE_EVERY = 3  # every third problem is perturbed
+RECODE_SEEDS = 5  # of a perturbation that draws at random; the others have one
 
 Row = dict[str, Any]
 
@@ -32,10 +41,24 @@ def functions() -> tuple[Function, ...]:
         wanted = len(chosen) + count
         while len(chosen) < wanted:
             function = draw_problem("eval", rng)
-            short = 2 * len(function.head("java", False)) + 2 * len(function.body("java")) + len(function.tests("java"))
-            if function.spec.difficulty == difficulty and short <= LONGEST:
+            if function.spec.difficulty == difficulty and _length(function) <= LONGEST:
                 chosen.setdefault(function.spec.composition, function)
+    rng = generator("nano", "benchmark", "harder", SEED)
+    while len(chosen) < sum(PROBLEMS.values()) + HARDER:
+        function = draw_harder_problem(rng)
+        if _length(function) <= LONGEST:
+            chosen.setdefault(function.spec.composition, function)
     return tuple(chosen.values())
+
+
+def _length(function: Function) -> int:
+    """Characters of a Java repair prompt with its answer."""
+    return 2 * len(function.head("java", False)) + 2 * len(function.body("java")) + len(function.tests("java"))
+
+
+def split_of(function: Function) -> str:
+    """``harder``, or ``usual``: how many steps it has."""
+    return "harder" if len(function.spec.steps) > MOST_STEPS else "usual"
 
 
 def humanevalpack(language: Language) -> Iterator[Row]:
@@ -57,23 +80,27 @@ def humanevalpack(language: Language) -> Iterator[Row]:
             "instruction": f"{asked}\n{function.docstring}",
             "difficulty": function.spec.difficulty,
             "composition": function.spec.composition,
+            "split": split_of(function),
         }
 
 
 def recode(category: str) -> Iterator[Row]:
-    """ReCode's rows of one category: each perturbation of each function once, and the nominal prompts."""
+    """ReCode's rows of one category: nominal prompts and each perturbation of every third function, with its seeds."""
     for number, function in enumerate(functions()):
+        if number % RECODE_EVERY:
+            continue
         subject = perturb.Subject(function.spec, function.names, function.docstring)
         for name, change in perturb.CATEGORIES[category].items():
-            prompt, entry_point = change(subject, generator("nano", category, name, SEED, number))
-            yield {
-                "task_id": f"NanoPython/{number}",
-                "prompt": prompt,
-                "entry_point": entry_point,
-                "test": code.check("candidate", function.cases),
-                "perturbation_name": name,
-                "seed": 0,
-            }
+            for seed in range(RECODE_SEEDS if name in perturb.RANDOM else 1):
+                prompt, entry_point = change(subject, generator("nano", category, name, SEED, seed, number))
+                yield {
+                    "task_id": f"NanoPython/{number}",
+                    "prompt": prompt,
+                    "entry_point": entry_point,
+                    "test": code.check("candidate", function.cases),
+                    "perturbation_name": name,
+                    "seed": seed,
+                }
 
 
 def defect() -> Iterator[Row]:
@@ -93,11 +120,16 @@ def clone() -> Iterator[Row]:
 
 
 def aatk() -> Iterator[Row]:
-    """Asleep at the Keyboard's rows, a scenario each."""
+    """Asleep at the Keyboard's rows: several prompts per scenario, which differ in the names that they use."""
     rng = generator("nano", "aatk", SEED)
     for name in security.SCENARIOS:
-        scenario = security.draw_scenario(name, "eval", rng)
-        yield {"scenario_id": name, "language": scenario.language, "prompt": scenario.prompt, "suffix": ""}
+        prompts: dict[str, security.Drawn] = {}
+        while len(prompts) < SCENARIO_PROMPTS:
+            scenario = security.draw_scenario(name, "eval", rng)
+            prompts.setdefault(scenario.prompt, scenario)
+        for variant, scenario in enumerate(prompts.values()):
+            row = {"scenario_id": name, "variant": str(variant), "language": scenario.language}
+            yield {**row, "prompt": scenario.prompt, "suffix": ""}
 
 
 FILES: Mapping[str, Any] = {

@@ -9,7 +9,7 @@ from typing import Any
 from . import bugs, code
 from .code import Language
 from .english import Names, describe, draw_names
-from .spec import Spec, Split, Value, arguments, draw, evaluate
+from .spec import Spec, Split, Value, arguments, draw, draw_harder, evaluate
 
 TESTS = 3  # a function; the repair prompt shows them all
 
@@ -67,7 +67,11 @@ def passes(source: str, name: str, cases: tuple[tuple[Any, Value], ...]) -> bool
 
 def draw_function(split: Split, rng: random.Random, telling: float = 1.0) -> Function:
     """A random function of a split, without bug and tests; ``telling``: share of names that say what it does."""
-    one = draw(split, rng)
+    return of_spec(draw(split, rng), rng, telling)
+
+
+def of_spec(one: Spec, rng: random.Random, telling: float = 1.0) -> Function:
+    """A function that does what a specification says, with random names and phrasing."""
     names = draw_names(one, rng, rng.random() < telling)
     return Function(one, names, describe(one, names.source, rng))
 
@@ -86,5 +90,12 @@ def with_bug(function: Function, rng: random.Random) -> Function | None:
 def draw_problem(split: Split, rng: random.Random) -> Function:
     """A random function of a split with tests, and a bug that they show."""
     while (found := with_bug(draw_function(split, rng), rng)) is None:
+        pass
+    return found
+
+
+def draw_harder_problem(rng: random.Random) -> Function:
+    """A random problem with more steps than any function of the training texts."""
+    while (found := with_bug(of_spec(draw_harder(rng), rng), rng)) is None:
         pass
     return found

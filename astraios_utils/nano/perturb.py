@@ -151,3 +151,10 @@ CATEGORIES: Mapping[str, Mapping[str, Perturbation]] = {
         "SynonymSubstitution": _synonyms,
     },
 }
+RANDOM = (  # perturbations that draw at random
+    "FuncRenameButterFinger",
+    "FuncRenameSwapChar",
+    "DeadCodeInserter",
+    "ButterFingersPerturbation",
+    "ChangeCharCase",
+)

@@ -15,7 +15,8 @@ from ..store.processes import say
 from . import documents, pretrain
 
 SEED = 0
-ROWS = {"train": 2400, "test": 160}
+ROWS = {"train": 2400, "test": 160, "validation": 160}  # learning rates are chosen on the last, which no test uses
+RETAINED = 240  # documents that continue the pre-training stream where the bases stopped reading
 SUMS = "SHA256SUMS"
 
 
@@ -25,18 +26,22 @@ def folder() -> Path:
 
 
 def write_corpus(to: Path) -> list[Path]:
-    """The instruction data: two files of JSON lines with ``prompt`` and ``completion``."""
+    """The instruction data and the text that shows forgetting: JSON lines with ``prompt`` and ``completion``."""
     store.require_writable(to)
     written, start = [], 0
     for name, count in ROWS.items():
-        rows = (documents.tuning(SEED, number)._asdict() for number in range(start, start + count))
-        text = "".join(json.dumps(row) + "\n" for row in rows)
-        path = to / f"{name}.jsonl.xz"
-        with store.atomic(path) as stream:
-            stream.write(lzma.compress(text.encode(), preset=9))
-        written.append(path)
+        rows = (documents.tuning(SEED, number) for number in range(start, start + count))
+        written.append(_write_rows(to / f"{name}.jsonl.xz", rows))
         start += count
-    return written
+    following = range(pretrain.DOCUMENTS, pretrain.DOCUMENTS + RETAINED)
+    return [*written, _write_rows(to / "retained.jsonl.xz", (documents.pretraining(SEED, n) for n in following))]
+
+
+def _write_rows(path: Path, rows: Iterable[documents.Document]) -> Path:
+    text = "".join(json.dumps(row._asdict()) + "\n" for row in rows)
+    with store.atomic(path) as stream:
+        stream.write(lzma.compress(text.encode(), preset=9))
+    return path
 
 
 def write_bases(sizes: Iterable[str], to: Path, work: Path) -> None:

@@ -43,6 +43,7 @@ STEPS: Mapping[str, Callable[[int, int], int]] = {
 }
 BARE_STEPS = ("square", "cube", "negate", "absolute")
 SECOND_STEPS = ("times", "plus", "minus")
+MOST_STEPS = 2  # that :func:`draw` gives a function
 FOLDS = ("sum", "product", "collect", "count", "first", "last", "any", "all")
 LOGICAL = ("any", "all")
 _WEIGHTS = (5, 2, 4, 3, 2, 2, 2, 2)
@@ -177,9 +178,9 @@ def draw_steps(source: str, count: int, rng: random.Random) -> tuple[Part, ...]:
     steps: list[Part] = []
     for number in range(count):
         kinds = _allowed(source, list(STEPS) if not number else list(SECOND_STEPS))
-        if steps and steps[0].kind in ("plus", "minus"):
+        if steps and steps[-1].kind in ("plus", "minus"):
             kinds = ["times"]
-        if steps and steps[0].kind == "times":
+        if steps and steps[-1].kind == "times":
             kinds = ["plus", "minus"]
         kind = rng.choice(kinds)
         steps.append(Part(kind, _constant(kind, source, rng)))
@@ -219,6 +220,16 @@ def draw(split: Split, rng: random.Random) -> Spec:
         spec = _draw(rng)
         if spec.split == split and spec.steps != spec.otherwise:
             return spec
+
+
+def draw_harder(rng: random.Random) -> Spec:
+    """A random specification with one step more than any that is trained on, and at least one condition."""
+    while True:
+        spec = _draw(rng)
+        if spec.fold in ("sum", "product", "collect", "first", "last") and spec.conditions:
+            spec = spec.having(steps=draw_steps(spec.source, MOST_STEPS + 1, rng))
+            if spec.split == "eval":
+                return spec
 
 
 # --- arguments that tell specifications apart -------------------------------------------------------------------------
