@@ -1,6 +1,6 @@
 """A suite's grid on Ray clusters of one and of two nodes on this machine, and with a node killed in the middle.
 
-    python benchmarks/cluster.py --suite nano --size 100K 400K --method LoRA FFT --against build
+    python benchmarks/cluster.py --suite nano --size 65K 420K --method LoRA FFT --against build
 
 Each round starts a cluster whose nodes have one core each, trains and generates into a build folder of its own, and
 prints units a minute: a model to train and a model with a task to answer are a unit each. In the last round one of two

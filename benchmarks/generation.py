@@ -5,7 +5,7 @@ that prompt's samples. After every token it decodes all of them to look for stop
 has met one. This file contains its own implementation of that loop.
 
     python benchmarks/generation.py                              random models of nano's shapes
-    python benchmarks/generation.py --suite nano --size 2M       a tuned model of a suite, on one of its tasks
+    python benchmarks/generation.py --suite nano --size 1.1M       a tuned model of a suite, on one of its tasks
     python benchmarks/generation.py --shape 1B --device cuda     a random StarCoder, in bfloat16
 
 Tokens are those up to a sample's end; tokens that the loop computes after it are not counted. The limit is what the

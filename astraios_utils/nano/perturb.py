@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from ..programs.perturbation import half, slipped, tabbed, transposed
+from ..programs.perturbation import half, slipped, transposed
 from .code import Style, body, head
 from .english import Names
 from .spec import Spec
@@ -55,8 +55,11 @@ def _line_after_doc(subject: Subject, rng: random.Random) -> tuple[str, str]:
     return _start(subject) + "\n" + _code(subject), subject.names.snake
 
 
-def _tabs(subject: Subject, rng: random.Random) -> tuple[str, str]:
-    return tabbed(_partial(subject, rng)[0]), subject.names.snake
+def _new_line(subject: Subject, rng: random.Random) -> tuple[str, str]:
+    """An empty line after one of the lines of code. (Tabs are left out: no training text has any, so all would fail.)"""
+    lines = _code(subject).splitlines(keepends=True)
+    at = rng.randint(1, len(lines))
+    return _start(subject) + "".join([*lines[:at], "\n", *lines[at:]]), subject.names.snake
 
 
 # --- function name ----------------------------------------------------------------------------------------------------
@@ -130,7 +133,7 @@ CATEGORIES: Mapping[str, Mapping[str, Perturbation]] = {
         "nominal": _partial,
         "doc2comments": _doc_to_comments,
         "new_line_afterdoc": _line_after_doc,
-        "tab_indent": _tabs,
+        "new_lines": _new_line,
     },
     "function": {
         "nominal": _whole,
@@ -152,6 +155,7 @@ CATEGORIES: Mapping[str, Mapping[str, Perturbation]] = {
     },
 }
 RANDOM = (  # perturbations that draw at random
+    "new_lines",
     "FuncRenameButterFinger",
     "FuncRenameSwapChar",
     "DeadCodeInserter",

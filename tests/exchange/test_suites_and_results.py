@@ -131,16 +131,16 @@ def test_nothing_measured_is_nothing_to_export() -> None:
 
 def test_status_counts_stages_and_names_what_is_next(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ASTRAIOS_BUILD", str(tmp_path))
-    suite = store.load_suite("nano").slice(["100K"], ["LoRA"], ["defect", "clone"])
+    suite = store.load_suite("nano").slice(["65K"], ["LoRA"], ["defect", "clone"])
     frame = status.table(suite).set_index("stage")
     assert frame["total"].to_dict() == {"train": 1, "generate": 2, "score": 2}
     assert frame["done"].sum() == 0
-    assert frame.loc["train", "next"] == "100K LoRA"
+    assert frame.loc["train", "next"] == "65K LoRA"
     verdicts = tmp_path / "nano" / "verdicts" / "defect" / "100k-lora.parquet"
     verdicts.parent.mkdir(parents=True)
     verdicts.touch()
     text = status.as_text(suite)
-    assert "score        1 of 2    next: clone 100K LoRA" in text
+    assert "score        1 of 2    next: clone 65K LoRA" in text
     assert text.endswith("continue: astraios run --suite nano")
 
 

@@ -26,7 +26,7 @@ def test_bases_are_the_suites_and_small() -> None:
 @pytest.mark.parametrize(
     ("size", "parameters"),
     # vocabulary + positions + layers · (c_attn d·(d + 2d/h), attn.c_proj d², MLP 8d², biases and norms) + final norm
-    [("100K", 114_096), ("400K", 422_832), ("900K", 866_304), ("2M", 2_173_952)],
+    [("65K", 65_312), ("170K", 176_092), ("420K", 422_832), ("1.1M", 1_071_360)],
 )
 def test_architecture(size: str, parameters: int) -> None:
     base = models.load_base(SUITE.bases[size])
@@ -40,7 +40,7 @@ def test_architecture(size: str, parameters: int) -> None:
 def test_one_tokenizer_and_it_is_what_the_seed_gives() -> None:
     files = {(Path(base.model) / "tokenizer.json").read_bytes() for base in SUITE.bases.values()}
     assert len(files) == 1
-    held = models.load_tokenizer(SUITE.bases["2M"])
+    held = models.load_tokenizer(SUITE.bases["1.1M"])
     assert held.get_vocab() == pretrain.tokenizer(shipped.SEED).get_vocab()
     for row in (*benchmark.humanevalpack("java"), *benchmark.recode("format"), *benchmark.aatk()):
         assert held.decode(held(row["prompt"])["input_ids"]) == row["prompt"]
@@ -48,7 +48,7 @@ def test_one_tokenizer_and_it_is_what_the_seed_gives() -> None:
 
 def test_prompts_leave_room_for_answers() -> None:
     """The longest prompt with its reference answer, beside the suite's limit and the positions for virtual tokens."""
-    tokenizer, task = models.load_tokenizer(SUITE.bases["2M"]), get_task("repair-java")
+    tokenizer, task = models.load_tokenizer(SUITE.bases["1.1M"]), get_task("repair-java")
     limit = SUITE.sampling.max_length
     assert limit is not None
     for problem in task.problems(SUITE.problems["repair-java"]):
@@ -83,19 +83,19 @@ class _KilledError(Exception):
 def test_killed_pretraining_ends_in_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("DOCUMENTS", 80), ("TOKENIZER_DOCUMENTS", 80), ("SAVE_EVERY", 2)):
         monkeypatch.setattr(pretrain, name, value)
-    recipe = dataclasses.replace(pretrain.RECIPES["400K"], steps=3, copying=3, batch=2, warmup=2)
-    monkeypatch.setattr(pretrain, "RECIPES", {"400K": recipe})
-    whole = pretrain.train("400K", tmp_path / "whole", lambda text: None)
+    recipe = dataclasses.replace(pretrain.RECIPES["420K"], steps=3, copying=3, batch=2, warmup=2)
+    monkeypatch.setattr(pretrain, "RECIPES", {"420K": recipe})
+    whole = pretrain.train("420K", tmp_path / "whole", lambda text: None)
 
     def kill(text: str) -> None:
         if "step 4/6" in text:
             raise _KilledError
 
     with pytest.raises(_KilledError):
-        pretrain.train("400K", tmp_path / "killed", kill)
+        pretrain.train("420K", tmp_path / "killed", kill)
     said: list[str] = []
-    again = pretrain.train("400K", tmp_path / "killed", said.append)
-    assert said[-1].startswith("400K: step 6/6")
+    again = pretrain.train("420K", tmp_path / "killed", said.append)
+    assert said[-1].startswith("420K: step 6/6")
     assert len(said) == 1
     for one, two in zip(whole.parameters(), again.parameters(), strict=True):
         assert torch.equal(one, two)
@@ -110,7 +110,7 @@ def test_numbers_that_a_document_repeats() -> None:
 
 
 def test_documents_of_a_row_do_not_see_each_other_in_the_second_phase() -> None:
-    net = models.load_base(SUITE.bases["100K"]).eval()
+    net = models.load_base(SUITE.bases["65K"]).eval()
     tokens = np.array([[309, 416, 421, 0, 364, 415, 309, 416, 0, 0]])
     positions = torch.from_numpy(pretrain._positions(tokens))
     with torch.no_grad():

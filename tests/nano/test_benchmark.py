@@ -11,12 +11,15 @@ from pathlib import Path
 import pytest
 
 from astraios_utils import schema, scoring, store
-from astraios_utils.nano import benchmark, code, documents, perturb, shipped
+from astraios_utils.nano import benchmark, code, documents, perturb, shipped, spec
 from astraios_utils.nano.function import passes
 from astraios_utils.tasks import Problem, get_task
 
 SUITE = store.load_suite("nano")
 FOLDER = shipped.folder() / "benchmark"
+
+
+RECODE = {"format": 8, "function": 12, "syntax": 8, "docstring": 12}  # prompts per function
 
 
 def _problems(task: str) -> tuple[Problem, ...]:
@@ -47,17 +50,19 @@ def test_checksums_hold_and_name_every_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("task", SUITE.tasks)
 def test_every_task_of_the_suite_reads_its_problems(task: str) -> None:
     problems = _problems(task)
-    sizes = {"defect": 100, "clone": 100, "aatk": 14}
-    # recode: 40 functions x (3 perturbations + nominal)
-    assert len(problems) == sizes.get(task, 160 if task.startswith("recode") else 40)
+    sizes = {"defect": 400, "clone": 400, "aatk": 140}
+    # recode: 80 functions x (nominal + perturbations, those that draw at random with five seeds)
+    sizes |= {f"recode-{name}": 80 * count for name, count in RECODE.items()}
+    assert len(problems) == sizes.get(task, 240)
     assert len({(p.id, p.variant) for p in problems}) == len(problems)
 
 
 def test_answers_of_both_kinds_and_problems_of_every_difficulty() -> None:
     for task, field in (("defect", "target"), ("clone", "label")):
-        assert 35 <= sum(bool(p.row[field]) for p in _problems(task)) <= 65
+        assert 160 <= sum(bool(p.row[field]) for p in _problems(task)) <= 240
     rows = [p.row for p in _problems("synthesize-python")]
-    assert {row["difficulty"] for row in rows} == set(benchmark.PROBLEMS)
+    assert {row["difficulty"] for row in rows if row["split"] == "usual"} == set(benchmark.PROBLEMS)
+    assert min(row["difficulty"] for row in rows if row["split"] == "harder") > spec.MOST_STEPS + 1
     assert len({row["composition"] for row in rows}) == len(rows)
 
 
@@ -85,8 +90,7 @@ def _ending(subject: perturb.Subject, category: str, variant: str) -> str:
     names = perturb.renamed(subject) if variant.startswith("VarRenamer") else subject.names
     style = code.Style(loop="while" if variant.startswith("ForWhile") else "for")
     body = code.body(subject.spec, names, "python", style)
-    ending = body[len(perturb.half(body)) :] if category in ("format", "syntax") else body
-    return perturb.tabbed(ending) if variant.startswith("tab") else ending
+    return body[len(perturb.half(body)) :] if category in ("format", "syntax") else body
 
 
 @pytest.mark.parametrize("category", perturb.CATEGORIES)
@@ -160,7 +164,7 @@ def test_no_solution_of_the_benchmark_is_in_any_training_text() -> None:
     wanted = {skeleton(f"({row['signature'].split('(')[1]} {row['canonical_solution']}") for row in rows}
     tuned, read = _documents()
     seen = {body for document in (*tuned, *read) for text in document for body in _bodies(text)}
-    assert len(wanted) == 40
+    assert len(wanted) == 240
     assert len(seen) > 500
     assert not wanted & seen
 

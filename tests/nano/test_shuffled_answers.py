@@ -25,12 +25,12 @@ def _shuffled(path: Path, to: Path) -> Path:
 
 
 def _scores(name: str, corpus: Path) -> dict[str, float]:
-    """Scores by task of 400K FFT, tuned on a corpus."""
+    """Scores by task of 420K FFT, tuned on a corpus."""
     recipe = NANO.recipe
     assert recipe is not None
     tuned = recipe.model_copy(update={"corpus": str(corpus)})
     changes = {"name": name, "recipe": tuned, "sampling": NANO.sampling.model_copy(update={"samples": 1})}
-    part = NANO.model_copy(update=changes).slice(["400K"], ["FFT"], ["repair-python", "clone", "defect"])
+    part = NANO.model_copy(update=changes).slice(["420K"], ["FFT"], ["repair-python", "clone", "defect"])
     assert isinstance(part, schema.Suite)
     pipeline.obtain(part)
     pipeline.score(part)

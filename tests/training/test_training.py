@@ -500,7 +500,7 @@ def test_bad_suites_are_one_clear_line(tmp_path: Path, build: Path, base: Path, 
 
     refuse("no finished training with this recipe; run `astraios train --suite mine --size tiny --method 'LoRA'`")
     refuse("has no recipe", recipe=None)
-    refuse(r"names no base of size 2M \(bases: tiny\)", sizes=["2M"])
+    refuse(r"names no base of size 1.1M \(bases: tiny\)", sizes=["1.1M"])
     refuse("unknown method 'Smal': did you mean Small", methods=["Smal"])
     lacks = "unknown method .one of your own needs a peft_type, or what it is like. 'Lora2'"
     refuse(lacks, method_configs={"Lora2": {"r": 2}})
