@@ -121,7 +121,7 @@ def _search(options: argparse.Namespace) -> None:
 
 def _results(options: argparse.Namespace) -> None:
     from . import results
-    from .running import changes, comparison, pipeline, seeds
+    from .running import changes, comparison, pipeline, run_tables, seeds
 
     suite = _slice(options)
     if options.ship and suite.rows:
@@ -137,6 +137,10 @@ def _results(options: argparse.Namespace) -> None:
         return
     if options.against:
         print(changes.as_markdown(suite, options.against))
+        return
+    if options.runs:
+        for name, lines in run_tables.as_markdown(suite).items():
+            print(f"<!-- {name} -->\n{lines}\n<!-- /{name} -->\n")
         return
     if options.notebooks:
         from .presenting import notebook_text
@@ -518,6 +522,8 @@ def _add_stages(add: Add) -> None:
     table.add_argument("--against", metavar="METHOD", help=text)
     text = "print the leaderboard of a suite that compares methods, as Markdown"
     table.add_argument("--leaderboard", action="store_true", help=text)
+    text = "print what the training runs show: scores, variance, detectable differences, order of methods (Markdown)"
+    table.add_argument("--runs", action="store_true", help=text)
     table.add_argument("--notebooks", action="store_true", help="write what came out into the notebooks' Markdown")
     table.add_argument("--ship", action="store_true", help="also write the verdict counts to data/SUITE")
 

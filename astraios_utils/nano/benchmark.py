@@ -1,6 +1,6 @@
 """The nano benchmark in the formats of the eight datasets, all of it from compositions of the evaluation's split.
 
-240 problems per language: 200 of the difficulties that models are trained on, and 40 harder ones with one step more than
+240 problems per language: 200 of the difficulties that models are trained on, 40 harder ones with one step more than
 any function of the training texts. An interval depends on the number of problems, so each is asked once: pass@1 is then
 the share of problems solved, and pass@k for larger k cannot be estimated.
 """

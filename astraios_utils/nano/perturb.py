@@ -56,7 +56,7 @@ def _line_after_doc(subject: Subject, rng: random.Random) -> tuple[str, str]:
 
 
 def _new_line(subject: Subject, rng: random.Random) -> tuple[str, str]:
-    """An empty line after one of the lines of code. (Tabs are left out: no training text has any, so all would fail.)"""
+    """An empty line after a line of code. (Tabs are left out: no training text has any, so that all would fail.)"""
     lines = _code(subject).splitlines(keepends=True)
     at = rng.randint(1, len(lines))
     return _start(subject) + "".join([*lines[:at], "\n", *lines[at:]]), subject.names.snake

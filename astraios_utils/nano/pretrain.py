@@ -4,9 +4,9 @@ Documents are never cut: rows of :data:`ROW` tokens hold as many whole ones as f
 question count less in the loss than those of answers and plain code, for much of a question cannot be foretold; an
 answer of one word counts as much as one of several.
 
-All bases are made by one rule (:func:`rule`): the same documents in the same order, as many tokens, the same two phases,
-and a learning rate inversely proportional to the width. Only the shape differs. The rule was written down before the
-bases were trained.
+All bases are made by one rule (:func:`rule`): the same documents in the same order, as many tokens, the same two
+phases, and a learning rate inversely proportional to the width. Only the shape differs. The rule was written down
+before the bases were trained.
 
 What small models learn last is to copy a constant from the question into the code. In a second, short phase documents
 of a row do not see each other, and numbers that stand earlier in their document count :data:`COPY_WEIGHT` times: enough

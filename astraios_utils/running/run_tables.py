@@ -1,0 +1,113 @@
+"""What several training runs of a suite show, as Markdown for a README: scores, where their variance comes from, what
+the design can detect, and whether the order of methods is the paper's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from .. import schema
+from ..metrics import stats
+from ..results import claims, power, prediction
+from ..results.claims import Evidence
+from ..schema import ROBUSTNESS_TASKS, Suite
+from ..tasks import TASKS
+from . import changes, ledger, seeds
+
+MEANS = ("performance", "generation", "robust")
+TITLES = {
+    "performance": "mean performance",
+    "generation": "mean of synthesis, repair, explanation",
+    "robust": "mean robustness",
+}
+
+
+def as_markdown(suite: Suite) -> dict[str, str]:
+    """Every table of a suite's runs, by the name of its block in README.
+
+    Raises:
+        schema.BadInput: no run of the suite is scored here or shipped.
+    """
+    evidence = ledger.measured(suite)
+    if not evidence.scores:
+        raise schema.BadInput(f"suite {suite.name}: no run is scored here or shipped; `astraios run` makes one")
+    return {
+        "scores": scores(suite, evidence, "synthesize-python"),
+        "forgetting": forgetting(suite),
+        "variance": variance(suite, evidence),
+        "order": order(suite, evidence),
+    }
+
+
+def scores(suite: Suite, evidence: Evidence, task: str) -> str:
+    """A row per method and a column per size: the mean over runs, and its standard error over problems and runs."""
+    metric = TASKS[task].metrics[0]
+    rows = []
+    for method in suite.methods:
+        cells = [evidence.score(task, metric, size, method) for size in suite.sizes]
+        found = [stats.from_draws(cell) for cell in cells]
+        rows.append([method, *("" if math.isnan(e.value) else f"{e.value:.1f} ({e.se:.1f})" for e in found)])
+    title = f"{TASKS[task].title}, {metric} (standard error)"
+    return _table([title, *suite.sizes], rows)
+
+
+def forgetting(suite: Suite) -> str:
+    """Per method and size: the loss on held-out pre-training text after tuning minus the base's, in nats per token."""
+    costs = changes.costs(suite)
+    change = (costs["retained_loss"] - costs["retained_loss_base"]).round(3)
+    wide = costs.assign(change=change).pivot_table(index="method", columns="size", values="change", dropna=False)
+    tuned = [method for method in suite.methods if method in wide.index and method != schema.UNTUNED]
+    rows = [[m, *(_signed(wide.loc[m].get(size, math.nan), 3) for size in suite.sizes)] for m in tuned]
+    return _table(["forgetting: change of loss on pre-training text", *suite.sizes], rows)
+
+
+def variance(suite: Suite, evidence: Evidence) -> str:
+    """A row per task: problems, error from problems and from training of one run, and the detectable difference."""
+    split = seeds.variance(suite).set_index("task")
+    found = power.table(evidence).set_index("measure")
+    rows = []
+    for name in [task for task in suite.tasks if task in found.index] + [name for name in MEANS if name in found.index]:
+        part = split.loc[name] if name in split.index else None
+        rows.append(
+            [
+                f"`{name}`" if name in TASKS else TITLES[name],
+                f"{found.loc[name, 'problems']:.0f}",
+                "" if part is None else f"{part['se_problems']:.1f}",
+                f"{found.loc[name, 'training_sd']:.1f}" if part is None else f"{part['sd_training']:.1f}",
+                "" if part is None else f"{part['share_training']:.0f}%",
+                f"{found.loc[name, 'detectable']:.1f}",
+                f"{found.loc[name, 'detectable_here']:.1f}",
+            ]
+        )
+    head = ["", "problems", "error from problems", "SD of training", "share of training"]
+    return _table([*head, "detectable, new problems", "detectable, these problems"], rows)
+
+
+def order(suite: Suite, evidence: Evidence, measures: Sequence[str] = ()) -> str:
+    """A row per task: rank correlation of the methods here and in the paper's tables."""
+    paper = claims.published()
+    names = measures or [*MEANS, *(t for t in suite.tasks if t not in ROBUSTNESS_TASKS), *ROBUSTNESS_TASKS]
+    found = prediction.table(evidence, paper, schema.METHODS, names)
+    rows = [
+        [
+            TITLES.get(row["measure"], f"`{row['measure']}`"),
+            f"{row['tau']:+.2f}",
+            f"{row['low']:+.2f} to {row['high']:+.2f}",
+            f"{row['p']:.2f}",
+        ]
+        for row in found.to_dict("records")
+    ]
+    return _table(["", "Kendall's tau", "95% interval", "p"], rows)
+
+
+def _signed(value: float, digits: int) -> str:
+    return "" if pd.isna(value) else f"{value:+.{digits}f}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table whose first column is text and whose others are numbers."""
+    rule = "|".join(["---", *["--:"] * (len(head) - 1)])
+    return "\n".join([f"| {' | '.join(head)} |", f"|{rule}|", *(f"| {' | '.join(row)} |" for row in rows)])
