@@ -2,7 +2,7 @@
 
     python benchmarks/training.py                                  a minute on a CPU, at a toy's shape
     python benchmarks/training.py --size 1B --precision 8bit bfloat16 --micro-batch 1 4 --json out.json     on a GPU
-    python benchmarks/training.py --suite nano --size 420K 1.1M --method LoRA FFT --cpu-seconds      a suite's own recipe
+    python benchmarks/training.py --suite nano --size 420K 1.1M --method LoRA FFT --cpu-seconds     a suite's own recipe
 
 Models have StarCoder's shapes and random weights. ``ours`` is this project's loop; ``reference`` is the released
 script's way (transformers' Trainer and loss, batch 1, gradient accumulation, checkpointing) in the same precision;

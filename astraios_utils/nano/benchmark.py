@@ -26,7 +26,7 @@ HARDER = 40  # problems with more steps than are trained on
 LONGEST = 940  # characters of a Java repair prompt with its answer: about 260 tokens
 DEFECTS = CLONES = 400
 SCENARIO_PROMPTS = 10  # per scenario, with other names
-RECODE_EVERY = 3  # every third problem is perturbed
+RECODE_EVERY = 6  # every sixth problem is perturbed: with its seeds, as many prompts as problems elsewhere
 RECODE_SEEDS = 5  # of a perturbation that draws at random; the others have one
 
 Row = dict[str, Any]
@@ -85,7 +85,7 @@ def humanevalpack(language: Language) -> Iterator[Row]:
 
 
 def recode(category: str) -> Iterator[Row]:
-    """ReCode's rows of one category: nominal prompts and each perturbation of every third function, with its seeds."""
+    """ReCode's rows of one category: nominal prompts and each perturbation of every sixth function, with its seeds."""
     for number, function in enumerate(functions()):
         if number % RECODE_EVERY:
             continue

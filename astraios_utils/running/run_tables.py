@@ -66,20 +66,21 @@ def forgetting(suite: Suite) -> str:
 
 def variance(suite: Suite, evidence: Evidence) -> str:
     """A row per task: problems, error from problems and from training of one run, and the detectable difference."""
-    split = seeds.variance(suite).set_index("task")
-    found = power.table(evidence).set_index("measure")
+    split = seeds.variance(suite).set_index("task").to_dict("index")
+    found = power.table(evidence).set_index("measure").to_dict("index")
     rows = []
-    for name in [task for task in suite.tasks if task in found.index] + [name for name in MEANS if name in found.index]:
-        part = split.loc[name] if name in split.index else None
+    for name in [*(task for task in suite.tasks if task in found), *(name for name in MEANS if name in found)]:
+        part, design = split.get(name), found[name]
+        training = design["training_sd"] if part is None else part["sd_training"]
         rows.append(
             [
                 f"`{name}`" if name in TASKS else TITLES[name],
-                f"{found.loc[name, 'problems']:.0f}",
+                f"{design['problems']:.0f}",
                 "" if part is None else f"{part['se_problems']:.1f}",
-                f"{found.loc[name, 'training_sd']:.1f}" if part is None else f"{part['sd_training']:.1f}",
+                f"{training:.1f}",
                 "" if part is None else f"{part['share_training']:.0f}%",
-                f"{found.loc[name, 'detectable']:.1f}",
-                f"{found.loc[name, 'detectable_here']:.1f}",
+                f"{design['detectable']:.1f}",
+                f"{design['detectable_here']:.1f}",
             ]
         )
     head = ["", "problems", "error from problems", "SD of training", "share of training"]

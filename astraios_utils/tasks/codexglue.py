@@ -228,7 +228,7 @@ _DECODING = Decoding(temperature=0.0, top_p=1.0, samples=1, max_length=512, stop
 
 DEFECT = CodeXGlue(
     name="defect",
-    title="Defect detection (Devign)",
+    title="Defect detection",
     language="c",
     metrics=("accuracy", "f1", "valid"),
     data=DataSource("google/code_x_glue_cc_defect_detection", "", "test", 2732),
@@ -244,7 +244,7 @@ DEFECT = CodeXGlue(
 )
 CLONE = Clone(
     name="clone",
-    title="Clone detection (BigCloneBench)",
+    title="Clone detection",
     language="java",
     metrics=("f1", "accuracy", "valid"),
     data=DataSource("google/code_x_glue_cc_clone_detection_big_clone_bench", "", "test", 415416),

@@ -143,14 +143,14 @@ ROWS = pd.DataFrame(
 
 def test_a_table_in_three_forms() -> None:
     lines = tables.write(ROWS).splitlines()
-    assert lines[0] == "Defect detection (Devign): Accuracy (%)"
+    assert lines[0] == "Defect detection: Accuracy (%)"
     assert lines[1].split() == ["method", "1B", "3B"]
     assert lines[2].split() == ["LoRA", "50.13", "[48.0,", "52.3]", "(55.00)"]
     assert lines[3].split() == ["a_b", "&", "c", "−1.50", "—"]
     assert len(lines) == 4  # nobody has a value of clone detection
     assert "| LoRA | 50.13 [48.0, 52.3] | (55.00) |" in tables.write(ROWS, "markdown").splitlines()
     latex = tables.write(ROWS, "latex").splitlines()
-    assert latex[0] == "% Defect detection (Devign): Accuracy (%), 95% intervals"
+    assert latex[0] == "% Defect detection: Accuracy (%), 95% intervals"
     assert r"a\_b \& c & $-$1.50 & --- \\" in latex
     assert latex[-1] == r"\end{tabular}"
 

@@ -51,8 +51,8 @@ def test_checksums_hold_and_name_every_file(tmp_path: Path) -> None:
 def test_every_task_of_the_suite_reads_its_problems(task: str) -> None:
     problems = _problems(task)
     sizes = {"defect": 400, "clone": 400, "aatk": 140}
-    # recode: 80 functions x (nominal + perturbations, those that draw at random with five seeds)
-    sizes |= {f"recode-{name}": 80 * count for name, count in RECODE.items()}
+    # recode: 40 functions x (nominal + perturbations, those that draw at random with five seeds)
+    sizes |= {f"recode-{name}": 40 * count for name, count in RECODE.items()}
     assert len(problems) == sizes.get(task, 240)
     assert len({(p.id, p.variant) for p in problems}) == len(problems)
 

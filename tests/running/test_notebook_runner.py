@@ -275,7 +275,7 @@ def test_words_and_counts_for_what_was_measured() -> None:
     }  # fmt: skip
     assert counts.loc[("all", ""), "cells"] == 5
     shown = show.at_hand(rows[:4]).data
-    assert shown.loc["Defect detection (Devign)"].to_dict() == {"1B": "2 of 2", "3B": "1 of 2"}
+    assert shown.loc["Defect detection"].to_dict() == {"1B": "2 of 2", "3B": "1 of 2"}
 
 
 def test_a_live_figure_is_drawn_anew_in_place_and_left_as_it_ended(checkout: Path, build: Path) -> None:

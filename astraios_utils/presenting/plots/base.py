@@ -76,8 +76,8 @@ STYLE: Mapping[str, Any] = MappingProxyType(
 )
 TASK_TITLES: Mapping[str, str] = MappingProxyType(
     {
-        "defect": "Defect detection (Devign)",
-        "clone": "Clone detection (BigCloneBench)",
+        "defect": "Defect detection",
+        "clone": "Clone detection",
         "synthesize-python": "Code synthesis, Python",
         "synthesize-java": "Code synthesis, Java",
         "repair-python": "Code repair, Python",
