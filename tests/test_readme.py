@@ -11,7 +11,7 @@ import pytest
 
 from astraios_utils import results, store
 from astraios_utils.results.claims import corrected
-from astraios_utils.running import ledger, pipeline
+from astraios_utils.running import ledger, pipeline, run_tables
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,6 +28,11 @@ def test_results_are_those_of_the_shipped_counts(build: Path, monkeypatch: pytes
     frame = pipeline.aggregate(store.load_suite("released"))
     assert set(frame.loc[frame["provenance"] == "measured", "origin"]) == {"shipped"}
     assert results.markdown(frame) == _block("results").strip()
+
+
+def test_tables_of_nano_are_those_of_its_shipped_runs(build: Path) -> None:
+    for name, lines in run_tables.as_markdown(store.load_suite("nano")).items():
+        assert lines == _block(name), name
 
 
 def test_the_tree_names_every_module_and_every_top_level_file() -> None:

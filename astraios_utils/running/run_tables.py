@@ -15,7 +15,7 @@ from ..results import claims, power, prediction
 from ..results.claims import Evidence
 from ..schema import ROBUSTNESS_TASKS, Suite
 from ..tasks import TASKS
-from . import changes, ledger, seeds
+from . import changes, seeds
 
 MEANS = ("performance", "generation", "robust")
 TITLES = {
@@ -26,19 +26,22 @@ TITLES = {
 
 
 def as_markdown(suite: Suite) -> dict[str, str]:
-    """Every table of a suite's runs, by the name of its block in README.
+    """Every table of a suite's shipped runs, by the name of its block in README.
 
     Raises:
-        schema.BadInput: no run of the suite is scored here or shipped.
+        schema.BadInput: no run of the suite is shipped.
     """
-    evidence = ledger.measured(suite)
-    if not evidence.scores:
-        raise schema.BadInput(f"suite {suite.name}: no run is scored here or shipped; `astraios run` makes one")
+    sources = seeds.shipped_sources(suite)
+    if not sources:
+        raise schema.BadInput(
+            f"suite {suite.name}: no run is shipped; `astraios results --ship` writes those made here"
+        )
+    evidence = claims.measured(suite, sources, changes.shipped_costs(suite), seeds.shipped_logs(suite))
     return {
-        "scores": scores(suite, evidence, "synthesize-python"),
-        "forgetting": forgetting(suite),
-        "variance": variance(suite, evidence),
-        "order": order(suite, evidence),
+        f"{suite.name}-scores": scores(suite, evidence, "synthesize-python"),
+        f"{suite.name}-forgetting": forgetting(suite, changes.shipped_costs(suite)),
+        f"{suite.name}-variance": variance(suite, evidence),
+        f"{suite.name}-order": order(suite, evidence),
     }
 
 
@@ -54,9 +57,8 @@ def scores(suite: Suite, evidence: Evidence, task: str) -> str:
     return _table([title, *suite.sizes], rows)
 
 
-def forgetting(suite: Suite) -> str:
+def forgetting(suite: Suite, costs: pd.DataFrame) -> str:
     """Per method and size: the loss on held-out pre-training text after tuning minus the base's, in nats per token."""
-    costs = changes.costs(suite)
     change = (costs["retained_loss"] - costs["retained_loss_base"]).round(3)
     wide = costs.assign(change=change).pivot_table(index="method", columns="size", values="change", dropna=False)
     tuned = [method for method in suite.methods if method in wide.index and method != schema.UNTUNED]
@@ -66,7 +68,7 @@ def forgetting(suite: Suite) -> str:
 
 def variance(suite: Suite, evidence: Evidence) -> str:
     """A row per task: problems, error from problems and from training of one run, and the detectable difference."""
-    split = seeds.variance(suite).set_index("task").to_dict("index")
+    split = seeds.variance(suite, seeds.shipped_sources(suite)).set_index("task").to_dict("index")
     found = power.table(evidence).set_index("measure").to_dict("index")
     rows = []
     for name in [*(task for task in suite.tasks if task in found), *(name for name in MEANS if name in found)]:

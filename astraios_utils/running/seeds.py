@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,26 @@ def sources(suite: Suite) -> list[results.Verdicts]:
     return [functools.partial(verdicts, suite, run) for run in runs(suite)]
 
 
+def shipped_runs(suite: Suite) -> list[int]:
+    """The runs whose verdict counts are shipped."""
+    return [run for run in range(suite.seeds) if counts_path(suite.name, run).exists()]
+
+
+def shipped_sources(suite: Suite) -> list[results.Verdicts]:
+    """Where the shipped verdicts come from, one per run: the same on every machine, whatever it has run."""
+    return [functools.partial(_shipped_cell, suite.name, run) for run in shipped_runs(suite)]
+
+
+def _shipped_cell(suite: str, run: int, task: str, model: Model) -> tuple[pd.DataFrame, str] | None:
+    held = shipped(suite, run, task, model)
+    return None if held is None else (held, "shipped")
+
+
+def shipped_logs(suite: Suite) -> list[pd.DataFrame]:
+    """The shipped final losses, one per run."""
+    return [_shipped_log(losses_path(suite.name, run)) for run in shipped_runs(suite)]
+
+
 def loss_logs(suite: Suite) -> list[pd.DataFrame]:
     """The loss logs of each run; of a run that was not made here, the shipped final losses."""
     return [_loss_log(suite, run) for run in runs(suite)]
@@ -86,6 +107,10 @@ def _loss_log(suite: Suite, run: int) -> pd.DataFrame:
     log, path = training.loss_logs(suite.run_of(run)), losses_path(suite.name, run)
     if len(log) or not run or not path.exists():
         return log
+    return _shipped_log(path)
+
+
+def _shipped_log(path: Path) -> pd.DataFrame:
     held = pd.read_parquet(path)
     pairs = [None if one is None else [list(pair) for pair in one] for one in held["sequences"]]
     return held.assign(sequences=pd.Series(pairs, index=held.index, dtype=object))
@@ -130,7 +155,7 @@ def compare(suite: Suite) -> pd.DataFrame:
         from the only shipped one).
     """
     rows = []
-    kept = [run for run in range(suite.seeds) if counts_path(suite.name, run).exists()]
+    kept = shipped_runs(suite)
     for task in suite.tasks:
         metric = results.headline(task)
         for model in suite.models:
@@ -165,19 +190,21 @@ def summary(suite: Suite) -> str:
     said = ", ".join(
         f"{counts[status]} {status}" for status in ("equal", "inside", "outside", "one run") if status in counts
     )
-    shipped_runs = sum(counts_path(suite.name, run).exists() for run in range(suite.seeds))
-    return f"{len(frame)} cells against {shipped_runs} shipped run(s): {said}"
+    return f"{len(frame)} cells against {len(shipped_runs(suite))} shipped run(s): {said}"
 
 
-def variance(suite: Suite) -> pd.DataFrame:
+def variance(suite: Suite, of: Sequence[results.Verdicts] = ()) -> pd.DataFrame:
     """Where the uncertainty of a single run's score comes from: problems (with decoding), or training.
+
+    Args:
+        of: where each run's verdicts come from; by default made here or shipped (:func:`sources`).
 
     Returns:
         A row per task and headline metric with two runs or more: models, runs, se_problems (points, of one run's score
         over new problems, by the jackknife), sd_training (points, of one run's score on the same problems) and
         share_training (percent of the variance of one run's score); variances are means over the models.
     """
-    rows, found_in = [], sources(suite)
+    rows, found_in = [], of or sources(suite)
     for task in suite.tasks:
         metric, parts = results.headline(task), []
         for model in suite.models:
