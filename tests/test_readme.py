@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from astraios_utils import results, store
+from astraios_utils import results, schema, store
 from astraios_utils.results.claims import corrected
-from astraios_utils.running import ledger, pipeline, run_tables
+from astraios_utils.running import changes, ledger, pipeline, run_tables, seeds
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -33,6 +33,33 @@ def test_results_are_those_of_the_shipped_counts(build: Path, monkeypatch: pytes
 def test_tables_of_nano_are_those_of_its_shipped_runs(build: Path) -> None:
     for name, lines in run_tables.as_markdown(store.load_suite("nano")).items():
         assert lines == _block(name), name
+
+
+def _cells(name: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in _block(name).splitlines()[2:]]
+
+
+def test_what_is_said_of_nano_is_in_its_tables() -> None:
+    scores = {row[0]: [float(cell.split()[0]) for cell in row[1:]] for row in _cells("nano-scores")}
+    for column in (1, 2, 3):
+        assert all(values[column] < scores["Base"][column] for method, values in scores.items() if method != "Base")
+    assert max(values[0] for values in scores.values()) < 10
+    order = {row[0].strip("`"): (float(row[1]), float(row[3])) for row in _cells("nano-order")}
+    assert min(p for _, p in order.values()) * len(order) > 0.05
+    assert all(order[name][0] > 0 for name in order if name.startswith(("mean", "explain")))
+    assert all(order[name][0] < 0 for name in order if name.startswith("synthesize"))
+    nano = store.load_suite("nano")
+    shipped = seeds.shipped_runs(nano)
+    assert shipped == [0, 2]
+    for method, told in (("Base", "from 14% (untuned, 1.1M)"), ("AdaLoRA", "to 65% (AdaLoRA)")):
+        cells = [seeds.shipped("nano", run, "explain-python", schema.Model("1.1M", method)) for run in shipped]
+        values = [results.value_of("explain-python", cell, "pass@1") for cell in cells if cell is not None]
+        assert f"{sum(values) / len(values):.0f}%" in told
+        assert told in README
+    costs = changes.shipped_costs(nano)
+    ends = costs[costs["method"] == "FFT"].set_index("size")["test_loss"].reindex(list(nano.sizes))
+    assert ", ".join(f"{loss:.3f}".removeprefix("0") for loss in ends) in README
+    assert "Two runs are shipped (seeds 0 and 2)" in README
 
 
 def test_the_tree_names_every_module_and_every_top_level_file() -> None:

@@ -19,7 +19,7 @@ from .. import schema
 from ..metrics import stats
 from .claims.evidence import Evidence
 from .claims.measures import MEASURES, Measure, Reader, measure
-from .claims.training_noise import seed_spread
+from .claims.training_noise import Key, seed_spread
 
 COLUMNS = (
     *("measure", "problems", "seeds", "se", "detectable", "detectable_here", "training_sd"),
@@ -95,10 +95,11 @@ def _design(evidence: Evidence, of: Measure, one: tuple[str, str], other: tuple[
     """Where the variance of a difference comes from, in squared points."""
     keys = [[(*column, *model) for column in of.columns] for model in (one, other)]
     gap = np.mean([evidence.scores[a] - evidence.scores[b] for a, b in zip(*keys, strict=True)], axis=0)
-    known = [key for group in keys for key in group if key in evidence.metrics]
+    known = [found for group in keys for key in group if (found := _behind(key)) in evidence.metrics]
     decoding = sum(np.nan_to_num(evidence.metrics[key].noise) for key in known) * 1e4 / len(of.columns) ** 2
+    runs = evidence.seeds
     spreads = [
-        seed_spread([evidence.training[key] for key in group if key in evidence.training], evidence.seeds)
+        seed_spread([evidence.training[found] for key in group if (found := _behind(key)) in evidence.training], runs)
         for group in keys
     ]
     training = sum(spread**2 for spread in spreads)
@@ -106,6 +107,12 @@ def _design(evidence: Evidence, of: Measure, one: tuple[str, str], other: tuple[
     sampled = max(0.0, total - (0.0 if math.isnan(training) else training / evidence.seeds))
     problems = min(evidence.clusters[key] for key in known)
     return stats.Design(problems, sampled * problems, float(decoding), float(training), evidence.seeds)
+
+
+def _behind(key: Key) -> Key:
+    """The metric that a score is computed from."""
+    task, metric, *model = key
+    return (task, "rp@1/crossfit", *model) if metric == "worst@1" else key
 
 
 def text(found: pd.DataFrame, scope: str) -> str:

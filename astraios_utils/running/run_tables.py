@@ -71,7 +71,8 @@ def variance(suite: Suite, evidence: Evidence) -> str:
     split = seeds.variance(suite, seeds.shipped_sources(suite)).set_index("task").to_dict("index")
     found = power.table(evidence).set_index("measure").to_dict("index")
     rows = []
-    for name in [*(task for task in suite.tasks if task in found), *(name for name in MEANS if name in found)]:
+    tasks = [task for task in suite.tasks if task in found and not task.startswith("nll")]  # bits, not points
+    for name in [*tasks, *(name for name in MEANS if name in found)]:
         part, design = split.get(name), found[name]
         training = design["training_sd"] if part is None else part["sd_training"]
         rows.append(

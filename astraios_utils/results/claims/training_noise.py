@@ -57,7 +57,7 @@ def effect(runs: Sequence[Metric]) -> SeedEffect:
 def _contributions(run: Metric) -> Array:
     """Shape (problems,); their mean is the metric."""
     total = run.rows.sum(axis=0)
-    value = total[0] / total[1]
+    value = total[0] / total[1] if total[1] else math.nan  # a rate over no program at all
     shares: Array = value + (run.rows[:, 0] - value * run.rows[:, 1]) * len(run.rows) / total[1]
     return shares
 
