@@ -111,8 +111,8 @@ def _design(evidence: Evidence, of: Measure, one: tuple[str, str], other: tuple[
 
 def _behind(key: Key) -> Key:
     """The metric that a score is computed from."""
-    task, metric, *model = key
-    return (task, "rp@1/crossfit", *model) if metric == "worst@1" else key
+    task, metric, size, method = key
+    return (task, "rp@1/crossfit", size, method) if metric == "worst@1" else key
 
 
 def text(found: pd.DataFrame, scope: str) -> str:

@@ -60,9 +60,9 @@ def scores(suite: Suite, evidence: Evidence, task: str) -> str:
 def forgetting(suite: Suite, costs: pd.DataFrame) -> str:
     """Per method and size: the loss on held-out pre-training text after tuning minus the base's, in nats per token."""
     change = (costs["retained_loss"] - costs["retained_loss_base"]).round(3)
-    wide = costs.assign(change=change).pivot_table(index="method", columns="size", values="change", dropna=False)
-    tuned = [method for method in suite.methods if method in wide.index and method != schema.UNTUNED]
-    rows = [[m, *(_signed(wide.loc[m].get(size, math.nan), 3) for size in suite.sizes)] for m in tuned]
+    found = dict(zip(zip(costs["method"], costs["size"], strict=True), change.astype(float), strict=True))
+    tuned = [method for method in suite.methods if method != schema.UNTUNED and method in set(costs["method"])]
+    rows = [[m, *(_signed(found.get((m, size), math.nan), 3) for size in suite.sizes)] for m in tuned]
     return _table(["forgetting: change of loss on pre-training text", *suite.sizes], rows)
 
 
