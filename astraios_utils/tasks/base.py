@@ -230,7 +230,7 @@ class Task(ABC):
             schema.BadInput: ``source`` is damaged, empty, or holds something else than problems of this kind.
             schema.MissingArtefact: the problems are neither local nor downloadable.
         """
-        return _problems(self, source)
+        return _problems(self, source, _state(source))
 
     def references(self, source: Path | None = None) -> tuple[Problem, ...]:
         """What scoring needs besides the generations: the problems, or nothing where the file holds the labels."""
@@ -497,8 +497,16 @@ def _likelihoods(row: Mapping[str, Any], count: int, where: str) -> list[Likelih
 
 
 @lru_cache(maxsize=64)
-def _problems(task: Task, source: Path | None) -> tuple[Problem, ...]:
+def _problems(task: Task, source: Path | None, state: tuple[tuple[str, int, int], ...]) -> tuple[Problem, ...]:
     return task.load(source)
+
+
+def _state(source: Path | None) -> tuple[tuple[str, int, int], ...]:
+    """Name, time of change and size of the files behind a path, so that one edited within a process is read again."""
+    if source is None or not source.exists():
+        return ()
+    files = sorted(source.iterdir()) if source.is_dir() else [source]
+    return tuple((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in files)
 
 
 def strings(values: Sequence[Any], where: str) -> tuple[str, ...]:

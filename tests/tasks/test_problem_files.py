@@ -62,6 +62,13 @@ def refused(task: str, folder: Path, *rows: Any) -> str:
     return message
 
 
+def test_a_file_that_is_edited_within_the_process_is_read_again(tmp_path: Path) -> None:
+    task = get_task("defect")
+    assert [p.row["target"] for p in task.problems(write(tmp_path, DEFECT))] == [1]
+    edited = write(tmp_path, DEFECT, DEFECT | {"target": 0})
+    assert [p.row["target"] for p in task.problems(edited)] == [1, 0]
+
+
 @pytest.mark.parametrize("task", BENCHMARKS)
 def test_good_problems_are_read(tmp_path: Path, task: str) -> None:
     (problem,) = get_task(task).load(write(tmp_path, BENCHMARKS[task]))
