@@ -136,7 +136,7 @@ def test_status_counts_stages_and_names_what_is_next(monkeypatch: pytest.MonkeyP
     assert frame["total"].to_dict() == {"train": 1, "generate": 2, "score": 2}
     assert frame["done"].sum() == 0
     assert frame.loc["train", "next"] == "65K LoRA"
-    verdicts = tmp_path / "nano" / "verdicts" / "defect" / "100k-lora.parquet"
+    verdicts = tmp_path / "nano" / "verdicts" / "defect" / "65k-lora.parquet"
     verdicts.parent.mkdir(parents=True)
     verdicts.touch()
     text = status.as_text(suite)

@@ -301,7 +301,9 @@ class _Run:
             self._lost(session, "")  # an error of the JVM (stack, memory, linkage) may be an earlier program's doing
         elif message is not None:
             session.asked = False
-            self._fleet.send(session.judge, message)
+            if not self._fleet.send(session.judge, message):
+                self._judge_died(session)
+                return
         if not alive and subject in self._sessions:
             self._lost(session, _EXITED)
 
