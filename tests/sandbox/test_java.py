@@ -114,6 +114,23 @@ def test_an_endless_loop_is_a_timeout_and_others_go_on(engine: JavaEngine) -> No
     assert all(outcome.status == PASSED for index, outcome in outcomes if index)
 
 
+def test_the_end_of_one_program_takes_no_other_program_s_judge(engine: JavaEngine) -> None:
+    # The first passes at once, but a thread of it lives on; its judge is free and serves the third program, which
+    # begins when the second has left. The first program's end must not end that judge.
+    lingering = sample(
+        "new Thread(() -> { try { Thread.sleep(1500); } catch (Exception e) { } }).start(); return n + 1;"
+    )
+    leaving = sample("try { Thread.sleep(700); } catch (Exception e) { } System.exit(0); return n;")
+    long = sample("try { Thread.sleep(50); } catch (Exception e) { } return n + 1;")
+    fifty = " && ".join(["s.f(1) == 2"] * 50)
+    programs = [
+        Program("java", lingering, EQUALS % "s.f(1) == 2", timeout=20.0),
+        Program("java", leaving, EQUALS % "s.f(1) == 1", timeout=20.0),
+        Program("java", long, EQUALS % fifty, timeout=20.0),
+    ]
+    assert [outcome.status for outcome in judge_all(engine, programs)] == [PASSED, ERROR, PASSED]
+
+
 def test_two_runs_say_the_same(engine: JavaEngine) -> None:
     bodies = [
         "return n + 1;",

@@ -301,9 +301,7 @@ class _Run:
             self._lost(session, "")  # an error of the JVM (stack, memory, linkage) may be an earlier program's doing
         elif message is not None:
             session.asked = False
-            if not self._fleet.send(session.judge, message):
-                self._judge_died(session)
-                return
+            self._fleet.send(session.judge, message)
         if not alive and subject in self._sessions:
             self._lost(session, _EXITED)
 
@@ -347,7 +345,8 @@ class _Run:
         cpu = 0.0 if session.ending else max(0.0, judge.cpu() - session.judge_cpu)
         self._sessions.pop(subject, None)
         cpu += self._fleet.end(subject) - session.subject_cpu
-        if self._sessions.pop(judge, None) is not None:
+        if self._sessions.get(judge) is session:  # once it has given its verdict, it may serve another program
+            del self._sessions[judge]
             if session.asked and not session.judge_lowered:
                 self._draining[judge] = time.monotonic() + DRAIN_SECONDS
                 self._fleet.send(judge, b"D")

@@ -59,13 +59,10 @@ class Fleet:
         """Whether nobody uses the JVM."""
         return jvm in self._idle[jvm.role]
 
-    def send(self, jvm: Jvm, body: bytes) -> bool:
-        """Send a message; what the JVM does not take now follows when it does. False: the JVM has been ended."""
-        if jvm not in self._pool.jvms:
-            return False
+    def send(self, jvm: Jvm, body: bytes) -> None:
+        """Send a message; what the JVM does not take now follows when it does."""
         jvm.send(body)
         self._watch(jvm)
-        return True
 
     def wait(self, seconds: float) -> Iterator[tuple[Jvm, bool]]:
         """The JVMs that have spoken or ended, each with whether it is alive, after at most so many seconds."""
