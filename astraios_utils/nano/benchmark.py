@@ -86,9 +86,7 @@ def humanevalpack(language: Language) -> Iterator[Row]:
 
 def recode(category: str) -> Iterator[Row]:
     """ReCode's rows of one category: nominal prompts and each perturbation of every sixth function, with its seeds."""
-    for number, function in enumerate(functions()):
-        if number % RECODE_EVERY:
-            continue
+    for number, function in list(enumerate(functions()))[::RECODE_EVERY]:
         subject = perturb.Subject(function.spec, function.names, function.docstring)
         for name, change in perturb.CATEGORIES[category].items():
             for seed in range(RECODE_SEEDS if name in perturb.RANDOM else 1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -89,13 +90,15 @@ def with_bug(function: Function, rng: random.Random) -> Function | None:
 
 def draw_problem(split: Split, rng: random.Random) -> Function:
     """A random function of a split with tests, and a bug that they show."""
-    while (found := with_bug(draw_function(split, rng), rng)) is None:
-        pass
-    return found
+    return _with_bug(lambda: draw_function(split, rng), rng)
 
 
 def draw_harder_problem(rng: random.Random) -> Function:
     """A random problem with more steps than any function of the training texts."""
-    while (found := with_bug(of_spec(draw_harder(rng), rng), rng)) is None:
+    return _with_bug(lambda: of_spec(draw_harder(rng), rng), rng)
+
+
+def _with_bug(drawn: Callable[[], Function], rng: random.Random) -> Function:
+    while (found := with_bug(drawn(), rng)) is None:
         pass
     return found

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 
 from ..results import comparison
+from ..running import search
 from ..schema import UNTUNED, Suite
 
 NOTHING = "*Nothing is measured yet: no run of this suite is here or shipped.*"
@@ -92,7 +93,7 @@ def sharpness(table: pd.DataFrame) -> str:
     if rows.empty:
         return "No search of learning rates is kept for this suite."
     edge = rows.loc[rows["edge"].astype(bool), "method"].to_list()
-    flat = int((rows["rise"] <= 100 * 0.01).sum())
+    flat = int((rows["rise"] <= 100 * search.FLAT).sum())
     return (
         f"{len(rows)} methods were searched. At the median, the better neighbour of the chosen rate has "
         f"{rows['rise'].median():.1f}% more validation loss; {flat} optima are flat (1% or less). At the edge of the "
@@ -182,11 +183,17 @@ def markdown(table: pd.DataFrame) -> str:
         rank = "" if aside else f"{row['rank']:.0f} [{row['rank_low']:.0f}, {row['rank_high']:.0f}]"
         best = "" if aside else "yes" if row["may_be_best"] else "no"
         cells = [
-            name, row["family"], _number(row["percent"] if row["method"] != UNTUNED else math.nan, ".2f"),
-            f"{row['mean']:.1f} [{row['low']:.1f}, {row['high']:.1f}]", rank, best,
-            _number(row.get("vs LoRA", math.nan), "+.1f"), _number(row["forgot"], "+.3f"),
-            "" if pd.isna(row["served"]) else row["served"], _number(row["learning_rate"], "g"),
-        ]  # fmt: skip
+            name,
+            row["family"],
+            _number(row["percent"] if row["method"] != UNTUNED else math.nan, ".2f"),
+            f"{row['mean']:.1f} [{row['low']:.1f}, {row['high']:.1f}]",
+            rank,
+            best,
+            _number(row.get("vs LoRA", math.nan), "+.1f"),
+            _number(row["forgot"], "+.3f"),
+            "" if pd.isna(row["served"]) else row["served"],
+            _number(row["learning_rate"], "g"),
+        ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -26,7 +26,6 @@ from . import headline
 from .claims.evidence import Evidence
 
 _scipy: Any = _scipy_stats
-LOWER_IS_BETTER = ("insecure", "bits/byte", "bits/token")
 OUTSIDE_THE_MEAN = (*schema.SECURITY_TASKS, *(task for task in schema.LIKELIHOOD_TASKS if task.startswith("nll-")))
 # PSCP's three costs: columns of a table of costs.
 SOFT_COSTS = ("trainable_parameters", "generation_seconds", "peak_mib")

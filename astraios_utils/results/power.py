@@ -26,13 +26,13 @@ COLUMNS = (
     *("difference", "power", "problems_needed", "seeds_needed"),
 )
 COMPARED = ("size", "measure", "value", "low", "high", "p", "p_holm", "wins", "ties", "losses")
-_MEANS = ("performance", "generation", "robust")
+MEANS = ("performance", "generation", "robust")
 
 
 def measures_of(evidence: Evidence) -> list[str]:
     """Means over tasks, and each task's headline, that the evidence has for some two models."""
     tasks = dict.fromkeys(key[0] for key in evidence.metrics)
-    names = [*_MEANS, *tasks]
+    names = [*MEANS, *tasks]
     return [name for name in names if len(_models(evidence, measure(name))) > 1]
 
 
@@ -95,13 +95,11 @@ def _design(evidence: Evidence, of: Measure, one: tuple[str, str], other: tuple[
     """Where the variance of a difference comes from, in squared points."""
     keys = [[(*column, *model) for column in of.columns] for model in (one, other)]
     gap = np.mean([evidence.scores[a] - evidence.scores[b] for a, b in zip(*keys, strict=True)], axis=0)
-    known = [found for group in keys for key in group if (found := _behind(key)) in evidence.metrics]
+    behind = [[_behind(key) for key in group] for group in keys]
+    known = [key for group in behind for key in group if key in evidence.metrics]
     decoding = sum(np.nan_to_num(evidence.metrics[key].noise) for key in known) * 1e4 / len(of.columns) ** 2
-    runs = evidence.seeds
-    spreads = [
-        seed_spread([evidence.training[found] for key in group if (found := _behind(key)) in evidence.training], runs)
-        for group in keys
-    ]
+    noise = [[evidence.training[key] for key in group if key in evidence.training] for group in behind]
+    spreads = [seed_spread(one, evidence.seeds) for one in noise]
     training = sum(spread**2 for spread in spreads)
     total = float(gap[1:].var(ddof=1))
     sampled = max(0.0, total - (0.0 if math.isnan(training) else training / evidence.seeds))
@@ -149,7 +147,7 @@ def versus(evidence: Evidence, first: str, second: str, sizes: Sequence[str] = (
     """
     reader, rows = Reader(evidence), []
     for size, name in itertools.product(
-        sizes or evidence.sizes, [*_MEANS, *dict.fromkeys(k[0] for k in evidence.metrics)]
+        sizes or evidence.sizes, [*MEANS, *dict.fromkeys(k[0] for k in evidence.metrics)]
     ):
         gap = reader.difference(name, (size, first), (size, second))
         if math.isnan(gap[0]):

@@ -1,7 +1,8 @@
 """Does the order of methods on one suite predict their order on another? Rank correlations task by task.
 
 Methods are ranked by their score averaged over each suite's sizes. The interval covers what the problems (and training
-runs, where there are several) leave open on both sides; the p-value is exact over all orders of the methods.
+runs, where there are several) leave open on both sides. The p-value is scipy's: exact over all orders of the methods
+where none tie, else by the normal approximation.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def table(one: Evidence, other: Evidence, methods: Sequence[str], measures: Sequ
 
     Returns:
         A row per measure that both have for at least three of the methods (``COLUMNS``): methods (how many), tau, its
-        95% interval over the replicates of both sides, p (two-sided, exact over all orders).
+        95% interval over the replicates of both sides, and p (two-sided).
     """
     rows = []
     for name in measures:
@@ -51,7 +52,7 @@ def _average(evidence: Evidence, name: str, method: str) -> Array:
 
 
 def _tau(x: Array, y: Array) -> dict[str, float]:
-    """Tau of the values, its interval over replicates, and its exact p-value; x, y: (methods, 1 + r)."""
+    """Tau of the values, its interval over replicates, and its p-value; x, y: (methods, 1 + r)."""
     count = min(x.shape[1], y.shape[1])
     pairs = list(itertools.combinations(range(len(x)), 2))
     signs = [np.stack([np.sign(side[i, :count] - side[j, :count]) for i, j in pairs]) for side in (x, y)]

@@ -78,8 +78,7 @@ def _verdicts(suites: Sequence[Suite], run: int, task: str, model: Model) -> tup
     for suite in suites:
         if model.method in suite.methods:
             here = pipeline.verdicts(suite.run_of(run), task, model)
-            held = None if here is not None else seeds.shipped(suite.name, run, task, model)
-            return here if held is None else (held, "shipped")
+            return here if here is not None else seeds.shipped_cell(suite.name, run, task, model)
     return None
 
 
@@ -91,19 +90,14 @@ def evidence(suite: Suite, mine: Suite | None = None) -> Evidence:
         mine: a suite of further methods on the same base and tasks (:mod:`.bench`); its runs are as many.
     """
     suites = [suite] if mine is None else [mine, suite]
-    numbers = [run for run in range(suite.seeds) if _anything(suite, run)] or [0]
+    numbers = [run for run in range(suite.seeds) if seeds.exists(suite, run)] or [0]
     whole = suite if mine is None else joined(suite, mine)
     return claims.measured(whole, [functools.partial(_verdicts, suites, run) for run in numbers])
 
 
 def is_measured(suite: Suite) -> bool:
     """Whether there is a run of the suite, made here or shipped."""
-    return any(_anything(suite, run) for run in range(suite.seeds))
-
-
-def _anything(suite: Suite, run: int) -> bool:
-    made = store.suite_dir(suite.run_of(run).name).glob("verdicts/*/*")
-    return seeds.counts_path(suite.name, run).exists() or any(made)
+    return any(seeds.exists(suite, run) for run in range(suite.seeds))
 
 
 def joined(suite: Suite, mine: Suite) -> Suite:

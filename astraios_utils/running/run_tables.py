@@ -11,18 +11,12 @@ import pandas as pd
 
 from .. import schema
 from ..metrics import stats
-from ..results import claims, power, prediction
+from ..results import claims, headline, power, prediction
 from ..results.claims import Evidence
+from ..results.claims.measures import measure
 from ..schema import ROBUSTNESS_TASKS, Suite
 from ..tasks import TASKS
 from . import changes, seeds
-
-MEANS = ("performance", "generation", "robust")
-TITLES = {
-    "performance": "mean performance",
-    "generation": "mean of synthesis, repair, explanation",
-    "robust": "mean robustness",
-}
 
 
 def as_markdown(suite: Suite) -> dict[str, str]:
@@ -36,18 +30,19 @@ def as_markdown(suite: Suite) -> dict[str, str]:
         raise schema.BadInput(
             f"suite {suite.name}: no run is shipped; `astraios results --ship` writes those made here"
         )
-    evidence = claims.measured(suite, sources, changes.shipped_costs(suite), seeds.shipped_logs(suite))
+    costs = changes.shipped_costs(suite)
+    evidence = claims.measured(suite, sources, costs, seeds.shipped_logs(suite))
     return {
         f"{suite.name}-scores": scores(suite, evidence, "synthesize-python"),
-        f"{suite.name}-forgetting": forgetting(suite, changes.shipped_costs(suite)),
-        f"{suite.name}-variance": variance(suite, evidence),
+        f"{suite.name}-forgetting": forgetting(suite, costs),
+        f"{suite.name}-variance": variance(suite, evidence, seeds.variance(suite, sources)),
         f"{suite.name}-order": order(suite, evidence),
     }
 
 
 def scores(suite: Suite, evidence: Evidence, task: str) -> str:
     """A row per method and a column per size: the mean over runs, and its standard error over problems and runs."""
-    metric = TASKS[task].metrics[0]
+    metric = headline(task)
     rows = []
     for method in suite.methods:
         cells = [evidence.score(task, metric, size, method) for size in suite.sizes]
@@ -62,22 +57,26 @@ def forgetting(suite: Suite, costs: pd.DataFrame) -> str:
     change = (costs["retained_loss"] - costs["retained_loss_base"]).round(3)
     found = dict(zip(zip(costs["method"], costs["size"], strict=True), change.astype(float), strict=True))
     tuned = [method for method in suite.methods if method != schema.UNTUNED and method in set(costs["method"])]
-    rows = [[m, *(_signed(found.get((m, size), math.nan), 3) for size in suite.sizes)] for m in tuned]
+    rows = [[m, *(_change(found.get((m, size), math.nan)) for size in suite.sizes)] for m in tuned]
     return _table(["forgetting: change of loss on pre-training text", *suite.sizes], rows)
 
 
-def variance(suite: Suite, evidence: Evidence) -> str:
-    """A row per task: problems, error from problems and from training of one run, and the detectable difference."""
-    split = seeds.variance(suite, seeds.shipped_sources(suite)).set_index("task").to_dict("index")
+def variance(suite: Suite, evidence: Evidence, parts: pd.DataFrame) -> str:
+    """A row per task: problems, error from problems and from training of one run, and the detectable difference.
+
+    Args:
+        parts: where the variance comes from (:func:`seeds.variance`).
+    """
+    split = parts.set_index("task").to_dict("index")
     found = power.table(evidence).set_index("measure").to_dict("index")
     rows = []
     tasks = [task for task in suite.tasks if task in found and not task.startswith("nll")]  # bits, not points
-    for name in [*tasks, *(name for name in MEANS if name in found)]:
+    for name in [*tasks, *(name for name in power.MEANS if name in found)]:
         part, design = split.get(name), found[name]
         training = design["training_sd"] if part is None else part["sd_training"]
         rows.append(
             [
-                f"`{name}`" if name in TASKS else TITLES[name],
+                _title(name),
                 f"{design['problems']:.0f}",
                 "" if part is None else f"{part['se_problems']:.1f}",
                 f"{training:.1f}",
@@ -90,14 +89,13 @@ def variance(suite: Suite, evidence: Evidence) -> str:
     return _table([*head, "detectable, new problems", "detectable, these problems"], rows)
 
 
-def order(suite: Suite, evidence: Evidence, measures: Sequence[str] = ()) -> str:
+def order(suite: Suite, evidence: Evidence) -> str:
     """A row per task: rank correlation of the methods here and in the paper's tables."""
-    paper = claims.published()
-    names = measures or [*MEANS, *(t for t in suite.tasks if t not in ROBUSTNESS_TASKS), *ROBUSTNESS_TASKS]
-    found = prediction.table(evidence, paper, schema.METHODS, names)
+    names = [*power.MEANS, *(t for t in suite.tasks if t not in ROBUSTNESS_TASKS), *ROBUSTNESS_TASKS]
+    found = prediction.table(evidence, claims.published(), schema.METHODS, names)
     rows = [
         [
-            TITLES.get(row["measure"], f"`{row['measure']}`"),
+            _title(row["measure"]),
             f"{row['tau']:+.2f}",
             f"{row['low']:+.2f} to {row['high']:+.2f}",
             f"{row['p']:.2f}",
@@ -107,8 +105,13 @@ def order(suite: Suite, evidence: Evidence, measures: Sequence[str] = ()) -> str
     return _table(["", "Kendall's tau", "95% interval", "p"], rows)
 
 
-def _signed(value: float, digits: int) -> str:
-    return "" if pd.isna(value) else f"{value:+.{digits}f}"
+def _change(nats: float) -> str:
+    return "" if math.isnan(nats) else f"{nats:+.3f}"
+
+
+def _title(name: str) -> str:
+    """What a row is about: a task by its name, a mean in words."""
+    return f"`{name}`" if name in TASKS else measure(name).title
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

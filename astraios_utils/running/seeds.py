@@ -60,17 +60,24 @@ def shipped(suite: str, run: int, task: str, model: Model) -> pd.DataFrame | Non
 def verdicts(suite: Suite, run: int, task: str, model: Model) -> tuple[pd.DataFrame, str] | None:
     """A cell's verdicts in one run, and where they come from: made here, or else shipped."""
     here = pipeline.verdicts(suite.run_of(run), task, model)
-    if here is not None or run == 0:
-        return here
-    held = shipped(suite.name, run, task, model)
+    return here if here is not None or run == 0 else shipped_cell(suite.name, run, task, model)
+
+
+def shipped_cell(suite: str, run: int, task: str, model: Model) -> tuple[pd.DataFrame, str] | None:
+    """:func:`shipped`, with where the verdicts come from."""
+    held = shipped(suite, run, task, model)
     return None if held is None else (held, "shipped")
+
+
+def exists(suite: Suite, run: int) -> bool:
+    """Whether there is anything of a run, here or shipped."""
+    made = store.suite_dir(suite.run_of(run).name).glob("verdicts/*/*")
+    return counts_path(suite.name, run).exists() or any(made)
 
 
 def runs(suite: Suite) -> list[int]:
     """The runs that there is anything of, here or shipped; run 0, the suite itself, is always one."""
-    made = [run for run in range(1, suite.seeds) if any(store.suite_dir(suite.run_of(run).name).glob("verdicts/*/*"))]
-    kept = [run for run in range(1, suite.seeds) if counts_path(suite.name, run).exists()]
-    return sorted({0, *made, *kept})
+    return [0, *(run for run in range(1, suite.seeds) if exists(suite, run))]
 
 
 def sources(suite: Suite) -> list[results.Verdicts]:
@@ -85,12 +92,7 @@ def shipped_runs(suite: Suite) -> list[int]:
 
 def shipped_sources(suite: Suite) -> list[results.Verdicts]:
     """Where the shipped verdicts come from, one per run: the same on every machine, whatever it has run."""
-    return [functools.partial(_shipped_cell, suite.name, run) for run in shipped_runs(suite)]
-
-
-def _shipped_cell(suite: str, run: int, task: str, model: Model) -> tuple[pd.DataFrame, str] | None:
-    held = shipped(suite, run, task, model)
-    return None if held is None else (held, "shipped")
+    return [functools.partial(shipped_cell, suite.name, run) for run in shipped_runs(suite)]
 
 
 def shipped_logs(suite: Suite) -> list[pd.DataFrame]:

@@ -48,10 +48,16 @@ def standing(table: pd.DataFrame, ax: Axes) -> Axes:
         marker = "x" if aside else "o"
         filled = aside or bool(row["may_be_best"])
         ax.errorbar(
-            row["mean"], place, xerr=[[row["mean"] - row["low"]], [row["high"] - row["mean"]]], color=colour,
-            marker=marker, markersize=4.5, markerfacecolor=colour if filled else "white", elinewidth=0.8,
+            row["mean"],
+            place,
+            xerr=[[row["mean"] - row["low"]], [row["high"] - row["mean"]]],
+            color=colour,
+            marker=marker,
+            markersize=4.5,
+            markerfacecolor=colour if filled else "white",
+            elinewidth=0.8,
             gid=f"point:{row['method']}",
-        )  # fmt: skip
+        )
         if not aside:
             ax.plot([row["shrunk"]] * 2, [place - 0.3, place + 0.3], color="#777777", linewidth=1.2, gid="null")
     ax.set_yticks(range(len(rows)), [row["method"] for row in rows], fontsize=7)

@@ -13,7 +13,7 @@ import pandas as pd
 from ...running import comparison
 from ...schema import UNTUNED, Suite
 
-# Column of the table, head, decimals, whether a smaller number is better.
+# Column of the table, head, decimals.
 SHOWN: Sequence[tuple[str, str, int]] = (
     ("mean", "Mean", 1),
     ("rank", "Rank", 0),
