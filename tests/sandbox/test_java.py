@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from astraios_utils.sandbox import ERROR, FAILED, PASSED, TIMEOUT, Outcome, Program, SandboxError, choose, runtime_id
+from astraios_utils.sandbox.java import compiling
 from astraios_utils.sandbox.java.engine import JavaEngine, JdkUnavailable, find_jdk
 from astraios_utils.sandbox.java.jdk import ARCHIVE, JAR, build_classes
 from astraios_utils.sandbox.java.pool import COMPILE, JUDGE, SHARED
@@ -94,11 +95,24 @@ RAISED = [
     ("return m;", "does not compile: cannot find symbol"),
     ("return 2", "does not compile: ';' expected"),
 ]
+UNSENT = "the sample's answer cannot be sent to the test: "
+TOO_LARGE = [  # values that are too much for one message
+    ("Object o = n; for (int i = 0; i < 300_000; i++) o = new ArrayList<>(Arrays.asList(o)); return o;",
+     UNSENT + "a value is nested too deeply"),
+    ("List<Object> l = new ArrayList<>(); for (int i = 0; i < 10; i++) l.add(new int[1_000_000]); return l;",
+     UNSENT + "a value is larger than 32 MB"),
+]  # fmt: skip
 
 
 def test_errors_say_what_happened(engine: JavaEngine) -> None:
     found = judge_all(engine, [Program("java", sample(body), EQUALS % "s.f(1) == 2") for body, _ in RAISED])
     assert [(one.status, one.detail) for one in found] == [(ERROR, detail) for _, detail in RAISED]
+
+
+def test_a_value_that_cannot_be_sent_is_reported_in_words(engine: JavaEngine) -> None:
+    programs = [Program("java", sample(body, "Object"), EQUALS % "s.f(1) != null") for body, _ in TOO_LARGE]
+    found = judge_all(engine, programs)
+    assert [(one.status, one.detail) for one in found] == [(ERROR, detail) for _, detail in TOO_LARGE]
 
 
 def test_assertions_are_off_as_with_the_java_launcher(engine: JavaEngine) -> None:
@@ -420,6 +434,14 @@ def test_a_dead_compiler_or_runner_costs_no_verdict(engine: JavaEngine) -> None:
         os.kill(jvm.pid, signal.SIGKILL)
     assert judge(engine, sample("return n + 1;")).status == PASSED
     assert {jvm.role for jvm in engine.pool.jvms} == {COMPILE, JUDGE, SHARED}
+
+
+def test_a_compiler_that_sleeps_is_replaced(engine: JavaEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiling, "HUNG_SECONDS", 0.3)
+    assert judge(engine, sample("return n + 1;")).status == PASSED
+    for jvm in [jvm for jvm in engine.pool.jvms if jvm.role == COMPILE]:
+        os.kill(jvm.pid, signal.SIGSTOP)  # it uses no CPU time, so that no limit of CPU time ends it
+    assert judge(engine, sample("return n + 1; // again")).status == PASSED
 
 
 def test_closing_the_iterator_early_leaves_the_engine_usable(engine: JavaEngine) -> None:

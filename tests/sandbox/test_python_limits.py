@@ -7,16 +7,15 @@ import re
 import resource
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from astraios_utils.sandbox import ERROR, FAILED, FULL, PASSED, TIMEOUT, Outcome, Program, Sandbox, conditions
+from astraios_utils.sandbox import ERROR, FAILED, FULL, PASSED, REDUCED, TIMEOUT, Outcome, Program, Sandbox, conditions
 from astraios_utils.sandbox.kernel import levels, linux
-from astraios_utils.sandbox.python import engine, limits, needs, watch
+from astraios_utils.sandbox.python import engine, limits, needs
 
 ADD = "def add(a, b):\n    return a + b"
 TEST = "\ndef check(add):\n    assert add(1, 2) == 3\n\ncheck(add)"
@@ -111,16 +110,46 @@ def test_many_threads_that_end_are_no_fault(box: Sandbox) -> None:
     assert judge(box, sample, timeout=30.0).status == PASSED
 
 
-def test_a_sleeper_gets_its_limit_of_undisturbed_time() -> None:
-    pid = os.getpid()
-    activity = watch.activity(pid)
-    if activity is None:
-        pytest.skip("the kernel does not tell how long a process waited for a core")
-    assert activity.threads >= 1
-    assert watch.activity(2**22 + 1) is None
-    running = engine._Running(None, 1, 1, None, memoryview(b""), 0.0, False, tester=pid, subject=pid)  # type: ignore[arg-type]
-    running.begun_at = time.monotonic() - 1000
-    assert 0 < running.undelayed() <= 1001
+STARVED = {
+    "a loop": (
+        "import time\ndef add(a, b):\n    for _ in range(10**9):\n"
+        "        if time.process_time() > 0.06:\n            break\n    return a + b"
+    ),
+    "threads that are waited for": (
+        "import threading, time\ndef work(out):\n    for _ in range(10**9):\n"
+        "        if time.thread_time() > 0.01:\n            break\n    out.append(1)\n"
+        "def add(a, b):\n    out = []\n    for _ in range(3):\n"
+        "        thread = threading.Thread(target=work, args=(out,))\n        thread.start()\n        thread.join()\n"
+        "    return len(out)"
+    ),
+}
+STARVE = """
+import os, subprocess, sys
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+from astraios_utils.sandbox import Program, Sandbox
+test, samples = sys.argv[1], sys.argv[2:]
+with Sandbox(workers=2, patience=float("inf")) as box:
+    list(box.run([Program("python", "x = 1", "")]))
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(8)]
+    try:
+        outcomes = dict(box.run(Program("python", sample, test, timeout=0.2) for sample in samples))
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+print(*(outcomes[index].status for index in range(len(samples))))
+"""
+
+
+@pytest.mark.alone
+@pytest.mark.skipif(not linux.supported, reason="needs Linux")
+def test_a_program_that_the_machine_keeps_from_running_is_not_late() -> None:
+    # Each needs a third of its limit in CPU time, and gets so small a share of a core that it takes many times as long.
+    if levels.missing_for(REDUCED):
+        pytest.skip("no kernel isolation on this machine")
+    command = [sys.executable, "-c", STARVE, TEST, *STARVED.values()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=250)
+    assert done.stdout.split() == [PASSED] * 2
 
 
 def limited(script: str, processes: int) -> str:

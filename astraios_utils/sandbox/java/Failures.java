@@ -80,7 +80,10 @@ final class Failures {
         }
     }
 
-    /** The name of the class that the exception had where it was thrown; of what failed an initialiser, the cause's. */
+    /**
+     * The name of the class that the exception had where it was thrown; of what failed an initialiser, the cause's; of a
+     * value that cannot be written, the reason in words.
+     */
     static String origin(Throwable failure, Wire wire) {
         String known = wire.origins.get(failure);
         if (known != null) {
@@ -89,6 +92,9 @@ final class Failures {
         Throwable cause = failure;
         while (cause instanceof ExceptionInInitializerError && cause.getCause() != null) {
             cause = cause.getCause();
+        }
+        if (cause instanceof Frames.Malformed) {
+            return "the sample's answer cannot be sent to the test: " + cause.getMessage();
         }
         return cause.getClass().getName();
     }

@@ -9,16 +9,18 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from ..python import watch
 from ..types import Program
 from .fleet import Fleet
 from .pool import COMPILE, TESTS, Jvm
 
 COMPILE_SECONDS = 5.0  # of CPU time per source; the protocol gives javac five tries of 5 s, its JVM's start included
+HUNG_SECONDS = 30.0  # of sleep, in a compilation; then its server is taken for dead
 SLOW_SECONDS = 0.5  # of CPU time; then a compilation leaves its slot to the next one
 SLOW_FIRST_SECONDS = 2.0  # of the first compilation of a server, which loads the compiler
 MAX_SOURCE = 1 << 20  # bytes
 MAX_SLOW = 8  # slow compilations at once
-ATTEMPTS = 2  # of a compilation that ends its server
+ATTEMPTS = 2  # of a compilation that ends its server, or finds it hung
 TESTS_KEPT = 4096
 _COMPILED, _GAVE_UP = 0, 2  # see CompileServer
 _WORD = re.compile(r"[^\W\d]\w*")
@@ -93,6 +95,7 @@ class _Job:
     started: float = 0.0
     cpu_before: float = 0.0
     slow: bool = False
+    meter: watch.Meter = field(default_factory=watch.Meter)
 
 
 @dataclass(slots=True)
@@ -152,6 +155,7 @@ class Compilers:
         job.attempts += 1
         server = self.fleet.take(job.role, fresh=job.attempts > 1)  # several idle ones may have died at once
         job.started, job.cpu_before = time.monotonic(), server.cpu() if server.greeted else 0.0
+        job.meter = watch.Meter()
         self._running[server] = job
         self.fleet.send(server, job.request)
 
@@ -234,16 +238,26 @@ class Compilers:
             self._queues[TESTS].append(job)
 
     def look(self) -> None:
-        """Look at the clocks: slow compilations leave their slots, those past their limit end."""
+        """Look at the clocks: slow compilations leave their slots, those past their limit end.
+
+        The limit is one of CPU time, which a busy machine gives late but does not lengthen.  A compiler has no reason
+        to sleep: one that does is taken for dead.
+        """
         for jvm, job in list(self._running.items()):
-            wall = time.monotonic() - job.started
+            now, used = time.monotonic(), jvm.cpu() - job.cpu_before
+            wall = now - job.started
             patience = SLOW_SECONDS if jvm.served else SLOW_FIRST_SECONDS
-            if wall >= patience and not job.slow and jvm.cpu() - job.cpu_before >= patience:
+            if wall >= patience and not job.slow and used >= patience:
                 job.slow = True
                 jvm.lower_priority()
-            if wall >= COMPILE_SECONDS and not jvm.cpu() - job.cpu_before < COMPILE_SECONDS:
+            if wall >= SLOW_SECONDS and jvm.pid:
+                job.meter.look([jvm.pid], now, used)
+            if wall >= COMPILE_SECONDS and not used < COMPILE_SECONDS:
                 self._leave(jvm, job, keep=False)
                 self._done(job, Compiled(fault=f"javac takes longer than {COMPILE_SECONDS:g} s"))
+            elif job.meter.idle >= HUNG_SECONDS:
+                self._leave(jvm, job, keep=False)
+                self._retry(job, "the compiler gave no answer")
 
     def abandon(self) -> None:
         """End the servers that are at work."""

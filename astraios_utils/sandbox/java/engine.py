@@ -22,8 +22,9 @@ Each JVM has its own namespaces, Landlock, rlimits and system call filter, and n
 
 The clock is the Python engine's: a program has a slot for its first 0.3 seconds; then it is a *suspect*, leaves it to
 the next program and goes on, at the lowest priority once it has had as much CPU time. A suspect that has run for its
-limit of wall time and has had `patience` seconds of CPU time is a timeout. One that ends after its limit, that sleeps
-past it, or that is stopped to make room in memory is judged again *alone*.
+limit of wall time is a timeout if it has had `patience` seconds of CPU time, or if CPU time and sleep together have
+reached the limit (`watch.Meter`). One that ends after its limit, or that is stopped to make room in memory, is judged
+again *alone*; there it has its whole limit of CPU time and sleep, however long the machine keeps it from running.
 
 What a test cannot do: read or write fields of the sample (constants it can), catch the sample's exception classes by
 name, pass a subclass of a sample's class, see later changes of a container that the sample kept, or find two strings
@@ -39,7 +40,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..kernel.levels import Level, SandboxError
@@ -55,8 +56,6 @@ __all__ = ["JavaEngine", "JdkUnavailable", "find_jdk", "runtime_id"]
 SLOT_SECONDS = 0.3  # of wall and of CPU time; then a program becomes a suspect
 STARVED_SECONDS = 2.0  # of wall time, after which it does so without having had the CPU time
 TICK = 0.1  # seconds between two looks at the clocks
-SLEEPING_TICKS = 10  # a suspect past its limit that has not run for so many looks is asleep
-BUSY_FACTOR = 3  # how often a program's limit may pass while the rest of the machine keeps it from running
 DRAIN_SECONDS = 2.0  # of wall time, for a test to end after its subject has gone
 JUDGES_PER_PROGRAM = 2  # a judge that dies is replaced once
 MEMORY_SHARE = 0.4  # of the memory that is free at the start, for all suspects together
@@ -135,6 +134,8 @@ class _Session:
     Attributes:
         asked: whether the subject has a question to answer; else it is the judge's turn.
         ending: whether the test has passed, and the sample's threads have yet to end.
+        meter: what the program would have needed with the machine to itself.
+        relayed: whether the engine has passed on a message since the last look; `engine_busy` is its time until then.
     """
 
     task: Task
@@ -148,8 +149,9 @@ class _Session:
     suspect: bool = False
     lowered: bool = False
     judge_lowered: bool = False
-    last_cpu: float = -1.0
-    idle_ticks: int = 0
+    meter: watch.Meter = field(default_factory=watch.Meter)
+    relayed: bool = False
+    engine_busy: float = 0.0
 
     @classmethod
     def now(cls, task: Task, judge: Jvm, subject: Jvm) -> _Session:
@@ -163,6 +165,16 @@ class _Session:
     def cpu(self) -> float:
         judge = 0.0 if self.ending else max(0.0, self.judge.cpu() - self.judge_cpu)
         return judge + self.subject.cpu() - self.subject_cpu
+
+    def measure(self) -> None:
+        """Look at what the program does; while it waits for a message, it may wait for the engine."""
+        jvms = [self.subject] if self.ending else [self.subject, self.judge]
+        cpu, busy = self.cpu(), watch.busy_seconds()
+        if all(jvm.pid for jvm in jvms) and not math.isnan(cpu):
+            waits = self.relayed or any(jvm.outgoing for jvm in jvms)
+            lost = busy - self.engine_busy if waits else 0.0
+            self.meter.look([jvm.pid for jvm in jvms], time.monotonic(), cpu, lost)
+        self.relayed, self.engine_busy = False, busy
 
     def resident(self) -> int:
         return watch.resident_bytes(self.subject.pid) + watch.resident_bytes(self.judge.pid)
@@ -282,7 +294,7 @@ class _Run:
             if message[:1] == b"V":
                 self._judged(session, message)
                 return
-            session.asked = True
+            session.asked = session.relayed = True
             self._fleet.send(session.subject, message)
         if not alive:
             self._judge_died(session)
@@ -300,7 +312,7 @@ class _Run:
         elif message is not None and subject.role == SHARED and message[:1] in b"RX" and message[1:2] != b"\0":
             self._lost(session, "")  # an error of the JVM (stack, memory, linkage) may be an earlier program's doing
         elif message is not None:
-            session.asked = False
+            session.asked, session.relayed = False, True
             self._fleet.send(session.judge, message)
         if not alive and subject in self._sessions:
             self._lost(session, _EXITED)
@@ -389,7 +401,10 @@ class _Run:
 
     def _look(self, session: _Session) -> None:
         wall, limit = session.wall(), session.task.program.timeout
-        if not session.task.alone and wall >= min(SLOT_SECONDS, limit):
+        if wall < min(SLOT_SECONDS, limit):
+            return
+        session.measure()
+        if not session.task.alone:
             self._demote(session, wall)
         if wall >= limit:
             self._look_at_late(session, wall, limit)
@@ -409,26 +424,10 @@ class _Run:
 
     def _look_at_late(self, session: _Session, wall: float, limit: float) -> None:
         cpu = session.cpu()
-        asleep = self._asleep(session, cpu)
-        if session.task.alone:
-            over = math.isnan(cpu) or asleep or cpu >= limit or wall >= BUSY_FACTOR * limit
-        else:
-            over = math.isnan(cpu) or cpu >= min(self._engine.patience, limit)
-        if over:
+        had_enough = not session.task.alone and cpu >= min(self._engine.patience, limit)
+        if math.isnan(cpu) or had_enough or session.meter.own() >= limit:
             self._stop(session)
             self._finish(session.task, TIMEOUT, _too_long(limit), wall, cpu)
-        elif asleep:
-            self._stop(session)
-            self._later.append(session.task)
-
-    def _asleep(self, session: _Session, cpu: float) -> bool:
-        """Whether neither JVM has run or wanted to for a while."""
-        jvms = [session.subject] if session.ending else [session.subject, session.judge]
-        still = cpu - session.last_cpu < 0.01  # a JVM's own ticking is less
-        waits = still and all(watch.waits(jvm.pid) for jvm in jvms)
-        session.idle_ticks = session.idle_ticks + 1 if waits else 0
-        session.last_cpu = cpu
-        return session.idle_ticks >= SLEEPING_TICKS
 
     def _spare_memory(self) -> None:
         """Stop the largest suspects when all together hold too much; they are judged alone."""

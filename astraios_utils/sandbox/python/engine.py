@@ -9,12 +9,11 @@ share the cores.  The rule, with `limit` the program's own and `patience` the en
 2. A program that ends within `limit` of wall time keeps its verdict.
 3. A suspect that has run for `limit` of wall time *and* has had three quarters of that much CPU time is a timeout.  If
    it was last seen in a ``while`` loop (`witness`), `patience` seconds of CPU time are enough.  One that has not had
-   them yet goes on until it has, or until `limit` has passed without the time that it waited for a core: a program
+   them yet goes on until it has, or until CPU time and sleep together have reached `limit` (`watch.Meter`): a program
    that sleeps gets no more than its limit.  A loop that is proved never to end (`endless`) is a timeout at once.
 4. A program that ends after `limit`, or that is stopped to make room, is judged again *alone*: when nothing else runs,
-   one program per core and each held to its core.  There it is a timeout if it has had `limit` of CPU time, or if
-   `limit` has passed without the time that it waited for a core (at most three times `limit` of wall time, on a machine
-   that is busy with other things).
+   one program per core and each held to its core.  There it is a timeout if CPU time and sleep together have reached
+   `limit`, however long the rest of the machine has kept it from running.
 
 A program whose processes the machine has not got round to starting is not late, and keeps its slot.  Where the machine
 has no room for another process, starting waits.
@@ -66,7 +65,6 @@ MANY_THREADS = 4  # of a suspect; one that has more would take its neighbours' t
 FULL_MACHINE_SECONDS = 60.0  # how long starting is tried on a machine that has no room for a process
 FULL_MACHINE_PAUSE = 0.1  # seconds between two attempts
 MAX_RESTARTS = 3  # of one program whose processes died without its own doing
-BUSY_FACTOR = 3  # how often a program's limit may pass while the rest of the machine keeps it from running
 MEMORY_SHARE = 0.4  # of the memory that is free at the start, for all suspects together
 _SO_PASSCRED = getattr(socket, "SO_PASSCRED", None)
 _CREDENTIALS = struct.Struct("3i")
@@ -92,7 +90,7 @@ class _Running:
         tester, subject: pids as seen from here; 0 until known.
         unbounded: whether the sample was last seen in a loop that nothing bounds.
         endless: whether that loop has been proved never to end.
-        begun_at: when both processes were there.
+        meter: what it would have needed with the machine to itself.
         core: the one that it must stay on; -1: any.
         outgoing: what of its job has still to be written; `incoming` is what has come back.
     """
@@ -112,7 +110,7 @@ class _Running:
     lowered: bool = False
     unbounded: bool = False
     endless: bool = False
-    begun_at: float = math.inf
+    meter: watch.Meter = field(default_factory=watch.Meter)
 
     @property
     def begun(self) -> bool:
@@ -129,17 +127,11 @@ class _Running:
     def wall(self) -> float:
         return time.monotonic() - self.started
 
-    def undelayed(self) -> float:
-        """Seconds since both processes were there, without those for which they waited for a core; 0 where unknown."""
-        activities = self.activities()
-        if not activities:
-            return 0.0
-        return time.monotonic() - self.begun_at - sum(activity.delay for activity in activities)
-
-    def activities(self) -> list[watch.Activity]:
-        """Of both processes; empty where the platform does not tell."""
-        found = [watch.activity(pid) for pid in (self.tester, self.subject) if pid]
-        return [activity for activity in found if activity is not None]
+    def measure(self) -> None:
+        """Look at what it does; until it has its job, it waits for this process."""
+        cpu = self.cpu()
+        if not (self.outgoing or math.isnan(cpu)):
+            self.meter.look((self.tester, self.subject), time.monotonic(), cpu)
 
 
 class PythonEngine:
@@ -468,8 +460,6 @@ class _Run:
             running.unbounded = data[:1] == b"U"
             running.endless |= data[:1] == b"E"
             data = data[1:]
-        if running.begun:
-            running.begun_at = min(running.begun_at, time.monotonic())
         running.incoming += data
         return True
 
@@ -522,8 +512,9 @@ class _Run:
     def _look(self, running: _Running) -> list[tuple[int, Outcome]]:
         if not running.begun:
             return []  # the machine is so busy that there is nothing to judge yet
-        wall, limit = running.wall(), running.task.program.timeout
-        if running.suspect and any(activity.threads > MANY_THREADS for activity in running.activities()):
+        running.measure()
+        wall, limit, cpu = running.wall(), running.task.program.timeout, running.cpu()
+        if running.suspect and running.meter.threads > MANY_THREADS:
             self._drop(running)
             self._later.append(running.task)
             return []
@@ -531,16 +522,12 @@ class _Run:
             self._suspect(running)
         if wall < limit:
             return []
-        if running.undelayed() >= limit:
-            return self._over(running)  # it would have taken as long with the machine to itself
-        cpu = running.cpu()
-        if running.alone:
-            over = math.isnan(cpu) or cpu >= limit or wall >= BUSY_FACTOR * limit
-        else:
-            patience = self._engine.patience
-            needed = patience if running.unbounded else max(patience, BOUNDED_SHARE * limit)
-            over = math.isnan(cpu) or cpu >= min(needed, limit)
-        return self._over(running) if over else []
+        patience = self._engine.patience
+        needed = patience if running.unbounded else max(patience, BOUNDED_SHARE * limit)
+        had_enough = not running.alone and cpu >= min(needed, limit)
+        if math.isnan(cpu) or had_enough or running.meter.own() >= limit:
+            return self._over(running)
+        return []
 
     def _timeout(self, running: _Running, wall: float, cpu: float) -> Outcome:
         return Outcome(TIMEOUT, f"no verdict within {running.task.program.timeout:g} s", wall, cpu)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 LOWER_BY = 10  # of nice; a tenth of a core against a process of the original priority
+LONGEST_GAP = 0.15  # seconds between two looks that count; after a longer one, the scorer itself was kept from running
 
 
 def lower_priority(group: int) -> None:
@@ -18,35 +21,100 @@ def lower_priority(group: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Activity:
-    """What a process has done.
+class _Thread:
+    """What the kernel reports of a thread.
 
     Attributes:
-        threads: how many it has.
-        delay: seconds that its first thread was ready to run and had no core.
+        state: ``R`` for one that runs or is ready to run, ``D`` for one that waits for a disk.
+        waited: seconds in which it was ready to run and had no core.
     """
 
-    threads: int
-    delay: float
+    state: str
+    waited: float
 
 
-def activity(pid: int) -> Activity | None:
-    """The activity of a process; ``None`` where it cannot be known."""
+def _numbers(pid: int, proc: Path) -> list[str]:
+    """The threads of a process; none where it is gone or cannot be seen."""
     try:
-        threads = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[17])
-        return Activity(threads, int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) * 1e-9)
-    except (OSError, IndexError, ValueError):
-        return None
+        return os.listdir(proc / str(pid) / "task")
+    except OSError:
+        return []
 
 
-def waits(pid: int) -> bool:
-    """Whether every thread of a process is in an interruptible wait; False where that cannot be known."""
-    try:
-        threads = os.listdir(f"/proc/{pid}/task")
-        stats = [Path(f"/proc/{pid}/task/{thread}/stat").read_text() for thread in threads]
-        return all(stat.rpartition(")")[2].split()[0] == "S" for stat in stats)
-    except (OSError, IndexError):
-        return False
+def _threads(pid: int, proc: Path) -> dict[int, _Thread]:
+    found = {}
+    for number in _numbers(pid, proc):
+        folder, waited = proc / str(pid) / "task" / number, 0
+        with contextlib.suppress(OSError, IndexError, ValueError):  # a kernel that keeps no such account
+            waited = int((folder / "schedstat").read_text().split()[1])
+        with contextlib.suppress(OSError, IndexError):  # a thread that has just ended
+            state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
+            found[int(number)] = _Thread(state, waited * 1e-9)
+    return found
+
+
+@dataclass(slots=True)
+class Meter:
+    """Measures what a program would have needed with the machine to itself: its CPU time and its sleep.
+
+    A program that waits for a core is not late, so wall time is not counted.  Sleep is what remains of a stretch of
+    time after what its threads ran and waited for a core.  The kernel adds a wait to its account when the wait ends, so
+    that a stretch ends at a look at which no thread is ready to run.
+
+    Attributes:
+        cpu: CPU seconds so far, also of processes that have ended since.
+        idle: seconds of sleep so far.
+        threads: how many there were at the last look, in the process that has the most.
+        proc: the folder where the kernel reports.
+    """
+
+    cpu: float = 0.0
+    idle: float = 0.0
+    threads: int = 0
+    proc: Path = Path("/proc")
+    _at: float = math.nan  # the last look
+    _known: dict[int, _Thread] = field(default_factory=dict)  # when this stretch began
+    _ready: set[int] = field(default_factory=set)  # threads that were ready to run at a look since
+    _left: float = 0.0  # seconds of this stretch without the CPU time and without what was lost
+
+    def own(self) -> float:
+        """Seconds that the program would have taken with the machine to itself."""
+        return self.cpu + self.idle
+
+    def look(self, pids: Iterable[int], now: float, cpu: float, lost: float = 0.0) -> None:
+        """Take in what has happened since the last look; the first look begins a stretch.
+
+        Args:
+            pids: the program's processes.
+            now: seconds of a clock that does not jump.
+            cpu: CPU seconds of its living processes so far.
+            lost: seconds since the last look in which the program may have waited for this process.
+        """
+        pids, used, first = list(pids), max(0.0, cpu - self.cpu), math.isnan(self._at)
+        gap = 0.0 if first else now - self._at
+        self._at, self.cpu = now, self.cpu + used
+        self._left += min(gap, LONGEST_GAP) - used - lost
+        self.threads = max((len(_numbers(pid, self.proc)) for pid in pids), default=0)
+        if used > gap / 2 and not first:  # it computes; looking at its threads has a price
+            return
+        seen = {number: thread for pid in pids for number, thread in _threads(pid, self.proc).items()}
+        self._ready |= {number for number, thread in seen.items() if thread.state == "R"}
+        if not first and any(thread.state == "R" for thread in seen.values()):
+            return
+        ended = (self._ready | (self._known.keys() & set(pids))) - seen.keys()  # and with them how long they waited
+        if not (first or ended or any(thread.state == "D" for thread in seen.values())):
+            before = {number: thread.waited for number, thread in self._known.items()}
+            waited = sum(thread.waited - before.get(number, 0.0) for number, thread in seen.items())
+            self.idle += max(0.0, self._left - waited)
+        self._known, self._ready, self._left = seen, set(), 0.0
+
+
+def busy_seconds() -> float:
+    """Seconds in which the calling thread has run, or was ready to run and had no core."""
+    waited = 0
+    with contextlib.suppress(OSError, IndexError, ValueError):
+        waited = int(Path("/proc/thread-self/schedstat").read_text().split()[1])
+    return time.thread_time() + waited * 1e-9
 
 
 def resident_bytes(pid: int) -> int:
