@@ -225,6 +225,7 @@ def _add_showing(add: Add) -> None:
     judged = add("claims", "judge the paper's statements by its printed numbers and by a suite's own")
     judged.add_argument("--suite", required=True, help="a suite of data/suites, or a suite file")
     judged.add_argument("--json", action="store_true", help="one JSON object per claim and evidence")
+    judged.add_argument("--all", action="store_true", help="also say what each claim that cannot be tested is missing")
     judged.add_argument("--markdown", action="store_true", help="a table with a row per statement, for the README")
     text = "which statements change when printed cells are replaced where a released file gives another value"
     judged.add_argument("--changes", action="store_true", help=text)

@@ -190,7 +190,7 @@ def claims(options: argparse.Namespace) -> None:
     if options.json:
         print(frame.to_json(orient="records", lines=True).strip())
     else:
-        print(claims.as_markdown(frame) if options.markdown else claims.as_lines(frame))
+        print(claims.as_markdown(frame) if options.markdown else claims.as_lines(frame, options.all))
 
 
 def power(options: argparse.Namespace) -> None:

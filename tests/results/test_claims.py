@@ -878,6 +878,12 @@ def test_ledgers_are_shown() -> None:
     )
     html = claims.styled(frame).to_html()
     assert claims.load()[0].statement in html
+    bare = frame.assign(verdict="not testable", lacking="clay tablets")
+    ids = [claim.id for claim in claims.load()[:3]]
+    assert claims.as_lines(bare).splitlines()[1:] == [
+        f"  — 3 not testable (--all says what is missing): {', '.join(ids)}"
+    ]
+    assert claims.as_lines(bare, whole=True).count("      missing: clay tablets") == 3
     assert claims.summary(frame).loc["published"].sum() == 2  # the third is a variant
 
 

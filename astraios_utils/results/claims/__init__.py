@@ -375,12 +375,18 @@ def _told(row: Mapping[Hashable, Any], between: str) -> str:
     return text
 
 
-def as_lines(frame: pd.DataFrame) -> str:
-    """A ledger as plain lines, for a terminal."""
+def as_lines(frame: pd.DataFrame, whole: bool = False) -> str:
+    """A ledger as plain lines, for a terminal.
+
+    Args:
+        frame: as :func:`ledger` returns it.
+        whole: claims that cannot be tested are told like the others, with what is missing, and not by their names alone.
+    """
     lines = []
     for name, part in frame.groupby("evidence", sort=False):
         lines.append(f"{name}, about {part['scope'].iloc[0]}:")
-        for row in part.to_dict("records"):
+        told = part if whole else part[part["verdict"] != "not testable"]
+        for row in told.to_dict("records"):
             mark = "  ↳ " if pd.notna(row["variant_of"]) else "  "
             lines.append(f"{mark}{row['claim']}: {_told(row, ', ')}. {row['detail']}")
             if row["lacking"]:
@@ -389,6 +395,8 @@ def as_lines(frame: pd.DataFrame) -> str:
                 lines.append(f"      at margins of {row['margins']}")
             if row["reversal"]:
                 lines.append(f"      one cell would reverse the values: {row['reversal']}")
+        if untold := [str(claim) for claim in part["claim"] if claim not in set(told["claim"])]:
+            lines.append(f"  — {len(untold)} not testable (--all says what is missing): {', '.join(untold)}")
     return "\n".join(lines)
 
 
