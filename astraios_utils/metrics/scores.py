@@ -283,6 +283,11 @@ class Metric:
         return replace(found, noise=self.noise)
 
 
+def lower_is_better(key: str) -> bool:
+    """Whether a smaller value of a metric is better: insecure and unknown shares, drops under perturbation, bits."""
+    return key.startswith(("insecure", "unknown", "drop@", "rc@", "bits/"))
+
+
 def summarise(
     what: str | Sequence[str],
     verdicts: pd.DataFrame,

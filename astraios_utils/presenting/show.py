@@ -27,7 +27,7 @@ from ..running import figures
 from ..running.notebooks import FIGURE_TYPE
 from ..store import processes
 from ..tasks import task_of
-from . import plots
+from . import plots, tables
 from .plots import data
 
 _LIVE_LINES = 8  # of the log next to a figure that is redrawn
@@ -227,9 +227,10 @@ def table(frame: pd.DataFrame, columns: Sequence[tuple[str, str]]) -> Styler:
 
     Returns:
         A row per method, a column per pair and size. A cell has up to three lines: the measured value with a sign for
-        its status (``STATUS_LOOKS``), its standard error, and the published value; its interval shows on hovering. A
-        cell without artefact shows a dash on hatched ground. The attribute ``data-cell`` of a measured one
-        (``TASK/SIZE/METHOD``) lets the book link to its samples.
+        its status (``STATUS_LOOKS``), its standard error, and the published value; its interval shows on hovering. As
+        in the paper, the best value of a column is bold and the second underlined, among the measured and among the
+        published ones. A cell without artefact shows a dash on hatched ground. The attribute ``data-cell`` of a
+        measured one (``TASK/SIZE/METHOD``) lets the book link to its samples.
     """
     sizes, methods = plots.sizes_of(frame), plots.methods_of(frame)
     held = {(r["task"], r["metric"], r["method"], r["size"]): r for r in frame.to_dict("records")}
@@ -241,7 +242,8 @@ def table(frame: pd.DataFrame, columns: Sequence[tuple[str, str]]) -> Styler:
         [(f"{plots.TASK_TITLES.get(t, t)}<br>{plots.METRIC_LABELS.get(m, m)}", size) for t, m, size in places]
     )
     rows = [[held.get((t, m, method, size), _NOTHING) for t, m, size in places] for method in methods]
-    texts = pd.DataFrame([[_cell_text(cell) for cell in row] for row in rows], methods, header)
+    marked = [_marked(column, metric) for column, (_, metric, _) in zip(zip(*rows, strict=True), places, strict=True)]
+    texts = pd.DataFrame(list(zip(*marked, strict=True)), methods, header)
     looks = pd.DataFrame([[_cell_look(cell) for cell in row] for row in rows], methods, header)
     styler = Styler(texts, uuid=store.fingerprint(list(columns)), cell_ids=False, caption=_table_caption())
     return styler.apply(lambda _: looks, axis=None).set_table_styles(_TABLE_STYLES)
@@ -256,13 +258,23 @@ _TABLE_STYLES: Any = [
 ]
 
 
-def _cell_text(cell: Mapping[Any, Any]) -> str:
+_MARKS: Mapping[str, str] = MappingProxyType({"": "{}", "best": "<b>{}</b>", "second": "<u>{}</u>"})
+
+
+def _marked(column: Sequence[Mapping[Any, Any]], metric: str) -> list[str]:
+    """The texts of a column's cells, with marks."""
+    measured = tables.ranks([cell.get("value", math.nan) for cell in column], metric)
+    printed = tables.ranks([cell["published"] for cell in column], metric)
+    return [_cell_text(*cell) for cell in zip(column, measured, printed, strict=True)]
+
+
+def _cell_text(cell: Mapping[Any, Any], measured: str, print_mark: str) -> str:
     sign, published = STATUS_LOOKS[cell["status"]][0], cell["published"]
-    printed = "" if np.isnan(published) else f"<br><small>({published:.2f})</small>"
+    printed = "" if np.isnan(published) else f"<br><small>({_MARKS[print_mark].format(f'{published:.2f}')})</small>"
     if cell["status"] == "no artefact":
         return f'<span title="no generations file: nothing was measured">{sign}</span>{printed}'
     error = "" if np.isnan(cell["se"]) else f"<br><small>±{cell['se']:.2f}</small>"
-    value = "undefined" if np.isnan(cell["value"]) else f"{cell['value']:.2f}"
+    value = "undefined" if np.isnan(cell["value"]) else _MARKS[measured].format(f"{cell['value']:.2f}")
     interval = "" if np.isnan(cell["low"]) else f"; 95% interval {cell['low']:.2f} to {cell['high']:.2f}"
     place = "/".join(quote(str(cell[name]), safe="") for name in ("task", "size", "method"))
     return f'<span title="{cell["status"]}{interval}" data-cell="{place}">{value} {sign}</span>{error}{printed}'
@@ -274,4 +286,7 @@ def _cell_look(cell: Mapping[Any, Any]) -> str:
 
 def _table_caption() -> str:
     signs = ", ".join(f"{sign} {status}" for status, (sign, _) in STATUS_LOOKS.items() if sign)
-    return f"measured, ± standard error (clustered by problem), (published); 95% interval on hovering; {signs}"
+    return (
+        "measured, ± standard error (clustered by problem), (published); 95% interval on hovering; best of a column "
+        f"bold, second underlined; {signs}"
+    )

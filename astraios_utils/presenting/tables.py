@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import rich.box
 import rich.console
 import rich.table
 
 from .. import results, schema
+from ..metrics.scores import lower_is_better
 from . import plots
 
 FORMS = ("text", "markdown", "latex")
@@ -26,11 +29,31 @@ class Table:
 
     Attributes:
         rows: per method, a text per size: value and 95% interval, or the published value in brackets, or a dash.
+        marks: per method and size, how the measured value ranks within the size (:func:`ranks`).
     """
 
     title: str
     sizes: Sequence[str]
     rows: Mapping[str, Sequence[str]]
+    marks: Mapping[str, Sequence[str]]
+
+
+def ranks(values: Sequence[float], metric: str) -> list[str]:
+    """Mark the best and the second best of the methods of one size, as the paper does (bold, underlined).
+
+    Args:
+        values: one per method; NaN where there is none.
+        metric: its key; of some a smaller value is better.
+
+    Returns:
+        ``best``, ``second`` or an empty text each. Equal values (to the two digits shown) have the same mark; with
+        fewer than three values, or all equal, nothing is marked.
+    """
+    shown = np.round(np.asarray(values, dtype=float), 2) * (-1 if lower_is_better(metric) else 1)
+    known = np.unique(shown[~np.isnan(shown)])
+    if np.isfinite(shown).sum() < 3 or len(known) < 2:
+        return ["" for _ in values]
+    return ["best" if value == known[-1] else "second" if value == known[-2] else "" for value in shown]
 
 
 def tables(frame: pd.DataFrame) -> list[Table]:
@@ -52,7 +75,10 @@ def _table(own: pd.DataFrame, title: str) -> Table:
     held = {(row["size"], row["method"]): row for row in own.to_dict("records")}
     sizes, methods = plots.sizes_of(own), plots.methods_of(own)
     rows = {method: [_cell(held.get((size, method), {})) for size in sizes] for method in methods}
-    return Table(title, sizes, rows)
+    metric = str(own["metric"].iloc[0])
+    values = [[held.get((size, method), {}).get("value", math.nan) for method in methods] for size in sizes]
+    marks = zip(*(ranks(column, metric) for column in values), strict=True)
+    return Table(title, sizes, rows, dict(zip(methods, marks, strict=True)))
 
 
 def _cell(row: Mapping[Any, Any]) -> str:
@@ -91,31 +117,46 @@ def show(frame: pd.DataFrame) -> None:
         drawn.add_column("method", style="bold")
         for size in table.sizes:
             drawn.add_column(size, justify="right")
-        for method, cells in table.rows.items():
-            drawn.add_row(method, *(rich.markup.escape(cell) for cell in cells))
+        for method, *cells in list(_lines(table, _RICH, rich.markup.escape))[1:]:
+            drawn.add_row(method, *cells)
         console.print(drawn)
 
 
-def _lines(table: Table) -> Iterator[list[str]]:
+_PLAIN: Mapping[str, str] = MappingProxyType({"": "{}", "best": "{}", "second": "{}"})
+_RICH: Mapping[str, str] = MappingProxyType(
+    {"": "{}", "best": "[bold]{}[/bold]", "second": "[underline]{}[/underline]"}
+)
+_MARKDOWN: Mapping[str, str] = MappingProxyType({"": "{}", "best": "**{}**", "second": "<u>{}</u>"})
+_LATEX: Mapping[str, str] = MappingProxyType({"": "{}", "best": r"\textbf{{{}}}", "second": r"\underline{{{}}}"})
+
+
+def _lines(table: Table, looks: Mapping[str, str], escape: Callable[[str], str] = str) -> Iterator[list[str]]:
+    """The head and the rows; of a marked cell its value, not its interval, gets the mark's look."""
     yield ["method", *table.sizes]
     for method, cells in table.rows.items():
-        yield [method, *cells]
+        texts = [_marked(escape(cell), looks[mark]) for cell, mark in zip(cells, table.marks[method], strict=True)]
+        yield [escape(method), *texts]
+
+
+def _marked(cell: str, look: str) -> str:
+    value, space, interval = cell.partition(" ")
+    return f"{look.format(value)}{space}{interval}"
 
 
 def _text(table: Table) -> str:
-    lines = list(_lines(table))
+    lines = list(_lines(table, _PLAIN))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rows = ["  ".join([name.ljust(widths[0]), *map(str.rjust, cells, widths[1:])]) for name, *cells in lines]
     return "\n".join([table.title, *(row.rstrip() for row in rows)])
 
 
 def _markdown(table: Table) -> str:
-    head, *rows = ["| " + " | ".join(line) + " |" for line in _lines(table)]
+    head, *rows = ["| " + " | ".join(line) + " |" for line in _lines(table, _MARKDOWN)]
     return "\n".join([f"**{table.title}**", "", head, "|---" + "|--:" * len(table.sizes) + "|", *rows])
 
 
 def _latex(table: Table) -> str:
-    head, *rows = [" & ".join(map(_escaped, line)) + r" \\" for line in _lines(table)]
+    head, *rows = [" & ".join(line) + r" \\" for line in _lines(table, _LATEX, _escaped)]
     columns = "l" + "r" * len(table.sizes)
     body = "\n".join([r"\toprule", head, r"\midrule", *rows, r"\bottomrule"])
     return f"% {table.title}, 95% intervals\n\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}"

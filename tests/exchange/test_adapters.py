@@ -155,6 +155,19 @@ def test_a_table_in_three_forms() -> None:
     assert latex[-1] == r"\end{tabular}"
 
 
+def test_the_best_and_the_second_best_are_marked_as_in_the_paper() -> None:
+    values = {"LoRA": 15.2, "FFT": 30.0, "(IA)3": 30.001, "Prompt": 12.0}
+    rows = [{"method": method, "value": value} for method, value in values.items()]
+    same = {"size": "1B", "task": "defect", "metric": "accuracy", "low": 1.0, "high": 40.0, "published": float("nan")}
+    frame = pd.DataFrame(rows).assign(**same)
+    marks = dict(tables.tables(frame)[0].marks)
+    assert marks == {"LoRA": ("second",), "FFT": ("best",), "(IA)3": ("best",), "Prompt": ("",)}
+    assert "| FFT | **30.00** [1.0, 40.0] |" in tables.write(frame, "markdown")
+    assert r"LoRA & \underline{15.20} [1.0, 40.0] \\" in tables.write(frame, "latex")
+    assert tables.ranks(list(values.values()), "insecure") == ["second", "", "", "best"]  # less of it is better
+    assert tables.ranks([1.0, 2.0, float("nan")], "accuracy") == ["", "", ""]  # of two, both would be marked
+
+
 def test_a_table_of_nothing_says_what_to_do() -> None:
     with pytest.raises(schema.MissingArtefact, match="astraios status"):
         tables.write(ROWS.iloc[3:])

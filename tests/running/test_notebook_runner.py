@@ -251,6 +251,18 @@ def test_table_shows_measured_error_published_and_status_without_colour() -> Non
     assert "= equal, Δ verdicts differ, ≠ different, ? undecided, — no artefact" in html
 
 
+def test_table_marks_the_best_and_the_second_best_among_measured_and_among_published() -> None:
+    rows = [("LoRA", 44.0, 46.0), ("FFT", 50.0, 45.0), ("(IA)3", 41.0, 44.0)]
+    frame = pd.DataFrame(rows, columns=["method", "value", "published"]).assign(
+        size="1B", task="defect", metric="accuracy", se=1.0, low=40.0, high=52.0, status="different"
+    )
+    html = show.table(frame, [("defect", "accuracy")]).to_html()
+    assert "<b>50.00</b> ≠" in html
+    assert "(<u>45.00</u>)" in html
+    assert "<u>44.00</u> ≠" in html
+    assert "(<b>46.00</b>)" in html
+
+
 def test_table_keeps_cells_without_a_row_and_refuses_columns_without_any() -> None:
     html = show.table(_rows().drop(index=2), [("defect", "accuracy")]).to_html()
     assert html.count("nothing was measured") == 2

@@ -380,7 +380,7 @@ def as_lines(frame: pd.DataFrame, whole: bool = False) -> str:
 
     Args:
         frame: as :func:`ledger` returns it.
-        whole: claims that cannot be tested are told like the others, with what is missing, and not by their names alone.
+        whole: claims that cannot be tested are told like the others, with what is missing, not by name alone.
     """
     lines = []
     for name, part in frame.groupby("evidence", sort=False):
