@@ -1,4 +1,4 @@
-"""Suite ``paper`` is the paper's: its recipe, its tasks and the methods' settings have the numbers that the text prints."""
+"""Suite ``paper`` is the paper's: its recipe, tasks and method settings have the numbers that the text prints."""
 
 from __future__ import annotations
 
