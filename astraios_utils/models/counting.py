@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import schema, store
@@ -28,10 +28,14 @@ def count_parameters(
 ) -> pd.DataFrame:
     """Count Table 1 and Figure 2 on the meta device.
 
+    StarCoder's blocks are alike, and so is what a method adds to each: a model of one block and one of two tell the
+    count of any depth.
+
     Args:
         sizes: of StarCoderBase.
         names: methods of the table.
-        changes: fields of each method's PEFT configuration that replace the table's.
+        changes: fields of each method's PEFT configuration that replace the table's; as they may treat blocks
+            differently, whole models are then counted.
 
     Returns:
         A row per model: size, method, parameters (trained), percent (of the base's parameters).
@@ -40,14 +44,26 @@ def count_parameters(
 
     rows = []
     for size in sizes:
-        config = starcoder_config(size)
-        base = trainable_parameters(on_meta(config))
+        base = _of_all_blocks(size, trainable_parameters)
         for name in names:
             method = schema.match(name, schema.ALL_METHODS, "method")
-            with meta():
-                count = trainable_parameters(attach(on_meta(config), method, changes))
+
+            def tuned(model: Any, method: str = method) -> int:
+                return trainable_parameters(attach(model, method, changes))
+
+            count = tuned(on_meta(starcoder_config(size))) if changes else _of_all_blocks(size, tuned)
             rows.append((schema.match(size, STARCODER, "size"), method, count, 100 * count / base))
     return pd.DataFrame(rows, columns=["size", "method", "parameters", "percent"])
+
+
+def _of_all_blocks(size: str, count: Callable[[torch.nn.Module], int]) -> int:
+    """Count on StarCoder models of one block and of two, and add what each further block adds."""
+    config = starcoder_config(size)
+    blocks, found = config.n_layer, []
+    for config.n_layer in (1, 2):
+        with meta():
+            found.append(count(on_meta(config)))
+    return found[0] + (blocks - 1) * (found[1] - found[0])
 
 
 def count_suite(suite: schema.Suite) -> pd.DataFrame:

@@ -13,6 +13,7 @@ import torch
 from tiny_models import CONFIGS, stir, tiny, tokens
 
 from astraios_utils import methods, models, schema
+from astraios_utils.models import bases
 from astraios_utils.sources import paper
 
 PROMPTS = ("P-Tuning", "Prompt", "Prefix")
@@ -38,6 +39,14 @@ def test_all_28_counts_are_the_papers() -> None:
 )
 def test_counts_that_table_1_does_not_print(method: str, count: int) -> None:
     assert models.count_parameters(["1B"], [method])["parameters"].item() == count
+
+
+@pytest.mark.parametrize("method", schema.ALL_METHODS)
+def test_counts_from_one_and_two_blocks_are_those_of_whole_models(method: str) -> None:
+    with bases.meta():
+        whole = models.attach(models.on_meta(models.starcoder_config("3B")), method)
+    count = models.trainable_parameters(whole)
+    assert models.count_parameters(["3B"], [method])["parameters"].item() == count
 
 
 def test_the_command_prints_json_in_little_memory() -> None:
