@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..types import ERROR, FAILED, IN_ONE_PROCESS, PASSED
-from . import codec, verdict
+from ..types import ERROR, FAILED, IN_ONE_PROCESS, PASSED, printable
+from . import asserts, codec, verdict
 
+TEST = "<test>"  # the file name of the test, in tracebacks
 UNSENDABLE = "an argument that cannot leave the test's process"
 
 
@@ -240,7 +241,7 @@ def _apart(link: Link, job: dict[str, Any], namespace: dict[str, Any] | None) ->
         entry = job.get("entry_point", "")
         if entry in namespace or entry in vars(builtins):
             namespace[entry] = _entry(link, entry)
-        exec(compile(job["test"], "<test>", "exec", dont_inherit=True), namespace)
+        exec(compile(asserts.rewritten(job["test"], TEST), TEST, "exec", dont_inherit=True), namespace)
     except SampleGone:
         return ERROR, link.broken
     except BaseException as error:  # the protocol: whatever is raised, the sample has not passed
@@ -248,7 +249,10 @@ def _apart(link: Link, job: dict[str, Any], namespace: dict[str, Any] | None) ->
             _lift_memory_limit()
         if link.broken:
             return ERROR, link.broken
-        return verdict.of(error)
+        status, detail = verdict.of(error)
+        if isinstance(error, AssertionError) and (values := asserts.compared(error, TEST)):
+            detail = f"{detail}: {printable(values)}"[: verdict.LENGTH]
+        return status, detail
     return (ERROR, link.broken) if link.broken else (PASSED, "")  # a test that catches everything must not save it
 
 
