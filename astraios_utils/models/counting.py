@@ -59,7 +59,7 @@ def count_parameters(
 def _of_all_blocks(size: str, count: Callable[[torch.nn.Module], int]) -> int:
     """Count on StarCoder models of one block and of two, and add what each further block adds."""
     config = starcoder_config(size)
-    blocks, found = config.n_layer, []
+    blocks, found = int(config.n_layer), []
     for config.n_layer in (1, 2):
         with meta():
             found.append(count(on_meta(config)))

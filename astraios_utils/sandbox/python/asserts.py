@@ -10,7 +10,7 @@ import ast
 import collections
 import reprlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 LEFT = "@left"  # no program can name this
 LENGTH = 60  # characters of a value
@@ -26,7 +26,7 @@ def rewritten(test: str, filename: str) -> ast.Module:
     Raises:
         SyntaxError, ValueError: as ``compile``.
     """
-    tree: ast.Module = compile(test, filename, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
+    tree = cast(ast.Module, compile(test, filename, "exec", ast.PyCF_ONLY_AST, dont_inherit=True))
     for body in _bodies(tree):
         body[:] = [new for statement in body for new in _named(statement)]
     return tree
