@@ -50,8 +50,7 @@ def test_what_is_said_of_nano_is_in_its_tables() -> None:
     assert all(order[name][0] < 0 for name in order if name.startswith("synthesize"))
     nano = store.load_suite("nano")
     shipped = seeds.shipped_runs(nano)
-    assert shipped == [0, 2]
-    for method, told in (("Base", "from 14% (untuned, 1.1M)"), ("AdaLoRA", "to 65% (AdaLoRA)")):
+    for method, told in (("Base", "from 14% (untuned, 1.1M)"), ("AdaLoRA", "to 62% (AdaLoRA)")):
         cells = [seeds.shipped("nano", run, "explain-python", schema.Model("1.1M", method)) for run in shipped]
         values = [results.value_of("explain-python", cell, "pass@1") for cell in cells if cell is not None]
         assert f"{sum(values) / len(values):.0f}%" in told
@@ -59,7 +58,8 @@ def test_what_is_said_of_nano_is_in_its_tables() -> None:
     costs = changes.shipped_costs(nano)
     ends = costs[costs["method"] == "FFT"].set_index("size")["test_loss"].reindex(list(nano.sizes))
     assert ", ".join(f"{loss:.3f}".removeprefix("0") for loss in ends) in README
-    assert "Two runs are shipped (seeds 0 and 2)" in README
+    count = {3: "Three", 4: "Four", 5: "Five"}[len(shipped)]
+    assert f"{count} runs are shipped (seeds {', '.join(map(str, shipped[:-1]))} and {shipped[-1]})" in README
 
 
 def test_the_tree_names_every_module_and_every_top_level_file() -> None:
