@@ -18,6 +18,7 @@ import lzma
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from .. import models, store, training
 from ..metrics import likelihoods
 from ..schema import Model, Suite
 from ..tasks import LikelihoodTask, Problem, Task, Turn, task_of
+from ..tasks.base import ProblemSet
 from ..training import say
 from ..training.identity import identities
 
@@ -61,7 +63,7 @@ class Cell:
 
     def inputs(self) -> dict[str, Any]:
         """Everything that the answers depend on, as plain data."""
-        turns, problems, run = self.task.turns(), self.problems, training.plan(self.suite, self.model)
+        problems, run = self.problems, training.plan(self.suite, self.model)
         texts = [self.task.texts(p) for p in problems] if isinstance(self.task, LikelihoodTask) else []
         weights = identities(run.checkpoint)
         return {
@@ -73,14 +75,21 @@ class Cell:
             "precision": models.answer_precision(self.suite.sampling),
             "rows": self.suite.sampling.rows,  # none: by the base, which the training names
             "decoding": {**dataclasses.asdict(self.task.decoding), "stop": [*self.task.decoding.stop]},
-            "problems": store.fingerprint([[p.id, p.variant, dict(p.row)] for p in problems]),
-            "prompts": store.fingerprint([turns[0].prompt(p) for p in problems]),
+            "problems": ProblemSet(problems).fingerprint(),
+            "prompts": _prompts(self.task, ProblemSet(problems)),
             **({"texts": store.fingerprint(texts)} if texts else {}),
         }
 
     def current(self) -> bool:
         """Whether the file exists and was made from these inputs."""
         return self.path.exists() and store.is_current(self.path, self.inputs())
+
+
+@lru_cache(maxsize=64)
+def _prompts(task: Task, problems: ProblemSet) -> str:
+    """A hash of what the model is asked first."""
+    prompt = task.turns()[0].prompt
+    return store.fingerprint([prompt(p) for p in problems.held])
 
 
 def generate(

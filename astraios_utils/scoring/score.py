@@ -46,7 +46,7 @@ from ..tasks import (
     Task,
     leniency,
 )
-from ..tasks.base import Judgement
+from ..tasks.base import Judgement, ProblemSet
 from .journal import Journal, open_journal, program_key
 
 _SECONDS = 10.0  # between two lines of progress where there is no terminal
@@ -405,7 +405,7 @@ def inputs_of(source: Source, problems: Sequence[Problem]) -> dict[str, Any]:
     task = source.task
     return {
         "generations": store.sha256_file(source.path),
-        "problems": store.fingerprint([[p.id, p.variant, dict(p.row)] for p in problems]),
+        "problems": ProblemSet(tuple(problems)).fingerprint(),
         "task": task.fingerprint,
         "scoring": VERSION,
         "sandbox": [RULES, conditions(task.language)] if isinstance(task, ProgramTask) else None,

@@ -57,6 +57,26 @@ class Problem:
     row: Row
 
 
+class ProblemSet:
+    """Problems as the key of a cache: equal to the very same tuple alone, so that a look-up reads none of them."""
+
+    __slots__ = ("held",)
+
+    def __init__(self, held: tuple[Problem, ...]) -> None:
+        self.held = held
+
+    def __hash__(self) -> int:
+        return id(self.held)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ProblemSet) and self.held is other.held
+
+    @lru_cache(maxsize=64)  # noqa: B019  # a suite's tasks have a few dozen problem files
+    def fingerprint(self) -> str:
+        """A hash of all that the problems say."""
+        return store.fingerprint([[p.id, p.variant, dict(p.row)] for p in self.held])
+
+
 Known = Callable[[Program], Outcome | None]
 Answers = tuple[tuple[Problem, ...], tuple[tuple[str, ...], ...]]  # problems, and the samples of each
 

@@ -458,11 +458,11 @@ def obstacle(suite: schema.Suite) -> str:
     lacking = [size for size in suite.sizes if size not in suite.bases]
     if lacking:
         return f"Suite {suite.name} names no base of size {', '.join(lacking)}."
-    import torch
+    if remote := [size for size in suite.sizes if not suite.bases[size].is_local]:
+        import torch
 
-    remote = [size for size in suite.sizes if not suite.bases[size].is_local]
-    if remote and not torch.cuda.is_available():
-        return f"No GPU here: bases of size {', '.join(remote)} are not trained on a CPU from a notebook."
+        if not torch.cuda.is_available():
+            return f"No GPU here: bases of size {', '.join(remote)} are not trained on a CPU from a notebook."
     return ""
 
 
