@@ -186,7 +186,7 @@ def claims(options: argparse.Namespace) -> None:
     if options.changes:
         print(corrected.as_markdown(ledger.changes(suite)))
         return
-    frame, _ = ledger.judge(suite)
+    frame, _ = ledger.claim_verdicts(suite)
     if options.json:
         print(frame.to_json(orient="records", lines=True).strip())
     else:

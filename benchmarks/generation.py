@@ -121,9 +121,15 @@ def usual(work: Work, temperature: float, samples: int) -> Timing:
         start = encoded["input_ids"].shape[1]
         criteria = StoppingCriteriaList([AllFinished(tokenizer, start, work.finished[at])])
         ids = work.model.generate(
-            input_ids=encoded["input_ids"], attention_mask=encoded["attention_mask"], max_length=work.max_length,
-            num_return_sequences=samples, stopping_criteria=criteria, pad_token_id=end, eos_token_id=end, **how,
-        )  # fmt: skip
+            input_ids=encoded["input_ids"],
+            attention_mask=encoded["attention_mask"],
+            max_length=work.max_length,
+            num_return_sequences=samples,
+            stopping_criteria=criteria,
+            pad_token_id=end,
+            eos_token_id=end,
+            **how,
+        )
         read = [until(tokenizer, row[start:].tolist(), end, work.finished[at]) for row in ids]
         texts.append([text for text, _ in read])
         count += sum(tokens for _, tokens in read)
@@ -164,9 +170,15 @@ def random_model(shape: str, device: str) -> Any:
     else:
         base = RECIPES[shape]
         config = GPTBigCodeConfig(
-            vocab_size=1024, n_positions=512, n_embd=base.hidden, n_layer=base.layers, n_head=base.heads,
-            n_inner=4 * base.hidden, bos_token_id=0, eos_token_id=0,
-        )  # fmt: skip
+            vocab_size=1024,
+            n_positions=512,
+            n_embd=base.hidden,
+            n_layer=base.layers,
+            n_head=base.heads,
+            n_inner=4 * base.hidden,
+            bos_token_id=0,
+            eos_token_id=0,
+        )
     config.initializer_range = 2 * config.hidden_size**-0.5  # else every token is as likely, as in no trained model
     torch.manual_seed(0)
     with torch.device(device):
@@ -188,9 +200,17 @@ def random_work(shape: str, options: argparse.Namespace) -> Work:
 
     model = random_model(shape, options.device)
     return Work(
-        f"random {shape}", model, model, letters(), prompts, options.samples,
-        options.max_length, options.temperature, 0.95, [finished] * len(prompts),
-    )  # fmt: skip
+        f"random {shape}",
+        model,
+        model,
+        letters(),
+        prompts,
+        options.samples,
+        options.max_length,
+        options.temperature,
+        0.95,
+        [finished] * len(prompts),
+    )
 
 
 def suite_work(size: str, method: str, options: argparse.Namespace) -> Work:
@@ -203,9 +223,17 @@ def suite_work(size: str, method: str, options: argparse.Namespace) -> Work:
     turn = task.turns()[0]
     rules = [lambda text, start, p=problem: turn.finished(p, text, start) for problem in problems]
     return Work(
-        f"{suite.name} {size} {method} {task.name}", model, ready, tokenizer, [turn.prompt(p) for p in problems],
-        options.samples, task.decoding.max_length, options.temperature, task.decoding.top_p, rules,
-    )  # fmt: skip
+        f"{suite.name} {size} {method} {task.name}",
+        model,
+        ready,
+        tokenizer,
+        [turn.prompt(p) for p in problems],
+        options.samples,
+        task.decoding.max_length,
+        options.temperature,
+        task.decoding.top_p,
+        rules,
+    )
 
 
 # --- the device ------------------------------------------------------------------------------------------

@@ -68,9 +68,16 @@ def config_of(shape: str) -> Any:
         return models.starcoder_config(shape)
     hidden, layers, heads = SCALED[shape]
     return GPTBigCodeConfig(
-        vocab_size=VOCABULARY, n_positions=2048, n_embd=hidden, n_layer=layers, n_head=heads,
-        n_inner=4 * hidden, multi_query=True, bos_token_id=0, eos_token_id=0,
-    )  # fmt: skip
+        vocab_size=VOCABULARY,
+        n_positions=2048,
+        n_embd=hidden,
+        n_layer=layers,
+        n_head=heads,
+        n_inner=4 * hidden,
+        multi_query=True,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
 
 
 def resident(peak: bool = False) -> float:
@@ -100,9 +107,16 @@ def one(options: argparse.Namespace) -> Row:
     [shape], [method], [precision] = options.shape, options.method, options.precision
     [micro], checkpointing = options.micro_batch, not options.no_checkpointing
     recipe = schema.Recipe(
-        corpus="none", sequence_length=options.length, steps=2, batch=2 * micro, micro_batch=micro, warmup_steps=0,
-        base_precision=precision, gradient_checkpointing=checkpointing, save_every=10**6,
-    )  # fmt: skip
+        corpus="none",
+        sequence_length=options.length,
+        steps=2,
+        batch=2 * micro,
+        micro_batch=micro,
+        warmup_steps=0,
+        base_precision=precision,
+        gradient_checkpointing=checkpointing,
+        save_every=10**6,
+    )
     transformers_logging.disable_progress_bar()
     config = config_of(shape)
     planned = memory.plan(config, recipe, method, cuda=CUDA).total / MIB

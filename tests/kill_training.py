@@ -61,12 +61,12 @@ def removed_in_part(folder: Path, *_: Any, **__: Any) -> None:
 MOMENTS: dict[str, Callable[[], Any]] = {
     "before the first checkpoint": lambda: at_step(2),
     "between two checkpoints": lambda: at_step(6),
-    "in the middle of a line of the loss log": lambda: in_call(trainer.Watch, "_write", 8, half_a_line),
+    "in the middle of a line of the loss log": lambda: in_call(trainer.TrainingLog, "_write", 8, half_a_line),
     "in the middle of a checkpoint's weights": lambda: in_call(trainer, "save_file", 3, half_a_file),
     "between a checkpoint's weights and its optimiser": lambda: in_call(
         trainer.Tuner, "_save_optimizer_and_scheduler", 3
     ),
-    "before a checkpoint is marked complete": lambda: in_call(trainer.Watch, "on_save", 3),
+    "before a checkpoint is marked complete": lambda: in_call(trainer.TrainingLog, "on_save", 3),
     "while an old checkpoint is removed": lambda: in_call(shutil, "rmtree", 2, removed_in_part),
     "before the tuned model stands in its place": lambda: in_call(Path, "rename", 1),
     "before the record is written": lambda: in_call(store, "provenance", 1),

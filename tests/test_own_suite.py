@@ -160,7 +160,7 @@ def test_answers_put_there_by_hand_go_through_every_notebook(
     drawn = {path.stem for path in (tmp_path / "figures" / "own").glob("*.svg")}
     assert {"figure_05_defect", "figure_06_clone", "figure_12_humanevalpack", "figure_07_mean_rc"} <= drawn
     assert not drawn & {"figure_13_defect_one_shot", "differences_humanevalpack"}  # not asked, nothing published
-    verdicts, _ = ledger.judge(suite)
+    verdicts, _ = ledger.claim_verdicts(suite)
     assert len(verdicts) == 2 * len(claims.load())
     means = ledger.means(suite, results, ("change",)).set_index(["size", "method"])["value"]
     change = results[(results["metric"] == "rc@1")].groupby(["size", "method"])["value"].mean()

@@ -20,7 +20,7 @@ import torch
 from accelerate.utils import DistributedType
 
 from astraios_utils import training
-from astraios_utils.training.trainer import Watch
+from astraios_utils.training.trainer import TrainingLog
 
 
 def shard_on_cpus() -> None:
@@ -37,14 +37,14 @@ def shard_on_cpus() -> None:
 
 def stop_before(step: int) -> None:
     """Die as a killed run does."""
-    plain = Watch.on_step_begin
+    plain = TrainingLog.on_step_begin
 
-    def patched(self: Watch, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def patched(self: TrainingLog, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if state.global_step + 1 == step:
             os._exit(9)
         plain(self, args, state, control, **kwargs)
 
-    Watch.on_step_begin = patched  # type: ignore[method-assign]
+    TrainingLog.on_step_begin = patched  # type: ignore[method-assign]
 
 
 def train(run: training.Run, environment: dict[str, str], stop: int) -> None:

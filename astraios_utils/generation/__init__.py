@@ -151,7 +151,7 @@ def _generate(cell: Cell, engine: Engine | Served, progress: Callable[[str], Non
         if number < len(log.parts):
             clock.skip(len(part))
             continue
-        asked = Part(cell, part)
+        asked = Conversations(cell, part)
         stats = engine.run(asked.requests(), asked.done, clock.tick)
         log.append({"rows": asked.rows(), "cost": _cost(stats)})
         clock.part(len(part), stats)
@@ -273,7 +273,7 @@ class _Sample:
     text: str = ""
 
 
-class Part:
+class Conversations:
     """Some problems of a cell: their requests, turn by turn, and the rows made from the answers."""
 
     def __init__(self, cell: Cell, problems: Sequence[Problem]) -> None:

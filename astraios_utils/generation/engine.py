@@ -21,7 +21,7 @@ from . import cache as kv
 from .direct import direct_step
 from .requests import Done, Request, Stats
 from .sampling import choose, choose_exactly
-from .scheduling import Batch, Run
+from .scheduling import Batch, Scheduler
 from .shared import SharedStore
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Engine:
             GenerationFailed: one row alone does not fit into memory.
         """
         with torch.inference_mode():
-            return Run(self, done, tick, self.rows).answer(requests)
+            return Scheduler(self, done, tick, self.rows).answer(requests)
 
     def forward(
         self, cache: Any, mask: torch.Tensor, positions: torch.Tensor, keep: int = 1, **inputs: torch.Tensor

@@ -89,7 +89,7 @@ class Batch:
             setattr(self, name, whole.index_copy(0, at, tensor))
 
 
-class Run:
+class Scheduler:
     """One call of :meth:`.engine.Engine.run`: the queue, the batch, and the answers so far."""
 
     def __init__(self, engine: Engine, done: Done, tick: Callable[[Stats], None], rows: int) -> None:

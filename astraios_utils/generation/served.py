@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from .. import methods, models, schema, training
 from .engine import end_tokens, fast_backend
 from .requests import Done, Request, Stats
-from .scheduling import Row, Run
+from .scheduling import Row, Scheduler
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -137,7 +137,7 @@ class Served:
         return [list(output.outputs[0].token_ids) for output in outputs]
 
 
-class _ServedRun(Run):
+class _ServedRun(Scheduler):
     """All open samples grow by a stretch at a time; whatever has ended makes room for what waits."""
 
     def answer(self, requests: Iterable[Request]) -> Stats:

@@ -216,10 +216,12 @@ def _merged(old: _Prompts | None, kept: list[int], pieces: Sequence[Piece]) -> _
     width = max(1, *(len(columns) for _, columns in parts))  # at least 1: a prompt of one token has no columns
     valid = torch.cat([torch.nn.functional.pad(one[:, at], (width - len(at), 0)) for one, at in parts])
     keys, values = (
-        [_stacked([(s[0], s[kind][layer], at) for s, (_, at) in zip(sources, parts, strict=True)], width)
-         for layer in range(len(sources[0][1]))]
+        [
+            _stacked([(s[0], s[kind][layer], at) for s, (_, at) in zip(sources, parts, strict=True)], width)
+            for layer in range(len(sources[0][1]))
+        ]
         for kind in (1, 2)
-    )  # fmt: skip
+    )
     return _Prompts(names, keys, values, valid)
 
 

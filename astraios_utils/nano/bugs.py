@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from .code import Language, Style, body
 from .english import Names
-from .spec import BARE_CONDITIONS, BARE_STEPS, SPLITS, Part, Spec
+from .spec import BARE_CONDITIONS, BARE_STEPS, SPLITS, Clause, Spec
 
 _MISTAKEN = {
     "even": "odd",
@@ -46,7 +46,7 @@ class Bug:
         return body(self.spec, names, language, self.style)
 
 
-def _swapped(parts: tuple[Part, ...], at: int, *new: Part) -> tuple[Part, ...]:
+def _swapped(parts: tuple[Clause, ...], at: int, *new: Clause) -> tuple[Clause, ...]:
     return (*parts[:at], *new, *parts[at + 1 :])
 
 
@@ -54,15 +54,15 @@ def _meanings(spec: Spec) -> Iterator[Bug]:
     """Bugs that are another specification."""
     for at, part in enumerate(spec.conditions):
         if part.kind in _MISTAKEN:
-            wrong = _swapped(spec.conditions, at, Part(_MISTAKEN[part.kind], part.k))
+            wrong = _swapped(spec.conditions, at, Clause(_MISTAKEN[part.kind], part.k))
             yield Bug("operator misuse", replace(spec, conditions=wrong), Style())
         spare = len(spec.conditions) > 1 or spec.fold in ("sum", "product", "last")
         if part.kind in BARE_CONDITIONS and spare:
             yield Bug("missing logic", replace(spec, conditions=_swapped(spec.conditions, at)), Style())
     for name in ("steps", "otherwise"):
-        steps: tuple[Part, ...] = getattr(spec, name)
+        steps: tuple[Clause, ...] = getattr(spec, name)
         for at, part in enumerate(steps):
-            wrong = _swapped(steps, at, Part(_MISTAKEN[part.kind], part.k))
+            wrong = _swapped(steps, at, Clause(_MISTAKEN[part.kind], part.k))
             yield Bug("operator misuse", spec.having(**{name: wrong}), Style())
             if part.kind in BARE_STEPS:
                 yield Bug("missing logic", spec.having(**{name: _swapped(steps, at)}), Style())

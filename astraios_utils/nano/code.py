@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from .english import Names
-from .spec import Part, Spec
+from .spec import Clause, Spec
 
 Language = Literal["python", "java"]
 Node: TypeAlias = "str | tuple[str, list[Node]]"  # a statement, or a header with what it governs
@@ -51,7 +51,7 @@ class Style:
     short_range: bool = False
 
 
-def expression(steps: Sequence[Part], x: str, absolute: str = "abs") -> str:
+def expression(steps: Sequence[Clause], x: str, absolute: str = "abs") -> str:
     """The steps as an expression of a variable."""
     text, compound = x, False
     for step in steps:
@@ -69,7 +69,7 @@ def expression(steps: Sequence[Part], x: str, absolute: str = "abs") -> str:
     return text
 
 
-def comparison(part: Part, x: str, swapped: bool = False, opposite: bool = False) -> str:
+def comparison(part: Clause, x: str, swapped: bool = False, opposite: bool = False) -> str:
     """A condition as an expression of a variable, or its opposite."""
     left, sign, right = _COMPARISONS[part.kind]
     sign = _OPPOSITE[sign] if opposite else sign
@@ -166,7 +166,9 @@ def _start(spec: Spec, result: str, style: Style, d: Dialect) -> str:
     if spec.fold == "collect":
         return d.declare("List<Integer>", result, "[]" if d.python else "new ArrayList<>()")
     start = _START[spec.fold]
-    return d.declare("int", result, ("0" if start == "1" else "1") if style.wrong_start else start)
+    if style.wrong_start:
+        start = "0" if start == "1" else "1"
+    return d.declare("int", result, start)
 
 
 def _lines(nodes: Sequence[Node], indent: int, python: bool) -> list[str]:
@@ -219,7 +221,9 @@ def literal(value: object, language: Language) -> str:
         return str(value) if language == "python" else str(value).lower()
     if isinstance(value, list):
         inner = ", ".join(map(str, value))
-        return f"[{inner}]" if language == "python" else f"Arrays.asList({inner})" if value else "new ArrayList<>()"
+        if language == "python":
+            return f"[{inner}]"
+        return f"Arrays.asList({inner})" if value else "new ArrayList<>()"
     return str(value)
 
 

@@ -31,15 +31,26 @@ SHAPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "GPT2-S": {**_GPT2, "n_embd": 48, "n_layer": 2, "n_head": 4},
         "GPT2-M": {**_GPT2, "n_embd": 64, "n_layer": 3, "n_head": 4},
         "Llama": {
-            "model_type": "llama", **_LLAMA, "hidden_size": 80, "intermediate_size": 216, "num_hidden_layers": 3,
-            "num_attention_heads": 4, "num_key_value_heads": 4,
+            "model_type": "llama",
+            **_LLAMA,
+            "hidden_size": 80,
+            "intermediate_size": 216,
+            "num_hidden_layers": 3,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 4,
         },
         "Mistral": {
-            "model_type": "mistral", **_LLAMA, "hidden_size": 80, "intermediate_size": 256, "num_hidden_layers": 3,
-            "num_attention_heads": 4, "num_key_value_heads": 2, "sliding_window": None,
+            "model_type": "mistral",
+            **_LLAMA,
+            "hidden_size": 80,
+            "intermediate_size": 256,
+            "num_hidden_layers": 3,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "sliding_window": None,
         },
     }
-)  # fmt: skip
+)
 RATES = {"GPT2-S": 8e-3, "GPT2-M": 6e-3, "Llama": 6e-3, "Mistral": 6e-3}
 
 

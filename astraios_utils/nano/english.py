@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .spec import BARE_CONDITIONS, LOGICAL, Part, Spec
+from .spec import BARE_CONDITIONS, LOGICAL, Clause, Spec
 
 PARAMETERS: Mapping[str, tuple[tuple[str, str], ...]] = {  # parameter and loop variable
     "list": (
@@ -123,11 +123,11 @@ def _words(spec: Spec, rng: random.Random) -> tuple[str, ...]:
     )
 
 
-def _fill(texts: Sequence[str], part: Part, rng: random.Random) -> str:
+def _fill(texts: Sequence[str], part: Clause, rng: random.Random) -> str:
     return rng.choice(texts).format(k=part.k)
 
 
-def _predicate(part: Part, rng: random.Random) -> str:
+def _predicate(part: Clause, rng: random.Random) -> str:
     return part.kind if part.kind in BARE_CONDITIONS else _fill(_COMPARED[part.kind], part, rng)
 
 
@@ -139,7 +139,7 @@ def _noun(spec: Spec, parameter: str, rng: random.Random) -> str:
     return " ".join([*before, noun]) + (f" that are {' and '.join(after)}" if after else "")
 
 
-def _changed(steps: Sequence[Part]) -> str:
+def _changed(steps: Sequence[Clause]) -> str:
     return " and then ".join(_CHANGED[step.kind].format(k=step.k) for step in steps)
 
 

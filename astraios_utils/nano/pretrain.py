@@ -264,7 +264,7 @@ def _optimizer(net: Any, recipe: Recipe) -> torch.optim.Optimizer:
     return torch.optim.AdamW([matrices, vectors], lr=recipe.learning_rate, betas=(0.9, 0.95), fused=True)
 
 
-class _Run:
+class _Pretraining:
     """A base in training: what a checkpoint holds."""
 
     def __init__(self, size: str, folder: Path, vocabulary: int) -> None:
@@ -314,7 +314,7 @@ def train(size: str, folder: Path, say: Callable[[str], None]) -> Any:
         folder: of tokenizer, rows, checkpoints and ``<size>.jsonl``, the log.
     """
     made, rows = prepare(folder, 0, say)
-    run = _Run(size, folder, len(made))
+    run = _Pretraining(size, folder, len(made))
     losses, began, last = [], time.perf_counter(), run.recipe.last
     for batch in itertools.islice(_batches(rows, run.recipe, run.step, digits(made)), last - run.step):
         losses.append(run.advance(batch))

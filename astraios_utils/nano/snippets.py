@@ -14,9 +14,35 @@ from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
 NAMES = (
-    "a", "b", "c", "x", "y", "z", "data", "rows", "items", "values", "words", "names", "numbers", "table", "text",
-    "line", "left", "right", "parts", "scores", "keys", "lists", "prices", "users", "files", "lines", "points", "codes",
-)  # fmt: skip
+    "a",
+    "b",
+    "c",
+    "x",
+    "y",
+    "z",
+    "data",
+    "rows",
+    "items",
+    "values",
+    "words",
+    "names",
+    "numbers",
+    "table",
+    "text",
+    "line",
+    "left",
+    "right",
+    "parts",
+    "scores",
+    "keys",
+    "lists",
+    "prices",
+    "users",
+    "files",
+    "lines",
+    "points",
+    "codes",
+)
 KEYS = ("name", "age", "price", "score", "size", "date", "city", "color", "level", "rank", "code", "year")
 SIGNS = (",", ";", ":", "-", "_", "/")
 

@@ -50,7 +50,7 @@ _WEIGHTS = (5, 2, 4, 3, 2, 2, 2, 2)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Clause:
     """A condition or a step: its kind and its constant (0 where the kind has none)."""
 
     kind: str
@@ -71,10 +71,10 @@ class Spec:
     """
 
     source: str
-    conditions: tuple[Part, ...]
-    steps: tuple[Part, ...]
+    conditions: tuple[Clause, ...]
+    steps: tuple[Clause, ...]
     fold: str
-    otherwise: tuple[Part, ...] = ()
+    otherwise: tuple[Clause, ...] = ()
 
     @property
     def composition(self) -> str:
@@ -96,9 +96,11 @@ class Spec:
     @property
     def result(self) -> Literal["int", "list", "bool"]:
         """The type of the result."""
-        return "list" if self.fold == "collect" else "bool" if self.fold in LOGICAL else "int"
+        if self.fold == "collect":
+            return "list"
+        return "bool" if self.fold in LOGICAL else "int"
 
-    def having(self, **parts: tuple[Part, ...]) -> Spec:
+    def having(self, **parts: tuple[Clause, ...]) -> Spec:
         """The same with other ``conditions``, ``steps`` or ``otherwise``."""
         have = {"conditions": self.conditions, "steps": self.steps, "otherwise": self.otherwise, **parts}
         return Spec(self.source, have["conditions"], have["steps"], self.fold, have["otherwise"])
@@ -107,7 +109,9 @@ class Spec:
 def split_of(composition: str) -> Split:
     """The split of a composition, by its hash: 65% for pre-training, 15% for tuning, 20% for evaluation."""
     bucket = int.from_bytes(hashlib.sha256(composition.encode()).digest()[:4], "big") % 20
-    return "eval" if bucket < 4 else "tune" if bucket < 7 else "pretrain"
+    if bucket < 4:
+        return "eval"
+    return "tune" if bucket < 7 else "pretrain"
 
 
 def generator(*names: object) -> random.Random:
@@ -115,7 +119,7 @@ def generator(*names: object) -> random.Random:
     return random.Random(":".join(map(str, names)))
 
 
-def _apply(steps: Sequence[Part], x: int) -> int:
+def _apply(steps: Sequence[Clause], x: int) -> int:
     for step in steps:
         x = STEPS[step.kind](x, step.k)
     return x
@@ -173,9 +177,9 @@ def _constant(kind: str, source: str, rng: random.Random) -> int:
     return rng.randint(2, 9)
 
 
-def draw_steps(source: str, count: int, rng: random.Random) -> tuple[Part, ...]:
+def draw_steps(source: str, count: int, rng: random.Random) -> tuple[Clause, ...]:
     """So many random steps; two in a row are never both sums."""
-    steps: list[Part] = []
+    steps: list[Clause] = []
     for number in range(count):
         kinds = _allowed(source, list(STEPS) if not number else list(SECOND_STEPS))
         if steps and steps[-1].kind in ("plus", "minus"):
@@ -183,11 +187,11 @@ def draw_steps(source: str, count: int, rng: random.Random) -> tuple[Part, ...]:
         if steps and steps[-1].kind == "times":
             kinds = ["plus", "minus"]
         kind = rng.choice(kinds)
-        steps.append(Part(kind, _constant(kind, source, rng)))
+        steps.append(Clause(kind, _constant(kind, source, rng)))
     return tuple(steps)
 
 
-def draw_conditions(source: str, count: int, rng: random.Random) -> tuple[Part, ...]:
+def draw_conditions(source: str, count: int, rng: random.Random) -> tuple[Clause, ...]:
     """So many random conditions: of two, a plain one (``even``) first and a comparison after it."""
     kinds = _allowed(source, list(CONDITIONS))
     first = rng.choice(kinds) if count < 2 else rng.choice(_allowed(source, BARE_CONDITIONS))
@@ -195,7 +199,7 @@ def draw_conditions(source: str, count: int, rng: random.Random) -> tuple[Part, 
     if count == 2:
         parity = first in ("even", "odd")
         chosen.append(rng.choice(["above", "below", "least", "most"] if parity else ["divisible", "indivisible"]))
-    return tuple(Part(kind, _constant(kind, source, rng)) for kind in chosen)
+    return tuple(Clause(kind, _constant(kind, source, rng)) for kind in chosen)
 
 
 def _draw(rng: random.Random) -> Spec:
@@ -239,21 +243,21 @@ def neighbours(spec: Spec) -> Iterator[Spec]:
     """Specifications that a careless reader could take for this one."""
     for at, condition in enumerate(spec.conditions):
         rest = spec.conditions[:at], spec.conditions[at + 1 :]
-        for other in [Part(kind, condition.k or 2) for kind in CONDITIONS] + [
-            Part(condition.kind, condition.k + by) for by in (-1, 1) if condition.k
+        for other in [Clause(kind, condition.k or 2) for kind in CONDITIONS] + [
+            Clause(condition.kind, condition.k + by) for by in (-1, 1) if condition.k
         ]:
             if other != condition:
                 yield spec.having(conditions=(*rest[0], other, *rest[1]))
         yield spec.having(conditions=(*rest[0], *rest[1]))
     for name in ("steps", "otherwise"):
-        steps: tuple[Part, ...] = getattr(spec, name)
+        steps: tuple[Clause, ...] = getattr(spec, name)
         for at, step in enumerate(steps):
             for kind in STEPS:
                 if kind != step.kind:
-                    yield spec.having(**{name: (*steps[:at], Part(kind, step.k or 2), *steps[at + 1 :])})
-            yield spec.having(**{name: (*steps[:at], Part(step.kind, step.k + 1), *steps[at + 1 :])})
+                    yield spec.having(**{name: (*steps[:at], Clause(kind, step.k or 2), *steps[at + 1 :])})
+            yield spec.having(**{name: (*steps[:at], Clause(step.kind, step.k + 1), *steps[at + 1 :])})
             yield spec.having(**{name: (*steps[:at], *steps[at + 1 :])})
-        yield spec.having(**{name: (*steps, Part("plus", 1))})
+        yield spec.having(**{name: (*steps, Clause("plus", 1))})
 
 
 def _argument(spec: Spec, rng: random.Random) -> int | list[int]:

@@ -94,7 +94,7 @@ class Ledger:
 
         ledger = self
 
-        class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+        class KeptTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
             def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
                 result = function(*args, **(kwargs or {}))
                 for value in tree_iter(result):
@@ -102,7 +102,7 @@ class Ledger:
                         ledger.add(value)
                 return result
 
-        with Watch():  # type: ignore[no-untyped-call]
+        with KeptTensors():  # type: ignore[no-untyped-call]
             yield
 
 
@@ -360,6 +360,7 @@ def plan(
     recipe: schema.Recipe,
     method: str,
     changes: Mapping[str, Any] | None = None,
+    *,
     cuda: bool = True,
     gpus: int = 1,
     bfloat16: bool = True,

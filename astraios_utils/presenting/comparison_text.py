@@ -181,14 +181,14 @@ def markdown(table: pd.DataFrame) -> str:
         aside = row["control"]
         name = f"*{row['method']}*" if aside else row["method"]
         rank = "" if aside else f"{row['rank']:.0f} [{row['rank_low']:.0f}, {row['rank_high']:.0f}]"
-        best = "" if aside else "yes" if row["may_be_best"] else "no"
+        best = "yes" if row["may_be_best"] else "no"
         cells = [
             name,
             row["family"],
             _number(row["percent"] if row["method"] != UNTUNED else math.nan, ".2f"),
             f"{row['mean']:.1f} [{row['low']:.1f}, {row['high']:.1f}]",
             rank,
-            best,
+            "" if aside else best,
             _number(row.get("vs LoRA", math.nan), "+.1f"),
             _number(row["forgot"], "+.3f"),
             "" if pd.isna(row["served"]) else row["served"],

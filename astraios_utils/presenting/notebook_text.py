@@ -198,7 +198,7 @@ def _tuning(_: Facts) -> str:
     if not studies:
         return "No base of the suite nano has a study yet; opening the notebook makes one."
     size, found = list(studies.items())[-1]
-    verdicts = tuning_claims.judge(found)
+    verdicts = tuning_claims.verdicts(found)
     counts = _counted(verdicts["verdict"].value_counts())
     return (
         f"Verdicts on {len(verdicts)} statements of related work, on nano's base {size}: {counts}. One seed, 60 steps; "
@@ -235,7 +235,7 @@ IN_SHORT: Mapping[str, Callable[[Facts], str]] = MappingProxyType(
 def facts() -> Facts:
     """What suite ``released`` gives here."""
     suite = store.load_suite(SUITES[0])
-    return Facts(pipeline.aggregate(suite), ledger.judge(suite)[0])
+    return Facts(pipeline.aggregate(suite), ledger.claim_verdicts(suite)[0])
 
 
 def figure(name: str, verdicts: pd.DataFrame) -> str:

@@ -75,8 +75,9 @@ def results(suite: Suite, verdicts: Verdicts, training: float | None = None) -> 
     """
     plain = functools.cache(lambda model: verdicts(PLAIN, model))  # four tasks need them
     rows = [row for task in suite.tasks for model in suite.models for row in _cell(suite, task, model, verdicts, plain)]
-    variance = training if training is not None else math.nan if suite.recipe else 0.0
-    return _compared(pd.DataFrame(rows, columns=[*COLUMNS, "noise"]), suite.generations == "released", variance)
+    if training is None:
+        training = math.nan if suite.recipe else 0.0
+    return _compared(pd.DataFrame(rows, columns=[*COLUMNS, "noise"]), suite.generations == "released", training)
 
 
 def _compared(frame: pd.DataFrame, same_answers: bool, training: float) -> pd.DataFrame:

@@ -107,7 +107,7 @@ def published(suite: Suite) -> Evidence:
     return claims.published()
 
 
-def judge(suite: Suite) -> tuple[pd.DataFrame, pd.DataFrame]:
+def claim_verdicts(suite: Suite) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Every claim on the printed numbers and on the suite's own.
 
     Returns:
@@ -151,7 +151,7 @@ def changes(suite: Suite) -> pd.DataFrame:
         raise schema.BadInput(
             f"suite {suite.name}: only released files correct the paper's tables; say --suite released"
         )
-    verdicts, _ = judge(suite)
+    verdicts, _ = claim_verdicts(suite)
     return corrected.changes(verdicts, published(suite), corrections(suite), claims_of(suite))
 
 

@@ -213,10 +213,16 @@ def _run(name: str, source: Path, target: Path, given: Mapping[str, Any]) -> nbf
     hooks = _Position(source)
     try:
         done: nbformat.NotebookNode = execute_notebook(  # type: ignore[no-untyped-call]
-            source, target, dict(given), kernel_name="python3", language="python", progress_bar=False, cwd=store.root(),
+            source,
+            target,
+            dict(given),
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            cwd=store.root(),
             on_cell_execute=hooks.start,
             config=Config(KernelManager={"transport": "ipc"}),  # a socket file of the user's, no open port
-        )  # fmt: skip
+        )
         for cell in done.cells:
             if cell.cell_type == "markdown":
                 cell.source = without_pictures(cell.source)

@@ -179,7 +179,9 @@ def _place(value: float, others: np.ndarray[Any, Any]) -> dict[str, Any]:
         return {"mean": mean, "sd": math.nan, "status": "equal" if equal else "one run"}
     sd = float(others.std(ddof=1))
     reach = float(_scipy.t.ppf((1 + LEVEL) / 2, count - 1)) * sd * math.sqrt(1 + 1 / count)
-    status = "equal" if equal else "inside" if abs(value - mean) <= reach else "outside"
+    status = "inside" if abs(value - mean) <= reach else "outside"
+    if equal:
+        status = "equal"
     return {"mean": mean, "sd": sd, "low": mean - reach, "high": mean + reach, "status": status}
 
 

@@ -73,7 +73,9 @@ class CodeXGlue(JudgedTask):
     def verdict(self, problem: Problem, sample: str) -> Judgement:
         """``passed`` where the answer equals the label; an unparsable answer is ``invalid``, which scores as wrong."""
         label = str(int(problem.row[self.label]))
-        status = "invalid" if sample == "-1" else "passed" if sample == label else "failed"
+        status = "passed" if sample == label else "failed"
+        if sample == "-1":
+            status = "invalid"
         return Judgement(status, f"label={label} prediction={sample}")
 
     def references(self, source: Path | None = None) -> tuple[Problem, ...]:

@@ -46,8 +46,9 @@ class CoNaLa(JudgedTask):
         The detail holds the counts from which BLEU and CodeBLEU are computed (:mod:`metrics.similarity`).
         """
         reference = str(problem.row["snippet"])
-        same = similarity.same(sample, reference)
-        status = "passed" if same else "failed" if similarity.is_valid(sample) else "invalid"
+        status = "failed" if similarity.is_valid(sample) else "invalid"
+        if similarity.same(sample, reference):
+            status = "passed"
         return Judgement(status, similarity.encode(similarity.counts(sample, reference)))
 
     def load(self, source: Path | None) -> tuple[Problem, ...]:

@@ -363,7 +363,7 @@ def _tuner(
 
 def _train(run: Run, progress: Callable[[str], None], force: bool) -> Trained:
     from .cost import Meter
-    from .trainer import PackedData, Watch
+    from .trainer import PackedData, TrainingLog
 
     _announce(run, progress, force)
     with parallel.first_goes_first():
@@ -385,17 +385,28 @@ def _train(run: Run, progress: Callable[[str], None], force: bool) -> Trained:
     restore = (lambda: tuner._load_rng_state(str(resume.folder))) if resume.folder else None
     told = loggers.opened(run.recipe.report_to, run.folder, run.inputs, resume.step) if parallel.is_first() else []
     losses = run.folder / "losses.jsonl"
-    tuner.add_callback(Watch(recipe, losses, meter, data, run.inputs, progress, bool(tuner.test), restore, told))
+    log = TrainingLog(
+        recipe,
+        losses,
+        meter=meter,
+        data=data,
+        inputs=run.inputs,
+        progress=progress,
+        tests=bool(tuner.test),
+        resumed=restore,
+        loggers=told,
+    )
+    tuner.add_callback(log)
     tuner.args.eval_on_start = bool(tuner.test) and not resume.folder
     try:
         _loop(run, tuner, resume, recipe.steps)
     finally:
         for logger in told:
             logger.close()
-    computed = "bfloat16" if tuner.args.bf16 else "float16" if tuner.args.fp16 else "float32"
+    mixed = "bfloat16" if tuner.args.bf16 else "float16"
     how: dict[str, Any] = {
         "base_precision": prepared.precision,
-        "compute": computed,
+        "compute": mixed if tuner.args.bf16 or tuner.args.fp16 else "float32",
         "resumed_at": resume.step,
         "base_commit": hub.cached_commit(run.base.model, run.base.revision),  # a folder is known by what it holds
         "corpus_commit": documents.commit,

@@ -89,9 +89,15 @@ def _write_random_base(folder: Path) -> None:
     with torch.random.fork_rng(), models.quiet():
         torch.manual_seed(0)
         config = GPTBigCodeConfig(
-            vocab_size=_VOCABULARY, n_positions=128, n_embd=64, n_layer=2, n_head=4, multi_query=True,
-            bos_token_id=0, eos_token_id=0,
-        )  # fmt: skip
+            vocab_size=_VOCABULARY,
+            n_positions=128,
+            n_embd=64,
+            n_layer=2,
+            n_head=4,
+            multi_query=True,
+            bos_token_id=0,
+            eos_token_id=0,
+        )
         GPTBigCodeForCausalLM(config).save_pretrained(folder)
 
 

@@ -288,13 +288,14 @@ class Tuner(Trainer):
             self._load_allocation(torch.load(folder / _ALLOCATOR, weights_only=True, map_location=self.args.device))
 
 
-class Watch(TrainerCallback):
+class TrainingLog(TrainerCallback):
     """Logs losses, measures, tells the user, marks checkpoints complete, and stops a run that has gone wrong."""
 
     def __init__(
         self,
         recipe: schema.Recipe,
         losses: Path,
+        *,
         meter: Meter,
         data: PackedData,
         inputs: dict[str, Any],

@@ -70,7 +70,9 @@ def _intruders(study: Study) -> tuple[str, str]:
     if more + less == 0:
         return "undecided", f"{text}; no matrix differs"
     p = _scipy.binomtest(int(more), int(more + less)).pvalue
-    verdict = "undecided" if p > 0.05 else "supported" if more > less else "contradicted"
+    verdict = "supported" if more > less else "contradicted"
+    if p > 0.05:
+        verdict = "undecided"
     return verdict, f"{text}; more in {more} matrices, fewer in {less} (sign test, p = {p:.3f})"
 
 
@@ -88,7 +90,7 @@ def _learns_less(study: Study) -> tuple[str, str]:
     lora, full = _loss(study, "tuned", "LoRA", RANK), _loss(study, "tuned", "FFT")
     kept, lost = _loss(study, "tuned", "LoRA", RANK, FORGOTTEN), _loss(study, "tuned", "FFT", "", FORGOTTEN)
     both = {_below(full, lora), _below(kept, lost)}
-    verdict = "contradicted" if "contradicted" in both else "undecided" if "undecided" in both else "supported"
+    verdict = next(found for found in ("contradicted", "undecided", "supported") if found in both)
     return verdict, f"tasks {lora} and FFT {full}; pre-training {kept} and FFT {lost}"
 
 
@@ -154,7 +156,7 @@ READINGS: Mapping[str, Callable[[Study], tuple[str, str]]] = MappingProxyType(
 )
 
 
-def judge(study: Study) -> pd.DataFrame:
+def verdicts(study: Study) -> pd.DataFrame:
     """A verdict on every statement of ``data/paper/tuning_claims.yaml``; columns ``COLUMNS``."""
     known = yaml.safe_load((store.data_dir() / "paper" / "tuning_claims.yaml").read_text(encoding="utf-8"))
     rows = []

@@ -9,27 +9,27 @@ import pytest
 
 from astraios_utils.nano import code, english, spec
 from astraios_utils.nano.function import draw_problem, passes
-from astraios_utils.nano.spec import Part, Spec
+from astraios_utils.nano.spec import Clause, Spec
 
 
 @pytest.mark.parametrize(
     ("one", "argument", "result"),
     [
         # 2² + 4² of the even ones
-        (Spec("list", (Part("even"),), (Part("square"),), "sum"), [1, 2, 3, 4], 20),
+        (Spec("list", (Clause("even"),), (Clause("square"),), "sum"), [1, 2, 3, 4], 20),
         # 2 and 3 are kept of 1, 2, 3 (at least 2); times 5, minus 1
-        (Spec("upto", (Part("least", 2),), (Part("times", 5), Part("minus", 1)), "collect"), 3, [9, 14]),
-        (Spec("below", (), (Part("plus", 1),), "product"), 4, 24),  # 1 · 2 · 3 · 4
-        (Spec("digits", (Part("above", 2),), (), "first"), 315, 5),  # the last digit comes first
-        (Spec("digits", (Part("above", 2),), (), "last"), 315, 3),
+        (Spec("upto", (Clause("least", 2),), (Clause("times", 5), Clause("minus", 1)), "collect"), 3, [9, 14]),
+        (Spec("below", (), (Clause("plus", 1),), "product"), 4, 24),  # 1 · 2 · 3 · 4
+        (Spec("digits", (Clause("above", 2),), (), "first"), 315, 5),  # the last digit comes first
+        (Spec("digits", (Clause("above", 2),), (), "last"), 315, 3),
         (Spec("digits", (), (), "collect"), 0, []),  # the loop ends at 0 before it begins
-        (Spec("list", (Part("above", 2),), (), "last"), [1, 2], 0),
-        (Spec("list", (Part("divisible", 3), Part("other", 6)), (), "count"), [3, 6, 9, 10], 2),
-        (Spec("list", (Part("negative"),), (), "any"), [1, -1], True),
-        (Spec("list", (Part("negative"),), (), "all"), [1, -1], False),
-        (Spec("list", (Part("negative"),), (), "all"), [], True),
-        (Spec("number", (Part("odd"),), (Part("cube"),), "choose", (Part("absolute"),)), -3, -27),
-        (Spec("number", (Part("odd"),), (Part("cube"),), "choose", (Part("absolute"),)), -4, 4),
+        (Spec("list", (Clause("above", 2),), (), "last"), [1, 2], 0),
+        (Spec("list", (Clause("divisible", 3), Clause("other", 6)), (), "count"), [3, 6, 9, 10], 2),
+        (Spec("list", (Clause("negative"),), (), "any"), [1, -1], True),
+        (Spec("list", (Clause("negative"),), (), "all"), [1, -1], False),
+        (Spec("list", (Clause("negative"),), (), "all"), [], True),
+        (Spec("number", (Clause("odd"),), (Clause("cube"),), "choose", (Clause("absolute"),)), -3, -27),
+        (Spec("number", (Clause("odd"),), (Clause("cube"),), "choose", (Clause("absolute"),)), -4, 4),
     ],
 )
 def test_meaning(one: Spec, argument: int | list[int], result: spec.Value) -> None:
@@ -61,16 +61,16 @@ def test_splits_share_no_composition_and_have_their_shares() -> None:
 
 
 def test_composition_ignores_constants_and_order_of_conditions() -> None:
-    one = Spec("list", (Part("even"), Part("above", 3)), (Part("times", 2),), "sum")
-    two = Spec("list", (Part("above", 9), Part("even")), (Part("times", 7),), "sum")
+    one = Spec("list", (Clause("even"), Clause("above", 3)), (Clause("times", 2),), "sum")
+    two = Spec("list", (Clause("above", 9), Clause("even")), (Clause("times", 7),), "sum")
     assert one.composition == two.composition == "list|above+even|times||sum"
 
 
 def test_arguments_tell_neighbours_apart_and_come_from_the_seed() -> None:
-    one = Spec("list", (Part("above", 3),), (Part("times", 2),), "sum")
+    one = Spec("list", (Clause("above", 3),), (Clause("times", 2),), "sum")
     chosen = spec.arguments(one, 3, spec.generator(1))
     assert chosen == spec.arguments(one, 3, spec.generator(1))
-    other = Spec("list", (Part("least", 3),), (Part("times", 2),), "sum")
+    other = Spec("list", (Clause("least", 3),), (Clause("times", 2),), "sum")
     assert any(spec.evaluate(one, a) != spec.evaluate(other, a) for a in chosen)
 
 
@@ -84,7 +84,7 @@ def test_a_problem_passes_its_tests_and_its_bug_does_not() -> None:
 
 
 def test_names_and_words() -> None:
-    one = Spec("list", (Part("even"), Part("above", 3)), (Part("square"), Part("plus", 2)), "sum")
+    one = Spec("list", (Clause("even"), Clause("above", 3)), (Clause("square"), Clause("plus", 2)), "sum")
     names = english.Names(("sum", "even", "above", "square", "raised"), "xs", "x", "total")
     assert (names.snake, names.camel) == ("sum_even_above_square_raised", "sumEvenAboveSquareRaised")
     told = english.describe(one, "xs", spec.generator(0), plain=True)

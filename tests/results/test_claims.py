@@ -851,18 +851,18 @@ def test_ranks_and_means_of_a_world() -> None:
 
 def test_a_ledger_is_kept_and_made_anew_when_results_change(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     suite = store.load_suite("released").slice(["1B"], ["LoRA"], ["aatk", "recode-docstring"])
-    frame, parts = ledger.judge(suite)
+    frame, parts = ledger.claim_verdicts(suite)
     assert list(frame.columns) == list(claims.COLUMNS)
     assert list(parts.columns) == list(claims.PART_COLUMNS)
     bodies = ["published", "corrected", "released", "released, Java 8"]
     assert list(frame["evidence"].unique()) == bodies
     assert len(frame) == len(bodies) * len(claims.load())
     monkeypatch.setattr(claims, "ledger", lambda *_: pytest.fail("made anew though nothing changed"))
-    again, _ = ledger.judge(suite)
+    again, _ = ledger.claim_verdicts(suite)
     pd.testing.assert_frame_equal(again, frame)
     monkeypatch.setattr(claims, "VERSION", -1)
     with pytest.raises(pytest.fail.Exception, match="made anew"):
-        ledger.judge(suite)
+        ledger.claim_verdicts(suite)
 
 
 def test_ledgers_are_shown() -> None:

@@ -598,11 +598,20 @@ def test_training_on_a_gpu(make: Callable[..., training.Run], method: str, preci
 def test_gradients_that_overflow_in_float16_are_the_scalers_affair(tmp_path: Path) -> None:
     """Its scale starts at 2^16 and is halved at each overflow: 16 in a row can be sound, 17 cannot."""
     recipe = schema.Recipe(corpus="none")
-    watch = trainer.Watch(recipe, tmp_path / "losses.jsonl", cost.Meter(None), Any, {}, lambda _: None, False, None)  # type: ignore[arg-type]
+    losses = trainer.TrainingLog(
+        recipe,
+        tmp_path / "losses.jsonl",
+        meter=cost.Meter(None),
+        data=Any,  # type: ignore[arg-type]
+        inputs={},
+        progress=quiet,
+        tests=False,
+        resumed=None,
+    )
 
     def log(step: int, norm: float, fp16: bool = True) -> None:
         args, state = TrainingArguments(tmp_path, fp16=fp16, use_cpu=True), TrainerState(global_step=step)
-        watch.on_log(args, state, None, logs={"loss": 1.0, "grad_norm": norm, "learning_rate": 1e-4})
+        losses.on_log(args, state, None, logs={"loss": 1.0, "grad_norm": norm, "learning_rate": 1e-4})
 
     for step in range(1, 17):
         log(step, math.inf)

@@ -60,7 +60,7 @@ def test_verdicts_by_hand() -> None:
     # 8 of 8 matrices have more under LoRA: p = 2 / 256. LoRA has more than both others, forgets less than one of them
     # and more than the other. The graft returns 0.58 / 0.6 = 97%. Moved: 0.55 of 0.6, 92%. Shrunk: 0.57 / 0.6 = 95% of
     # the gain, 0.1 / 0.4 of the forgetting.
-    found = claims.judge(_made()).set_index("claim")["verdict"]
+    found = claims.verdicts(_made()).set_index("claim")["verdict"]
     assert found.to_dict() == {
         "intruders": "supported",
         "intruders-forget": "undecided",
@@ -88,7 +88,7 @@ def test_verdicts_by_hand() -> None:
     ],
 )
 def test_each_verdict_can_fall_otherwise(claim: str, changed: dict[str, float], verdict: str) -> None:
-    assert claims.judge(_made(**changed)).set_index("claim").loc[claim, "verdict"] == verdict
+    assert claims.verdicts(_made(**changed)).set_index("claim").loc[claim, "verdict"] == verdict
 
 
 def test_six_pictures() -> None:
@@ -121,7 +121,7 @@ def test_a_study_end_to_end_is_kept(build: Path, monkeypatch: pytest.MonkeyPatch
     for analysis, methods in SCORED.items():
         assert list(dict.fromkeys(scores[scores["analysis"] == analysis]["method"])) == methods
     assert list(made.changes) == list(study.CHANGES)
-    assert set(claims.judge(made)["verdict"]) <= {"supported", "contradicted", "undecided", "holds", "does not hold"}
+    assert set(claims.verdicts(made)["verdict"]) <= {"supported", "contradicted", "undecided", "holds", "does not hold"}
     kept = study.known(nano, size)
     assert kept is not None
     pd.testing.assert_frame_equal(kept.scores, made.scores)

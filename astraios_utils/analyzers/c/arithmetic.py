@@ -41,10 +41,8 @@ def common(a: CType, b: CType) -> CType:
     if "float" in (a.kind, b.kind):
         return max((t for t in (a, b) if t.kind == "float"), key=lambda t: t.size or 0)
     a, b = promoted(a), promoted(b)
-    if a.kind != "int" or b.kind != "int":
-        return a if a.kind == "int" else b if b.kind == "int" else INT
-    wider = max(a, b, key=lambda t: (t.size or 4, not t.signed))
-    return wider
+    numbers = [t for t in (a, b) if t.kind == "int"]
+    return max(numbers, key=lambda t: (t.size or 4, not t.signed), default=INT)
 
 
 def bounds(sign: str, a: Value, b: Value) -> tuple[float, float]:
@@ -90,8 +88,11 @@ def decide(a: Value, sign: str, b: Value) -> bool | None:
         if a.high < b.low or (not strict and a.high <= b.low):
             return True
         return False if a.low > b.high or (strict and a.low >= b.high) else None
-    equal = True if a.exact and b.exact and a.low == b.low else False if a.high < b.low or b.high < a.low else None
-    return equal if sign == "==" or equal is None else not equal
+    if a.exact and b.exact and a.low == b.low:
+        return sign == "=="
+    if a.high < b.low or b.high < a.low:
+        return sign != "=="
+    return None
 
 
 def wraps(a: Value, b: Value) -> bool:

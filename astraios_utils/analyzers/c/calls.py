@@ -22,7 +22,7 @@ class Calls(Machine):
         name, args = callee(node), arguments(node)
         values = [self.evaluate(arg, state) for arg in args]
         if not self.muted:
-            self.watch.call(node, name, args, values, state)
+            self.observer.call(node, name, args, values, state)
             for at in models.DEREFERENCES.get(name, ()):
                 if at < len(args):
                     self.dereference(node, args[at], values[at], state)

@@ -276,7 +276,7 @@ def _exact(values: Sequence[Value], at: int) -> int | None:
     return int(values[at].low) if at < len(values) and values[at].exact else None
 
 
-_WATCHES: tuple[type[Checker], ...] = (
+_OBSERVERS: tuple[type[Checker], ...] = (
     TaintedPath,
     CommandInjection,
     ExternalApi,
@@ -293,7 +293,7 @@ _WATCHES: tuple[type[Checker], ...] = (
     WorldWritable,
 )
 CHECKS: dict[str, Check] = {
-    **{watch.rule: partial(run, watch) for watch in _WATCHES},
+    **{checker.rule: partial(run, checker) for checker in _OBSERVERS},
     "c/unchecked-sum": unchecked_sum,
     "c/chunk-write-unbounded": chunk_writes,
 }

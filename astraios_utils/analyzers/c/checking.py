@@ -7,14 +7,14 @@ from collections.abc import Callable
 from tree_sitter import Node
 
 from ..findings import Finding
-from .interpreter import Interpreter, Watch
+from .interpreter import Interpreter, Observer
 from .syntax import Unit, line
 from .values import Value
 
 Check = Callable[[Unit], list[Finding]]
 
 
-class Checker(Watch):
+class Checker(Observer):
     """Collects what it finds; ``rule`` names it."""
 
     rule = ""
@@ -30,9 +30,9 @@ class Checker(Watch):
 
 def run(checker: type[Checker], unit: Unit) -> list[Finding]:
     """What a checker finds in a file."""
-    watch = checker(unit)
-    Interpreter(unit, watch).run()
-    return watch.found
+    observer = checker(unit)
+    Interpreter(unit, observer).run()
+    return observer.found
 
 
 def spread(value: Value) -> str:

@@ -50,7 +50,9 @@ class Expressions(Calls):
     def _eval_char_literal(self, node: Node, state: State) -> Value:
         inner = text(node).strip("'")
         known = {"\\0": 0, "\\n": 10, "\\t": 9, "\\r": 13, "\\\\": 92, "\\'": 39}
-        return number(known[inner]) if inner in known else number(ord(inner)) if len(inner) == 1 else top(CHAR)
+        if inner in known:
+            return number(known[inner])
+        return number(ord(inner)) if len(inner) == 1 else top(CHAR)
 
     def _eval_string_literal(self, node: Node, state: State) -> Value:
         held = string_literal(node)
@@ -149,7 +151,7 @@ class Expressions(Calls):
             return top(INT)
         base, at = self.evaluate(base_node, state), self.evaluate(offset, state)
         if not self.muted:
-            self.watch.index(node, base, offset, at, state)
+            self.observer.index(node, base, offset, at, state)
         self.dereference(node, base_node, base, state)
         return top(base.type.target or INT, base.labels)
 

@@ -58,7 +58,9 @@ def _conversion(spec: re.Match[str], value: Value | None) -> float | None:
         return 18
     if kind == "s":
         held = value.longest if value is not None else None
-        return held if precision is None else min(digits, held) if held is not None else digits
+        if precision is None:
+            return held
+        return digits if held is None else min(digits, held)
     return None
 
 

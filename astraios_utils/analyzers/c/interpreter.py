@@ -1,8 +1,9 @@
 """An abstract interpreter for small C programs: ranges, origins, null tests and buffer sizes along every path.
 
 It follows the source, not a preprocessed or compiled form; loops are iterated to a widened fixed point, calls of
-functions of the same file are followed a few levels deep. Checkers watch what it sees (:class:`Watch`). It is built in
-layers, each a class: :mod:`machine`, :mod:`calls`, :mod:`expressions`, :mod:`conditions`, and here the statements.
+functions of the same file are followed a few levels deep. Checkers watch what it sees (:class:`Observer`). It is
+built in layers, each a class: :mod:`machine`, :mod:`calls`, :mod:`expressions`, :mod:`conditions`, and here the
+statements.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from tree_sitter import Node
 
 from . import models
 from .conditions import Conditions
-from .machine import Branches, Frame, Watch
+from .machine import Branches, Frame, Observer
 from .syntax import arguments, bare, callee, declared_name, first_expression, string_literal, text, walk
 from .values import CType, State, Value, converted, join_states, joined, top
 
-__all__ = ["Interpreter", "Watch"]
+__all__ = ["Interpreter", "Observer"]
 
 ROUNDS = 6  # of a loop; widening settles in three
 

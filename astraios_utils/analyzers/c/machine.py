@@ -16,7 +16,7 @@ Branches = tuple[State | None, State | None]
 _INTO = {"pointer_expression", "subscript_expression", "binary_expression", "update_expression"}  # *p, p[i], p + i, p++
 
 
-class Watch:
+class Observer:
     """What a checker may look at; every method is called once for each place, with what is known there."""
 
     def call(self, node: Node, name: str, args: Sequence[Node], values: Sequence[Value], state: State) -> None:
@@ -50,8 +50,8 @@ class Machine:
         GaveUp: the file needs more than ``STEPS`` steps.
     """
 
-    def __init__(self, unit: Unit, watch: Watch) -> None:
-        self.unit, self.watch = unit, watch
+    def __init__(self, unit: Unit, observer: Observer) -> None:
+        self.unit, self.observer = unit, observer
         self.steps, self.muted, self.depth = 0, 0, 0
         self.frame = Frame()
         self.globals = State()
@@ -103,11 +103,11 @@ class Machine:
         while inner is not None and inner.type in ("binary_expression", "update_expression"):  # *(p + 1), *p++
             inner = bare(inner.child_by_field_name("left") or inner.child_by_field_name("argument"))
         if not self.muted and inner is not None:
-            self.watch.dereference(node, inner, value, state)
+            self.observer.dereference(node, inner, value, state)
 
     def arithmetic(self, node: Node, operands: list[tuple[Node, Value]], result: Value, state: State) -> None:
         if not self.muted:
-            self.watch.arithmetic(node, operands, result, state)
+            self.observer.arithmetic(node, operands, result, state)
 
     def store(self, left: Node, value: Value, state: State) -> None:
         """Assign; through a pointer or an index the buffer only may have changed."""

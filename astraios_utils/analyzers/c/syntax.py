@@ -168,7 +168,9 @@ class Unit:
             return not known[0]
         if sign in ("&&", "||"):
             decisive = sign == "||"
-            return decisive if decisive in known else None if None in known else not decisive
+            if decisive in known:
+                return decisive
+            return None if None in known else not decisive
         return None
 
     @cached_property

@@ -141,8 +141,9 @@ def join(a: Value, b: Value) -> Value:
     """What holds of both."""
     if a == b:
         return a
-    nulls = {a.null, b.null}
-    null = a.null if len(nulls) == 1 else MAYBE_NULL if MAYBE_NULL in nulls else UNTESTED
+    null = a.null
+    if a.null != b.null:
+        null = MAYBE_NULL if MAYBE_NULL in (a.null, b.null) else UNTESTED
     labels = a.labels | b.labels
     longest = None if a.longest is None or b.longest is None else max(a.longest, b.longest)
     room = a.room if a.room == b.room else None

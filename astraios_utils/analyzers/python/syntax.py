@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import operator
 import stat
 import warnings
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 DEEPEST = 120  # levels of nesting; the analysis recurses a few Python frames for each
+_OPERATORS = {ast.BitOr: operator.or_, ast.BitAnd: operator.and_, ast.Add: operator.add}  # what flags are combined with
 
 
 class Unparsable(Exception):
@@ -101,17 +103,11 @@ class Module:
             named = self.dotted(node)
             value_ = getattr(stat, named.removeprefix("stat."), None) if named.startswith("stat.S_I") else None
             return value_ if isinstance(value_, int) else None
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr | ast.Add | ast.BitAnd):
+        if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
             left, right = self.integer(node.left), self.integer(node.right)
             if left is None or right is None:
                 return None
-            return (
-                left | right
-                if isinstance(node.op, ast.BitOr)
-                else left & right
-                if isinstance(node.op, ast.BitAnd)
-                else left + right
-            )
+            return int(_OPERATORS[type(node.op)](left, right))
         return None
 
 

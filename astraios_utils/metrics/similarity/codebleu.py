@@ -117,8 +117,18 @@ def counts(sample: str, reference: str) -> list[int]:
     flow, ours = Counter(flows(expected)), Counter(flows(tree))
     ngram, weighted = _ngram_counts(tokens, wanted), _weighted_counts(tokens, wanted)
     syntax = [sum(shape in held for shape in shapes), len(shapes)]
-    return [1, len(tokens), len(wanted), *ngram[0], *ngram[1], *weighted[0], *weighted[1], *syntax,
-            (flow & ours).total(), flow.total()]  # fmt: skip
+    return [
+        1,
+        len(tokens),
+        len(wanted),
+        *ngram[0],
+        *ngram[1],
+        *weighted[0],
+        *weighted[1],
+        *syntax,
+        (flow & ours).total(),
+        flow.total(),
+    ]
 
 
 def _bleu(matches: Array, totals: Array, length: Array, wanted: Array) -> Array:

@@ -208,17 +208,35 @@ def draw(table: pd.DataFrame, ax: Axes, floor: float | None = 0.0, zero: bool = 
         rows, x = pd.DataFrame(table.loc[method]).reindex(sizes).astype(float), places[method]
         if rows["published"].notna().any():
             ax.plot(
-                x, rows["published"], color=colour, marker=marker, markerfacecolor="white", markersize=6.5,
-                markeredgewidth=0.9, linewidth=0.7, linestyle=(0, (3, 2)), zorder=2, gid=f"published:{method}",
+                x,
+                rows["published"],
+                color=colour,
+                marker=marker,
+                markerfacecolor="white",
+                markersize=6.5,
+                markeredgewidth=0.9,
+                linewidth=0.7,
+                linestyle=(0, (3, 2)),
+                zorder=2,
+                gid=f"published:{method}",
                 clip_on=floor is None,
-            )  # fmt: skip
+            )
         if rows["value"].notna().any():
             ends = np.stack([rows["value"] - rows["low"], rows["high"] - rows["value"]])
             bars = ax.errorbar(
-                x, rows["value"].to_numpy(), yerr=np.clip(np.nan_to_num(ends), 0, None), color=colour, marker=marker,
-                markersize=5.2 if marker in "PX" else 4.2, markeredgewidth=0.0, linewidth=1.1, elinewidth=0.9, zorder=3,
-                linestyle="none" if zero else "-", clip_on=floor is None,
-            )  # fmt: skip
+                x,
+                rows["value"].to_numpy(),
+                yerr=np.clip(np.nan_to_num(ends), 0, None),
+                color=colour,
+                marker=marker,
+                markersize=5.2 if marker in "PX" else 4.2,
+                markeredgewidth=0.0,
+                linewidth=1.1,
+                elinewidth=0.9,
+                zorder=3,
+                linestyle="none" if zero else "-",
+                clip_on=floor is None,
+            )
             bars.lines[0].set_gid(f"measured:{method}")
             bars.lines[2][0].set_gid(f"interval:{method}")
     ax.set_xticks(range(len(sizes)), sizes)
@@ -257,10 +275,18 @@ def _strip(table: pd.DataFrame, ax: Axes) -> None:
         lacking = table.loc[method].reindex(sizes)["missing"].to_numpy(dtype=bool)
         if lacking.any():
             ax.plot(
-                places[method][lacking], np.full(lacking.sum(), -STRIP / 2), transform=transform, clip_on=False,
-                linestyle="none", marker="x", markersize=4, markeredgewidth=1.1, color=look(method)[0],
-                gid=f"missing:{method}", scaley=False,
-            )  # fmt: skip
+                places[method][lacking],
+                np.full(lacking.sum(), -STRIP / 2),
+                transform=transform,
+                clip_on=False,
+                linestyle="none",
+                marker="x",
+                markersize=4,
+                markeredgewidth=1.1,
+                color=look(method)[0],
+                gid=f"missing:{method}",
+                scaley=False,
+            )
 
 
 def legend(target: Axes | Figure, notes: Mapping[str, str] | None = None, **where: Any) -> Legend:
@@ -297,7 +323,14 @@ def reference(ax: Axes, value: float, label: str | None = None) -> Axes:
     ax.axhline(value, color="#555555", linewidth=0.9, linestyle=(0, (1, 1.5)), zorder=1, gid="reference")
     if label:
         ax.annotate(
-            label, (1.0, value), xycoords=ax.get_yaxis_transform(), xytext=(-2, 3), textcoords="offset points",
-            ha="right", fontsize=7, color="#555555", bbox={"facecolor": "#FFFFFFB0", "pad": 0.5, "linewidth": 0},
-        )  # fmt: skip
+            label,
+            (1.0, value),
+            xycoords=ax.get_yaxis_transform(),
+            xytext=(-2, 3),
+            textcoords="offset points",
+            ha="right",
+            fontsize=7,
+            color="#555555",
+            bbox={"facecolor": "#FFFFFFB0", "pad": 0.5, "linewidth": 0},
+        )
     return ax

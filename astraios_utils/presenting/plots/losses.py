@@ -24,9 +24,15 @@ def loss_curves(losses: pd.DataFrame, axes: Sequence[Axes] | np.ndarray, sizes: 
             train, test = (part[part["split"] == split] for split in ("train", "test"))
             ax.plot(train["step"], train["loss"], color=color, alpha=0.3, linewidth=0.7, gid=f"train:{method}")
             ax.plot(
-                test["step"], test["loss"], color=color, marker=marker, label=method, linewidth=1.2, markersize=4.5,
+                test["step"],
+                test["loss"],
+                color=color,
+                marker=marker,
+                label=method,
+                linewidth=1.2,
+                markersize=4.5,
                 markevery=(i % 3, 3),
-            )  # fmt: skip
+            )
         ax.set(title=size, xlabel="Step")
         if not ax.lines:
             ax.set(title=f"{size}: no run yet", xticks=[])
@@ -54,9 +60,14 @@ def final_losses(ends: pd.DataFrame, ax: Axes, split: str) -> Axes:
         colour, marker = look(method)
         own = ends[ends["method"] == method].set_index("size")[split].reindex(sizes)
         ax.plot(
-            range(len(sizes)), own.to_numpy(), color=colour, marker=marker, markersize=4.5, linewidth=1.1,
+            range(len(sizes)),
+            own.to_numpy(),
+            color=colour,
+            marker=marker,
+            markersize=4.5,
+            linewidth=1.1,
             gid=f"point:{method}",
-        )  # fmt: skip
+        )
     ax.set_xticks(range(len(sizes)), sizes)
     ax.set(xlabel="Model size", ylabel="Loss (nats per token)", title=f"Final {split} loss")
     return ax
@@ -77,15 +88,27 @@ def loss_against(ends: pd.DataFrame, ax: Axes, split: str, column: str, label: s
             ends_of = [row.get(f"{column}_{end}", np.nan) for end in ("low", "high")]
             ax.plot(ends_of, [row[split]] * 2, color=colour, linewidth=0.8, zorder=2)
             ax.plot(
-                row[column], row[split], color=colour, marker=marker, markersize=4 + 1.6 * place, linestyle="none",
-                markeredgecolor="white", markeredgewidth=0.5, zorder=3, gid=f"point:{row['method']}",
-            )  # fmt: skip
+                row[column],
+                row[split],
+                color=colour,
+                marker=marker,
+                markersize=4 + 1.6 * place,
+                linestyle="none",
+                markeredgecolor="white",
+                markeredgewidth=0.5,
+                zorder=3,
+                gid=f"point:{row['method']}",
+            )
         if len(own):
             last = own.iloc[-1]
             ax.annotate(
-                size, (last[column], last[split]), xytext=(6, 3), textcoords="offset points", fontsize=7,
+                size,
+                (last[column], last[split]),
+                xytext=(6, 3),
+                textcoords="offset points",
+                fontsize=7,
                 color="#555555",
-            )  # fmt: skip
+            )
     ax.set_xscale("log" if log else "linear")
     ax.set(xlabel=label, ylabel=f"Final {split} loss")
     return ax

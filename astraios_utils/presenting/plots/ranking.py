@@ -30,13 +30,22 @@ def redraw_shares(frame: pd.DataFrame, ax: Axes) -> Axes:
     for method in table.index:
         height = 100 * table.loc[method].fillna(0).to_numpy(dtype=float)
         bars = ax.bar(
-            range(len(sizes)), height, 0.62, bottom=bottom, color=look(method)[0],
-            edgecolor="white", linewidth=0.6, label=method,
-        )  # fmt: skip
+            range(len(sizes)),
+            height,
+            0.62,
+            bottom=bottom,
+            color=look(method)[0],
+            edgecolor="white",
+            linewidth=0.6,
+            label=method,
+        )
         ax.bar_label(
-            bars, [f"{method}\n{h:.0f}%" if h >= 9 else "" for h in height], label_type="center", fontsize=7,
+            bars,
+            [f"{method}\n{h:.0f}%" if h >= 9 else "" for h in height],
+            label_type="center",
+            fontsize=7,
             color="white",
-        )  # fmt: skip
+        )
         bottom += height
     for place in map(int, np.flatnonzero(table.isna().any(axis=0))):
         ax.text(place, 50, "not every\nmethod\nmeasured", ha="center", va="center", fontsize=7, color="#555555")
@@ -98,10 +107,17 @@ def pareto(frame: pd.DataFrame, ax: Axes, cost: str, label: str, size: str) -> A
     for row in rows.to_dict("records"):
         colour, marker = look(row["method"])
         ax.errorbar(
-            row[cost], row["value"], yerr=[[row["value"] - row["low"]], [row["high"] - row["value"]]], color=colour,
-            marker=marker, markersize=5.5, markerfacecolor="white" if row["published"] else colour, elinewidth=0.8,
-            zorder=3, gid=f"point:{row['method']}",
-        )  # fmt: skip
+            row[cost],
+            row["value"],
+            yerr=[[row["value"] - row["low"]], [row["high"] - row["value"]]],
+            color=colour,
+            marker=marker,
+            markersize=5.5,
+            markerfacecolor="white" if row["published"] else colour,
+            elinewidth=0.8,
+            zorder=3,
+            gid=f"point:{row['method']}",
+        )
     if frame[cost].max() >= 10 * frame[cost].min():  # on less than a decade a logarithmic axis crowds its labels
         ax.set_xscale("log")
     else:

@@ -83,9 +83,15 @@ def updated_share(parameters: pd.DataFrame, ax: Axes) -> Axes:
         grey = 0.82 - 0.62 * i / max(table.shape[1] - 1, 1)
         x = np.arange(len(table)) + (i - (table.shape[1] - 1) / 2) * width
         bars = ax.bar(
-            x, table[size], width * 0.92, color=(grey * 0.55, grey * 0.8, grey), label=size, hatch=("", "///")[i % 2],
-            edgecolor="white", linewidth=0.4,
-        )  # fmt: skip
+            x,
+            table[size],
+            width * 0.92,
+            color=(grey * 0.55, grey * 0.8, grey),
+            label=size,
+            hatch=("", "///")[i % 2],
+            edgecolor="white",
+            linewidth=0.4,
+        )
         labels = ["" if np.isnan(v) else f"{v:.3g}" for v in table[size]]
         ax.bar_label(bars, labels, rotation=90, fontsize=7, padding=2)
     ax.set_yscale("log")
@@ -168,13 +174,25 @@ def language_levels(frame: pd.DataFrame, ax: Axes, task: str, size: str) -> Axes
         colour, marker = look(method)
         own = rows[rows["method"] == method].set_index("release")
         ax.plot(
-            range(len(levels)), own["pass@1"].reindex(levels).to_numpy(), color=colour, marker=marker, markersize=4.5,
-            linewidth=1.1, gid=f"point:{method}",
-        )  # fmt: skip
+            range(len(levels)),
+            own["pass@1"].reindex(levels).to_numpy(),
+            color=colour,
+            marker=marker,
+            markersize=4.5,
+            linewidth=1.1,
+            gid=f"point:{method}",
+        )
         ax.plot(
-            [len(levels)], own["published"].iloc[:1], color=colour, marker=marker, markerfacecolor="white",
-            markersize=6.5, linestyle="none", clip_on=False, gid=f"published:{method}",
-        )  # fmt: skip
+            [len(levels)],
+            own["published"].iloc[:1],
+            color=colour,
+            marker=marker,
+            markerfacecolor="white",
+            markersize=6.5,
+            linestyle="none",
+            clip_on=False,
+            gid=f"published:{method}",
+        )
     if rows.empty:
         ax.text(0.5, 0.5, "nothing measured", transform=ax.transAxes, ha="center", color="#555555", gid="nothing")
     ax.axvline(len(levels) - 0.5, color="#BBBBBB", linewidth=0.8)

@@ -104,9 +104,14 @@ def shrinking(scores: pd.DataFrame, ax: Axes) -> Axes:
             lost = _of(scores, "loss", FORGOTTEN, analysis=analysis, method=method)
             label = f"{method}, {'by layer' if analysis == 'lines' else 'as a whole'}"
             ax.plot(
-                lost["value"], tasks["value"], color=colour, marker=marker, linestyle=line, markerfacecolor=face,
+                lost["value"],
+                tasks["value"],
+                color=colour,
+                marker=marker,
+                linestyle=line,
+                markerfacecolor=face,
                 label=label,
-            )  # fmt: skip
+            )
             for x, y, name in zip(lost["value"], tasks["value"], tasks["setting"], strict=True):
                 ax.annotate(name, (x, y), xytext=(4, 3), textcoords="offset points", size=7)
     base = [_value(scores, "loss", task, analysis="tuned", method="base") for task in (FORGOTTEN, "all")]

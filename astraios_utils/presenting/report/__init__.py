@@ -69,7 +69,7 @@ def page(suite: Suite, frame: pd.DataFrame) -> str:
     figures = content.figures(store.figures_dir(suite.name), suite.name)
     chunks = {"results": payload.squeeze(payload.results(frame, content.shown_metrics))}
     chunks |= {f"figure:{figure.name}": payload.squeeze(figure.svg) for figure in figures}
-    verdicts, parts = ledger.judge(suite)
+    verdicts, parts = ledger.claim_verdicts(suite)
     chunks["claims"] = payload.squeeze(statements.parts(parts))
     apart = ledger.compared(suite)
     chunks["pairs"] = payload.squeeze(payload.pairs(apart))
@@ -97,9 +97,16 @@ def _render(context: dict[str, Any], chunks: dict[str, str], held: tuple[str, ..
     script = _file("page.js") + _file("drawer.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return _template().render(
-        context | {"sections": sections}, chunks=chunks, lacking=lacking, style=_file("page.css"), script=script,
-        script_hash=digest, looks=content.LOOKS, verdict_looks=statements.LOOKS, metrics=content.METRICS,
-    )  # fmt: skip
+        context | {"sections": sections},
+        chunks=chunks,
+        lacking=lacking,
+        style=_file("page.css"),
+        script=script,
+        script_hash=digest,
+        looks=content.LOOKS,
+        verdict_looks=statements.LOOKS,
+        metrics=content.METRICS,
+    )
 
 
 def _file(name: str) -> str:

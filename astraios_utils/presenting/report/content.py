@@ -199,11 +199,12 @@ def _value(row: Mapping[Any, Any], task: str, size: str, method: str, digits: in
     status = row.get("status", "no artefact")
     measured = status != "no artefact"
     link = "/".join(["#cell", *(quote(part, safe="") for part in (task, size, method))]) if measured else ""
+    unknown = "undefined" if measured else results.MISSING
     return Value(
         size,
         method,
         value,
-        number(value, digits) if not math.isnan(value) else "undefined" if measured else results.MISSING,
+        unknown if math.isnan(value) else number(value, digits),
         f"{number(low, 1)}–{number(high, 1)}" if not math.isnan(low + high) else "",
         number(row.get("se", math.nan), digits),
         number(row.get("published", math.nan), digits),

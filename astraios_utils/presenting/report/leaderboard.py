@@ -88,8 +88,8 @@ def build(suite: Suite, table: pd.DataFrame) -> Leaderboard:
 def _line(suite: Suite, row: Mapping[Any, Any]) -> Line:
     values = [(_value(row, column), _text(row, column, digits)) for column, _, digits in SHOWN]
     budget = "" if math.isnan(row["budget"]) else f"{row['budget']:g}%"
-    best = "" if row["control"] else "yes" if row["may_be_best"] else "no"
-    return Line(row["method"], row["family"], budget, best, values, _details(suite, row))
+    best = "yes" if row["may_be_best"] else "no"
+    return Line(row["method"], row["family"], budget, "" if row["control"] else best, values, _details(suite, row))
 
 
 def _details(suite: Suite, row: Mapping[Any, Any]) -> list[tuple[str, str]]:

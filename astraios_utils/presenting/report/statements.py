@@ -132,7 +132,9 @@ def _evidence(row: Mapping[Any, Any]) -> Evidence:
 
 
 def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"= {value:.3f}" if value < 0.1 else f"= {value:.2f}"
+    if value < 0.001:
+        return "< 0.001"
+    return f"= {value:.3f}" if value < 0.1 else f"= {value:.2f}"
 
 
 def parts(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -74,6 +74,7 @@ def ahead(
     measure: str,
     methods: Names,
     of: Names = "others",
+    *,
     sizes: Names = "all",
     pairs: Needed = "all",
     across: Needed = "all",
@@ -110,8 +111,8 @@ def near(reader: Reader, measure: str, methods: Names, of: Names, within: float,
     first, second = _methods(methods), _methods(of)
     return every(
         [
-            ahead(reader, measure, first, second, sizes, margin=-within),
-            ahead(reader, measure, second, first, sizes, margin=-within),
+            ahead(reader, measure, first, second, sizes=sizes, margin=-within),
+            ahead(reader, measure, second, first, sizes=sizes, margin=-within),
         ]
     )
 
@@ -160,6 +161,7 @@ def grows(
     reader: Reader,
     measures: Names,
     methods: Names = "others",
+    *,
     by: Literal["step", "ends", "trend"] = "step",
     down: bool = False,
     margin: float = 0.0,
@@ -331,6 +333,7 @@ def correlates(
     x: str,
     y: str,
     coefficients: Sequence[Coefficient] = ("kendall",),
+    *,
     above: float = 0.0,
     inverse: bool = False,
     pooled: bool = False,
@@ -383,6 +386,7 @@ def more_correlated(
     than: str,
     y: str,
     coefficients: Sequence[Coefficient] = ("kendall",),
+    *,
     inverse: bool = False,
     pooled: bool = False,
 ) -> Node:

@@ -31,7 +31,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, pd.D
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ASTRAIOS_MIRROR", "none")
         patch.setenv("ASTRAIOS_BUILD", str(tmp_path_factory.mktemp("build")))
-        return ledger.judge(store.load_suite("released").slice(tasks=SLICE))
+        return ledger.claim_verdicts(store.load_suite("released").slice(tasks=SLICE))
 
 
 @pytest.fixture(scope="package")
