@@ -49,7 +49,7 @@ def suite(
 ) -> Suite:
     """The slice that :func:`frame` holds, with one figure and nothing else in its build folder."""
     monkeypatch.setenv("ASTRAIOS_MIRROR", "none")
-    monkeypatch.setattr(ledger, "judge", lambda _: judged)
+    monkeypatch.setattr(ledger, "claim_verdicts", lambda _: judged)
     monkeypatch.setattr(ledger, "compared", lambda _: pairs)
     folder = store.figures_dir("released")
     folder.mkdir(parents=True)

@@ -45,7 +45,7 @@ def written(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ASTRAIOS_MIRROR", "none")
         patch.setenv("ASTRAIOS_BUILD", str(folder))
-        patch.setattr(ledger, "judge", lambda _: judged)
+        patch.setattr(ledger, "claim_verdicts", lambda _: judged)
         patch.setattr(ledger, "compared", lambda _: pairs)
         held = payload.fitting(suite, 10**9)[0]
         data = payload.unsqueeze(held["verdicts:synthesize-python"])
