@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,57 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ASTRAIOS_BUILD", str(tmp_path / "build"))
     monkeypatch.setenv("ASTRAIOS_FIGURES", str(tmp_path / "figures"))
     return tmp_path / "build"
+
+
+Once = Callable[[str, Callable[[Path], object]], Path]
+
+
+@pytest.fixture(scope="session")
+def once(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """What several files need and takes seconds: ``once(name, make)`` returns a folder that ``make`` has filled.
+
+    Each name is made once per run of the tests, by the worker that needs it first; another one waits for it. Tests only
+    read what is in the folder, or copy it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    common = (base.parent if hasattr(request.config, "workerinput") else base) / "once"
+    common.mkdir(exist_ok=True)
+
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = common / name, common / f"{name}.done"
+        with (common / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of a worker that failed half-way
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def judged_released(once: Once) -> Path:
+    """A build folder with the results and claims of the whole suite ``released``, from the shipped counts."""
+    from astraios_utils import store
+    from astraios_utils.running import ledger
+
+    def make(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("ASTRAIOS_MIRROR", "none")
+            patch.setenv("ASTRAIOS_BUILD", str(folder))
+            ledger.claim_verdicts(store.load_suite("released"))
+
+    return once("released", make)
+
+
+@pytest.fixture
+def released_build(build: Path, judged_released: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A build folder of the test's own that begins as :func:`judged_released`."""
+    monkeypatch.setenv("ASTRAIOS_MIRROR", "none")
+    shutil.copytree(judged_released, build)
+    return build
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import subprocess
 from pathlib import Path
 
 import pandas as pd
-import pytest
 
 from astraios_utils import results, schema, store
 from astraios_utils.results.claims import corrected
@@ -23,8 +22,7 @@ def _block(name: str) -> str:
     return found[1].strip("\n")
 
 
-def test_results_are_those_of_the_shipped_counts(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ASTRAIOS_MIRROR", "none")
+def test_results_are_those_of_the_shipped_counts(released_build: Path) -> None:
     frame = pipeline.aggregate(store.load_suite("released"))
     assert set(frame.loc[frame["provenance"] == "measured", "origin"]) == {"shipped"}
     assert results.markdown(frame) == _block("results").strip()
@@ -83,9 +81,7 @@ def test_commands_shown_exist() -> None:
         assert re.search(rf"^{target}:", makefile, flags=re.M), f"README.md shows make {target}"
 
 
-@pytest.mark.slow
-def test_changes_are_those_of_the_corrected_tables(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ASTRAIOS_MIRROR", "none")
+def test_changes_are_those_of_the_corrected_tables(released_build: Path) -> None:
     assert corrected.as_markdown(ledger.changes(store.load_suite("released"))) == _block("changes")
 
 

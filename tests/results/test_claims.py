@@ -890,8 +890,7 @@ def test_ledgers_are_shown() -> None:
 @pytest.mark.slow
 @pytest.mark.smoke
 @pytest.mark.timeout(900)
-def test_notebook_06_runs_from_what_is_shipped(build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ASTRAIOS_MIRROR", "none")
+def test_notebook_06_runs_from_what_is_shipped(released_build: Path, tmp_path: Path) -> None:
     book = nbformat.read(notebooks.execute("06_loss_analysis", "released", {}, progress=False), as_version=4)
     shown = "\n".join(str(output.get("data", "")) for cell in book.cells for output in cell.get("outputs", []))
     assert "Suite released has trained no model here: there are no losses to draw." in shown

@@ -1,8 +1,10 @@
-"""Three tasks of ``released`` as the shipped counts have them: results and ledger, made once."""
+"""Three tasks of ``released`` as the shipped counts have them: results and ledger, made once per run of the tests."""
 
 from __future__ import annotations
 
 import functools
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -12,35 +14,44 @@ from astraios_utils import results, store
 from astraios_utils.running import ledger, pipeline
 from astraios_utils.schema import Suite
 
+Once = Callable[[str, Callable[[Path], object]], Path]
 SLICE = ("synthesize-python", "recode-format", "aatk")
 
 
-@pytest.fixture(scope="package")
-def frame() -> pd.DataFrame:
-    """Results of three tasks of ``released``, from the shipped counts."""
+def _make(folder: Path) -> None:
+    """Compute them; pickles keep what Parquet would change."""
     suite = store.load_suite("released").slice(tasks=SLICE)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ASTRAIOS_MIRROR", "none")
-        patch.setenv("ASTRAIOS_BUILD", "nowhere")
-        return results.results(suite, functools.partial(pipeline.verdicts, suite))
+        patch.setenv("ASTRAIOS_BUILD", str(folder / "build"))
+        made = {
+            "frame": results.results(suite, functools.partial(pipeline.verdicts, suite)),
+            "judged": ledger.claim_verdicts(suite),
+            "pairs": ledger.compared(suite),
+        }
+    for name, value in made.items():
+        (folder / name).write_bytes(pickle.dumps(value))
 
 
-@pytest.fixture(scope="package")
-def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, pd.DataFrame]:
+@pytest.fixture(scope="session")
+def frame(once: Once) -> pd.DataFrame:
+    """Results of three tasks of ``released``, from the shipped counts."""
+    found: pd.DataFrame = pickle.loads((once("report", _make) / "frame").read_bytes())
+    return found
+
+
+@pytest.fixture(scope="session")
+def judged(once: Once) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The ledger of those three tasks."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ASTRAIOS_MIRROR", "none")
-        patch.setenv("ASTRAIOS_BUILD", str(tmp_path_factory.mktemp("build")))
-        return ledger.claim_verdicts(store.load_suite("released").slice(tasks=SLICE))
+    found: tuple[pd.DataFrame, pd.DataFrame] = pickle.loads((once("report", _make) / "judged").read_bytes())
+    return found
 
 
-@pytest.fixture(scope="package")
-def pairs(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+@pytest.fixture(scope="session")
+def pairs(once: Once) -> pd.DataFrame:
     """Every two methods of those three tasks, compared."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ASTRAIOS_MIRROR", "none")
-        patch.setenv("ASTRAIOS_BUILD", str(tmp_path_factory.mktemp("build")))
-        return ledger.compared(store.load_suite("released").slice(tasks=SLICE))
+    found: pd.DataFrame = pickle.loads((once("report", _make) / "pairs").read_bytes())
+    return found
 
 
 @pytest.fixture
