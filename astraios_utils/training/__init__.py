@@ -384,10 +384,9 @@ def _train(run: Run, progress: Callable[[str], None], force: bool) -> Trained:
     tuner = _tuner(run, prepared, recipe, streams, fresh=resume.folder is None)
     restore = (lambda: tuner._load_rng_state(str(resume.folder))) if resume.folder else None
     told = loggers.opened(run.recipe.report_to, run.folder, run.inputs, resume.step) if parallel.is_first() else []
-    losses = run.folder / "losses.jsonl"
     log = TrainingLog(
         recipe,
-        losses,
+        run.folder / "losses.jsonl",
         meter=meter,
         data=data,
         inputs=run.inputs,
@@ -403,10 +402,9 @@ def _train(run: Run, progress: Callable[[str], None], force: bool) -> Trained:
     finally:
         for logger in told:
             logger.close()
-    mixed = "bfloat16" if tuner.args.bf16 else "float16"
     how: dict[str, Any] = {
         "base_precision": prepared.precision,
-        "compute": mixed if tuner.args.bf16 or tuner.args.fp16 else "float32",
+        "compute": _computed(tuner),
         "resumed_at": resume.step,
         "base_commit": hub.cached_commit(run.base.model, run.base.revision),  # a folder is known by what it holds
         "corpus_commit": documents.commit,
@@ -414,6 +412,13 @@ def _train(run: Run, progress: Callable[[str], None], force: bool) -> Trained:
     if prepared.kept:
         how |= {**prepared.base, **retention.measure(tuner.model, tokenizer, prepared.kept)}
     return _finish(run, tuner, tokenizer, meter, how)
+
+
+def _computed(tuner: Tuner) -> str:
+    """The precision of the step's arithmetic."""
+    if tuner.args.bf16:
+        return "bfloat16"
+    return "float16" if tuner.args.fp16 else "float32"
 
 
 def _loop(run: Run, tuner: Tuner, resume: _Resume, steps: int) -> None:

@@ -196,6 +196,47 @@ def _places(table: pd.DataFrame) -> tuple[list[str], list[str], dict[str, np.nda
     return methods, sizes, {m: np.arange(len(sizes)) + step for m, step in zip(methods, steps, strict=True)}
 
 
+def _draw_published(rows: pd.DataFrame, x: np.ndarray, ax: Axes, method: str, *, clipped: bool) -> None:
+    """A method's published values: hollow markers on a dashed line."""
+    colour, marker = look(method)
+    ax.plot(
+        x,
+        rows["published"],
+        color=colour,
+        marker=marker,
+        markerfacecolor="white",
+        markersize=6.5,
+        markeredgewidth=0.9,
+        linewidth=0.7,
+        linestyle=(0, (3, 2)),
+        zorder=2,
+        gid=f"published:{method}",
+        clip_on=clipped,
+    )
+
+
+def _draw_measured(rows: pd.DataFrame, x: np.ndarray, ax: Axes, method: str, *, line: str, clipped: bool) -> None:
+    """A method's measured values with their intervals: filled markers."""
+    colour, marker = look(method)
+    ends = np.stack([rows["value"] - rows["low"], rows["high"] - rows["value"]])
+    bars = ax.errorbar(
+        x,
+        rows["value"].to_numpy(),
+        yerr=np.clip(np.nan_to_num(ends), 0, None),
+        color=colour,
+        marker=marker,
+        markersize=5.2 if marker in "PX" else 4.2,
+        markeredgewidth=0.0,
+        linewidth=1.1,
+        elinewidth=0.9,
+        zorder=3,
+        linestyle=line,
+        clip_on=clipped,
+    )
+    bars.lines[0].set_gid(f"measured:{method}")
+    bars.lines[2][0].set_gid(f"interval:{method}")
+
+
 def draw(table: pd.DataFrame, ax: Axes, floor: float | None = 0.0, zero: bool = False) -> Axes:
     """Draw ``cells`` (or a frame of their shape): size on the horizontal axis, a colour and a marker per method.
 
@@ -204,41 +245,11 @@ def draw(table: pd.DataFrame, ax: Axes, floor: float | None = 0.0, zero: bool = 
     """
     methods, sizes, places = _places(table)
     for method in methods:
-        colour, marker = look(method)
         rows, x = pd.DataFrame(table.loc[method]).reindex(sizes).astype(float), places[method]
         if rows["published"].notna().any():
-            ax.plot(
-                x,
-                rows["published"],
-                color=colour,
-                marker=marker,
-                markerfacecolor="white",
-                markersize=6.5,
-                markeredgewidth=0.9,
-                linewidth=0.7,
-                linestyle=(0, (3, 2)),
-                zorder=2,
-                gid=f"published:{method}",
-                clip_on=floor is None,
-            )
+            _draw_published(rows, x, ax, method, clipped=floor is None)
         if rows["value"].notna().any():
-            ends = np.stack([rows["value"] - rows["low"], rows["high"] - rows["value"]])
-            bars = ax.errorbar(
-                x,
-                rows["value"].to_numpy(),
-                yerr=np.clip(np.nan_to_num(ends), 0, None),
-                color=colour,
-                marker=marker,
-                markersize=5.2 if marker in "PX" else 4.2,
-                markeredgewidth=0.0,
-                linewidth=1.1,
-                elinewidth=0.9,
-                zorder=3,
-                linestyle="none" if zero else "-",
-                clip_on=floor is None,
-            )
-            bars.lines[0].set_gid(f"measured:{method}")
-            bars.lines[2][0].set_gid(f"interval:{method}")
+            _draw_measured(rows, x, ax, method, line="none" if zero else "-", clipped=floor is None)
     ax.set_xticks(range(len(sizes)), sizes)
     ax.set_xlim(-0.5, len(sizes) - 0.5)
     ax.set_xlabel("Model size")
