@@ -380,8 +380,7 @@ def _train(run: Run, progress: Callable[[str], None], force: bool) -> Trained:
     if resume.folder:
         progress(f"{run.model.slug}: continues at step {resume.step}")
     data = PackedData(documents, tokenizer, recipe, resume.position, resume.step * recipe.batch)
-    streams = (documents, held_out, data)
-    tuner = _tuner(run, prepared, recipe, streams, fresh=resume.folder is None)
+    tuner = _tuner(run, prepared, recipe, (documents, held_out, data), fresh=resume.folder is None)
     restore = (lambda: tuner._load_rng_state(str(resume.folder))) if resume.folder else None
     told = loggers.opened(run.recipe.report_to, run.folder, run.inputs, resume.step) if parallel.is_first() else []
     log = TrainingLog(
