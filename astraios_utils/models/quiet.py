@@ -14,13 +14,22 @@ _IGNORED = (
     "MatMul8bitLt: inputs will be cast.*",
     "lora with eva initialization used with low_cpu_mem_usage=False.*",
 )
+# By transformers' Trainer where two checkpoints are written within a tick of the clock, as those of tiny models are.
+_LOGGED = "mtime may not be reliable"
+
+
+def _needed(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith(_LOGGED)
+
+
+# Logged while PEFT imports bitsandbytes, and in training: whoever comes first, in whichever process.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+logging.getLogger("transformers.trainer_utils").addFilter(_needed)
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Suppress such messages of PEFT, transformers and bitsandbytes inside the block."""
-    for name in ("bitsandbytes", "bitsandbytes.autograd._functions"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    """Suppress such messages of PEFT and transformers inside the block."""
     with warnings.catch_warnings():
         for text in _IGNORED:
             warnings.filterwarnings("ignore", message=text)

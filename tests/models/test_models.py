@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import pickle
 import subprocess
 import sys
@@ -57,6 +58,15 @@ def test_the_command_prints_json_in_little_memory() -> None:
     assert len(printed["parameters"]) == 28
     assert printed["peak_memory_mib"] < 2048
     assert not done.stderr.strip()
+
+
+def test_libraries_say_nothing_that_a_user_can_do_nothing_about() -> None:
+    assert not logging.getLogger("bitsandbytes.backends.cpu.ops").isEnabledFor(logging.WARNING)
+    trainer = logging.getLogger("transformers.trainer_utils")
+    said = [
+        logging.LogRecord("", logging.WARNING, "", 0, text, None, None) for text in ("mtime may not be reliable", "x")
+    ]
+    assert [bool(trainer.filter(record)) for record in said] == [False, True]
 
 
 def prompted(method: str, model_type: str) -> torch.nn.Module:
