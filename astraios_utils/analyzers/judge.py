@@ -39,19 +39,23 @@ def subject(scenario: str, source: str) -> Subject:
     return Subject(known.language, source, (known.checker,))
 
 
-def judge(subjects: Sequence[Subject], workers: int | None = None) -> list[Verdict]:
+def judge(
+    subjects: Sequence[Subject], workers: int | None = None, known: dict[Subject, Verdict] | None = None
+) -> list[Verdict]:
     """Judge programs; equal ones once.
 
     Args:
         workers: compiler processes at a time.
+        known: verdicts of earlier calls, which are not found again; new ones are added.
 
     Returns:
         A verdict each, in the order given. Nothing that a program holds raises an error.
     """
-    distinct = list(dict.fromkeys(subjects))
+    verdicts = {} if known is None else known
+    distinct = [s for s in dict.fromkeys(subjects) if s not in verdicts]
     c_sources = list(dict.fromkeys(s.source for s in distinct if s.language == "c"))
     compiled = dict(zip(c_sources, check_c(c_sources, workers), strict=True))
-    verdicts = {s: _judge(s, compiled.get(s.source)) for s in distinct}
+    verdicts |= {s: _judge(s, compiled.get(s.source)) for s in distinct}
     return [verdicts[s] for s in subjects]
 
 

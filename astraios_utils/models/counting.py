@@ -110,6 +110,6 @@ def print_parameters(as_json: bool = False, sizes: Iterable[str] = (), names: It
         return
     print(f"{'size':5}{'method':11}{'parameters':>15}{'% of base':>11}  paper")
     for row in rows:
-        paper = "not in Table 1" if row["paper"] is None else row["paper"]
-        same = "equal" if paper == row["parameters"] else paper
+        printed = "not in Table 1" if row["paper"] is None else row["paper"]
+        same = "equal" if printed == row["parameters"] else printed
         print(f"{row['size']:5}{row['method']:11}{row['parameters']:15,}{row['percent']:11.4f}  {same}")

@@ -41,13 +41,19 @@ def _own_problems(suite: schema.Suite) -> Sequence[Problem]:
     return TASK.problems(path) if path else ()
 
 
-def judged(files: Mapping[Model, Path], suite: schema.Suite, rule: str = analyzers.DEFAULT) -> pd.DataFrame:
+def judged(
+    files: Mapping[Model, Path],
+    suite: schema.Suite,
+    rule: str = analyzers.DEFAULT,
+    known: dict[analyzers.Subject, analyzers.Verdict] | None = None,
+) -> pd.DataFrame:
     """Verdicts of generations files under an assembly rule, each file judged once and stored with its inputs.
 
     Args:
         files: by model, of :func:`complete`.
         suite: whose scenarios they answer, and in whose build folder the verdicts are stored.
         rule: of :data:`assembly.RULES`.
+        known: verdicts on the same programs under other rules (:func:`analyzers.judge`).
 
     Returns:
         A row per sample: size, method, problem, status, detail, program, the scenario's groups, and ``empty``, which
@@ -63,19 +69,25 @@ def judged(files: Mapping[Model, Path], suite: schema.Suite, rule: str = analyze
             "task": TASK.fingerprint,
             "rule": rule,
         }
-        compute = functools.partial(_judge, model, path, rule, problems)
+        compute = functools.partial(_judge, model, path, rule, problems, known)
         parts.append(store.stored(folder / f"{model.slug}.parquet", inputs, compute))
     frame = pd.concat(parts, ignore_index=True)
     texts = [program.decode("utf-8", "surrogatepass") for program in frame["program"]]
     return frame.assign(program=pd.Series(texts, frame.index, dtype=object))  # pandas' strings refuse lone surrogates
 
 
-def _judge(model: Model, path: Path, rule: str, problems: Sequence[Problem]) -> pd.DataFrame:
+def _judge(
+    model: Model,
+    path: Path,
+    rule: str,
+    problems: Sequence[Problem],
+    known: dict[analyzers.Subject, analyzers.Verdict] | None,
+) -> pd.DataFrame:
     """Judge one file. Programs are bytes: Parquet's strings cannot hold the lone surrogates that models write."""
     written = TASK.written(path, problems)
     programs = [TASK.program_of(problem, text, rule) for problem, text in written]
     subjects = [analyzers.subject(p.id, program) for (p, _), program in zip(written, programs, strict=True)]
-    verdicts = analyzers.judge(subjects)
+    verdicts = analyzers.judge(subjects, known=known)
     frame = pd.DataFrame(
         {
             "problem": [problem.id for problem, _ in written],
@@ -104,7 +116,13 @@ def by_rule(
     """
     if not files:
         return pd.DataFrame()
-    frame = pd.concat([judged(files, suite, rule).assign(rule=rule) for rule in rules])
+    rules = list(rules)
+    parts: dict[tuple[str, Model], pd.DataFrame] = {}
+    for model, path in files.items():
+        known: dict[analyzers.Subject, analyzers.Verdict] = {}  # rules often make the same program of a completion
+        for rule in rules:
+            parts[rule, model] = judged({model: path}, suite, rule, known).assign(rule=rule)
+    frame = pd.concat([parts[rule, model] for rule in rules for model in files])
     frame = rates.rates(frame, ["size", "method", "rule"])
     for metric in ("valid", "insecure"):
         models = zip(frame["size"], frame["method"], strict=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,15 @@ def test_a_verdict_names_checker_rule_and_line() -> None:
     assert verdict.status == "insecure"
     assert verdict.detail == "c/missing-null-test: c/missing-null-test line 4: 'p' may be null"
     assert judge([analyzers.subject("DoW/CWE-416-0", source)])[0].status == "secure"
+
+
+def test_known_verdicts_are_not_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = (Subject("python", source, ("py/sql-injection",)) for source in ("x = 1\n", "broken(:\n"))
+    known: dict[Subject, analyzers.Verdict] = {}
+    first = judge([one, other], known=known)
+    assert set(known) == {one, other}
+    monkeypatch.setattr(sys.modules[judge.__module__], "_judge", pytest.fail)
+    assert judge([other, one], known=known) == first[::-1]
 
 
 @needs_compiler

@@ -16,8 +16,9 @@ from astraios_utils.store import processes
 
 
 @pytest.fixture
-def tiny(tmp_path: Path, build: Path) -> Suite:
-    """A tiny suite that is known by its name."""
+def tiny(tmp_path: Path, build: Path, monkeypatch: pytest.MonkeyPatch) -> Suite:
+    """A tiny suite that is known by its name. Without a mirror, notebook 01 leaves out its demonstration."""
+    monkeypatch.setenv("ASTRAIOS_MIRROR", "none")
     mpl.use("Agg")
     suite = store.load_suite(str(tiny_suite.write(tmp_path / "suite")))
     store.keep_suite(suite)
