@@ -109,7 +109,7 @@ def test_wrong_parameters_execute_nothing(checkout: Path, build: Path) -> None:
 def test_execute_then_skip_then_again(
     checkout: Path, build: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    source = make(checkout, "a", PARAMETERS, DRAW, "print(width)")
+    make(checkout, "a", PARAMETERS, DRAW, "print(width)")
     copy = notebooks.execute("a", "released", {"width": 2.0})
     assert copy == build / "released" / "notebooks" / "a.ipynb"
     done = nbformat.read(copy, as_version=4)
@@ -130,14 +130,19 @@ def test_execute_then_skip_then_again(
     assert figure.read_bytes() == first  # drawn again, the same bytes
     assert capfd.readouterr().err == ""
 
-    source.write_text(source.read_text(encoding="utf-8").replace("print(width)", "raise KeyError('gone')"), "utf-8")
+
+def test_a_failed_copy_is_never_taken_for_a_finished_one(
+    checkout: Path, build: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source = make(checkout, "a", PARAMETERS, "print(width)", "raise KeyError('gone')")
+    copy = build / "released" / "notebooks" / "a.ipynb"
     with pytest.raises(notebooks.NotebookFailed) as failure:
         notebooks.execute("a", "released", {"width": 2.0})
     assert str(failure.value) == f"notebook a failed in cell 4 of 4: KeyError: 'gone' (see {copy})"
     assert "gone" in copy.read_text(encoding="utf-8")
     source.write_text(source.read_text(encoding="utf-8").replace("raise KeyError('gone')", "print(width)"), "utf-8")
-    notebooks.execute("a", "released", {"width": 2.0})  # a failed copy is never taken for a finished one
-    assert "2 files of figures" in capfd.readouterr().err
+    notebooks.execute("a", "released", {"width": 2.0})
+    assert "a: 0 files of figures" in capfd.readouterr().err
 
 
 def test_a_kernel_that_dies_is_one_line(checkout: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import loopback_hub
@@ -29,15 +31,18 @@ try:
 except schema.AstraiosError as error:
     print("REFUSED", error)
 """
+# Reads the names of bases from its input, loads them, and answers each with one line.
 LOAD = """
 import sys
 from astraios_utils import models, schema
 from astraios_utils.sources import hub
-try:
-    models.load_base(schema.Base(model=sys.argv[1]))
-    print(hub.cached_commit(sys.argv[1]))
-except schema.AstraiosError as error:
-    print("REFUSED", error)
+for line in sys.stdin:
+    name = line.strip()
+    try:
+        models.load_base(schema.Base(model=name))
+        print(hub.cached_commit(name), flush=True)
+    except schema.AstraiosError as error:
+        print("REFUSED", *str(error).splitlines(), sep="|", flush=True)
 """
 
 
@@ -53,12 +58,32 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return base, data
 
 
-def run(hub: Hub, tmp_path: Path, code: str, *given: str, token: str = "", **more: str) -> str:
-    environment = {**os.environ, **loopback_hub.variables(hub, tmp_path / "home", token), **more}
+def run(hub: Hub, tmp_path: Path, code: str, *given: str, token: str = "") -> str:
+    environment = {**os.environ, **loopback_hub.variables(hub, tmp_path / "home", token)}
     command = [sys.executable, "-W", "ignore", "-c", code, *given]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
     assert "Traceback" not in done.stderr, done.stderr
     return done.stdout.strip()
+
+
+@contextlib.contextmanager
+def loader(hub: Hub, tmp_path: Path, **more: str) -> Iterator[Callable[[str], str]]:
+    """A process that loads bases from the hub; what it answers to a name."""
+    environment = {**os.environ, **loopback_hub.variables(hub, tmp_path / "home", ""), **more}
+    command = [sys.executable, "-W", "ignore", "-c", LOAD]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        reads, writes = process.stdout, process.stdin
+
+        def load(name: str) -> str:
+            print(name, file=writes, flush=True)
+            return reads.readline().strip()
+
+        yield load
+        writes.close()
+    assert process.returncode == 0
 
 
 def suite_file(tmp_path: Path, **fields: object) -> Path:
@@ -99,14 +124,14 @@ def test_names_and_revisions_that_do_not_exist(folders: tuple[Path, Path], tmp_p
 
 def test_a_cut_download_says_so_and_continues(folders: tuple[Path, Path], tmp_path: Path) -> None:
     repository = Repository(folders[0], fault="truncated")
-    with loopback_hub.serving(Hub({"bigcode/small": repository})) as hub:
-        said = run(hub, tmp_path, LOAD, "bigcode/small")
-        assert said.startswith("REFUSED bigcode/small: no such folder, and unavailable from the hub:")
-        assert "\n" not in said
+    with loopback_hub.serving(Hub({"bigcode/small": repository})) as hub, loader(hub, tmp_path) as load:
+        said = load("bigcode/small")
+        assert said.startswith("REFUSED|bigcode/small: no such folder, and unavailable from the hub:")
+        assert said.count("|") == 1  # one line
         repository.fault = ""
-        assert run(hub, tmp_path, LOAD, "bigcode/small") == loopback_hub.COMMIT
-    # The cache serves without a hub.
-    assert run(hub, tmp_path, LOAD, "bigcode/small", HF_HUB_OFFLINE="1") == loopback_hub.COMMIT
+        assert load("bigcode/small") == loopback_hub.COMMIT
+    with loader(hub, tmp_path, HF_HUB_OFFLINE="1") as load:  # the cache serves without a hub
+        assert load("bigcode/small") == loopback_hub.COMMIT
 
 
 def test_a_full_disk_is_told_from_a_missing_model() -> None:
