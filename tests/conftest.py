@@ -1,7 +1,8 @@
 """Fixtures shared by all tests, which slow tests run, and which tests have the machine to themselves.
 
-Markers: ``slow`` takes more than a few seconds; ``smoke`` is a slow test that ``make test`` runs; ``alone`` is a test
-that other tests would disturb, for example one that holds programs against their time limits.
+Markers: ``slow`` takes more than a few seconds; ``smoke`` is a slow test that ``make test`` runs; ``ci`` is one that
+``.ci/run`` runs in addition; ``alone`` is a test that other tests would disturb, for example one that holds programs
+against their time limits.
 """
 
 from __future__ import annotations
@@ -18,19 +19,20 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+RUN: dict[str, tuple[str, ...]] = {"ci": ("smoke", "ci"), "some": ("smoke",), "none": ()}  # markers of slow tests
 COUNTED = pytest.StashKey[list[tuple[int, int]]]()  # slow tests that run, and all there are; an entry per process
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--slow``: which of the tests marked ``slow`` run."""
-    help = "which slow tests run: all, some (those marked smoke; the default) or none"
-    parser.addoption("--slow", choices=("all", "some", "none"), default="some", help=help)
+    help = "which slow tests run: all, ci (those marked smoke or ci), some (those marked smoke; the default) or none"
+    parser.addoption("--slow", choices=("all", *RUN), default="some", help=help)
 
 
 def _runs(item: pytest.Item, wanted: str) -> bool:
     if not item.get_closest_marker("slow") or wanted == "all":
         return True
-    return wanted == "some" and item.get_closest_marker("smoke") is not None
+    return any(item.get_closest_marker(name) for name in RUN[wanted])
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

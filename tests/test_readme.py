@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from astraios_utils import results, schema, store
 from astraios_utils.results.claims import corrected
@@ -28,6 +29,8 @@ def test_results_are_those_of_the_shipped_counts(released_build: Path) -> None:
     assert results.markdown(frame) == _block("results").strip()
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_tables_of_nano_are_those_of_its_shipped_runs(build: Path) -> None:
     for name, lines in run_tables.as_markdown(store.load_suite("nano")).items():
         assert lines == _block(name), name

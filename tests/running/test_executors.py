@@ -67,6 +67,8 @@ def run(work: Callable[[grid.Unit, Remote], str], progress: Callable[[str], None
     RayExecutor(SUITE.resources, work=work, progress=progress)(grid.units(SUITE, "train"))
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_every_unit_is_worked_once_on_both_nodes(marks: Path) -> None:
     said: list[str] = []
     run(meeting, said.append)
@@ -75,6 +77,8 @@ def test_every_unit_is_worked_once_on_both_nodes(marks: Path) -> None:
     assert said[-1] == "ray: 6 of 6 done, 0 running, 0 waiting, 0 failed"
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_a_passing_fault_is_tried_again(marks: Path) -> None:
     said: list[str] = []
     run(clumsy, said.append)
@@ -82,6 +86,8 @@ def test_a_passing_fault_is_tried_again(marks: Path) -> None:
     assert sum("OSError: the network went away for a moment; tried again (1 of 2)" in line for line in said) == 6
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_what_cannot_be_mended_by_trying_is_said_and_the_rest_is_done(marks: Path) -> None:
     with pytest.raises(grid.ExecutionFailed) as caught:
         run(hopeless)
@@ -95,6 +101,8 @@ def test_what_cannot_be_mended_by_trying_is_said_and_the_rest_is_done(marks: Pat
     assert began() == {**{f"train-{m.slug}": 1 for m in SUITE.models}, "train-3b-lora": 3}
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_a_node_that_dies_costs_only_what_ran_on_it(cluster: Cluster, marks: Path) -> None:
     victim = cluster.add_node(num_cpus=1)
     (marks / "victim").write_text(victim.node_id)
@@ -114,6 +122,8 @@ def test_a_node_that_dies_costs_only_what_ran_on_it(cluster: Cluster, marks: Pat
     assert said[-1].startswith("ray: 6 of 6 done")
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_what_no_node_has_is_said_and_not_waited_for(marks: Path) -> None:
     wanted = schema.Resources(cpus=1, gpus=2, memory_gib=1)
     with pytest.raises(schema.BadInput, match=r"no machine .* has what a unit takes \(CPU 1, GPU 2, memory 1.*\)"):
@@ -139,6 +149,8 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, byt
     return file, files(folder / "build")
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_the_command_gives_what_this_machine_gives(
     local: tuple[Path, dict[str, bytes]], shared: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -153,6 +165,8 @@ def test_the_command_gives_what_this_machine_gives(
     assert "train: 0 of 2 models to do" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_nodes_that_share_nothing_meet_at_a_url(
     local: tuple[Path, dict[str, bytes]], marks: Path, tmp_path: Path
 ) -> None:

@@ -96,7 +96,7 @@ def _environment(hub: Hub, folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.smoke
+@pytest.mark.ci
 @pytest.mark.timeout(1200)
 def test_the_papers_suite_runs_from_the_hub_to_its_figures(tmp_path: Path) -> None:
     raw = _checkout(tmp_path / "checkout")
