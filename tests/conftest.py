@@ -18,6 +18,10 @@ from typing import Any
 
 import pytest
 
+# The workers of pytest-xdist share the cores: a second thread of one would wait for the other worker.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
 ROOT = Path(__file__).resolve().parent.parent
 RUN: dict[str, tuple[str, ...]] = {"ci": ("smoke", "ci"), "some": ("smoke",), "none": ()}  # markers of slow tests
 COUNTED = pytest.StashKey[list[tuple[int, int]]]()  # slow tests that run, and all there are; an entry per process

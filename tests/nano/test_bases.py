@@ -82,7 +82,7 @@ def test_bases_copy_constants_of_unseen_problems_into_the_code() -> None:
         tokenizer, net = models.load_tokenizer(base), models.load_base(base)
         numbers = pretrain.digits(tokenizer)
         right = count = 0
-        for function in benchmark.functions():
+        for function in benchmark.functions()[::2]:
             ids = np.array([tokenizer(function.head("python") + function.body("python"))["input_ids"]])
             copied = pretrain._copied(ids, numbers)[:, 1:]
             with torch.no_grad():
@@ -90,7 +90,7 @@ def test_bases_copy_constants_of_unseen_problems_into_the_code() -> None:
             right += (foretold == ids[:, 1:])[copied].sum()
             count += copied.sum()
         shares.append(right / count)
-    # .916, .923, .955, .949 from the smallest to the largest
+    # .916, .923, .955, .949 on all functions, from the smallest to the largest
     assert min(shares) > 0.9
 
 
