@@ -18,6 +18,7 @@ BOOK_READY := $(VENV)/.book-ready
 SLICE  := $(foreach v,$(SIZES),--size '$(v)') $(foreach v,$(METHODS),--method '$(v)') $(foreach v,$(TASKS),--task '$(v)')
 RUNS   := $(if $(SEEDS),--seeds '$(SEEDS)')
 SUITE  ?= released $(if $(SIZES),,nano conala-nano)
+TESTERS ?= $(shell getconf _NPROCESSORS_ONLN | awk '{print ($$1 < 8 ? $$1 : 7) + 1}')
 TORCH  := $(shell grep -m1 '^torch==' requirements.lock)
 
 .PHONY: help setup lab reproduce test lint bench report book nano-base links clean
@@ -47,8 +48,9 @@ lab: $(READY) ## open the notebooks in JupyterLab
 reproduce: $(READY) ## make every table and figure of SUITE (default: released, nano, conala-nano)
 	@$(foreach suite,$(SUITE),$(BIN)/astraios run --suite $(suite) $(SLICE) $(RUNS);)
 
-test: $(READY) ## run the tests, in two processes (PYTEST_ARGS=--slow=all: the slow ones, too)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+# A process more than cores: tests of limits and of networks wait much of their time.
+test: $(READY) ## run the tests, in TESTERS processes (PYTEST_ARGS=--slow=all: the slow ones, too)
+	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: $(READY) ## check style and types
 	$(BIN)/ruff check .

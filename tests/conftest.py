@@ -24,7 +24,16 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 ROOT = Path(__file__).resolve().parent.parent
 RUN: dict[str, tuple[str, ...]] = {"ci": ("smoke", "ci"), "some": ("smoke",), "none": ()}  # markers of slow tests
+# Test files of 15 seconds and more, the longest first.
+LONGEST = (
+    *("hostile/test_hostile_python.py", "sandbox/test_python.py", "sandbox/test_java.py", "results/test_claims.py"),
+    *("hostile/test_hostile_java.py", "training/test_training.py", "test_own_suite.py", "sources/test_hub.py"),
+    *("hostile/test_hostile_java_mixed.py", "test_slices.py", "nano/test_conala_suite.py", "nano/test_bases.py"),
+    *("training/test_parallel.py", "presenting/report/test_report.py", "running/test_pipeline.py"),
+    *("running/test_notebook_runner.py", "hostile/test_hostile_testers.py"),
+)
 COUNTED = pytest.StashKey[list[tuple[int, int]]]()  # slow tests that run, and all there are; an entry per process
+TEST_RUN = pytest.StashKey[str]()  # pytest-xdist's name of this run
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -57,14 +66,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _longest_files_first(items: list[pytest.Item]) -> None:
-    """Sort the files by how many slow tests they hold, so that no worker is left with a long file at the end."""
+    """Sort the files by length, so that no worker is left with a long one at the end.
+
+    First those that are known to take longest, then by how many slow tests they hold.
+    """
+    place = {ROOT / "tests" / name: number for number, name in enumerate(LONGEST)}
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -slow[item.path])
+    items.sort(key=lambda item: (place.get(item.path, len(place)), -slow[item.path]))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Keep a worker's count of slow tests for the summary."""
+    """Keep a worker's count of slow tests for the summary, and the name of the run."""
+    node.config.stash[TEST_RUN] = node.workerinput["testrunuid"]
     node.config.stash[COUNTED] = getattr(node, "workeroutput", {}).get("slow", [])
 
 
@@ -94,8 +108,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove the locks of the run."""
-    run = getattr(config, "workerinput", {}).get("testrunuid")
+    """Remove the locks of the run, in the process whose workers have all ended: until then, each uses the same."""
+    run = config.stash.get(TEST_RUN, None)
     for end in ("gate", "lock"):
         Path(tempfile.gettempdir(), f"pytest-{run}.{end}").unlink(missing_ok=True)
 
