@@ -174,4 +174,6 @@ def _inputs(suite: Suite) -> dict[str, object]:
 
 
 def _named(path: Path) -> str:
-    return "/".join(path.parts[-4:])
+    """A file's name below the build or the data folder, wherever those are."""
+    root = next(root for root in (store.build_dir(), store.data_dir()) if path.is_relative_to(root))
+    return str(path.relative_to(root))

@@ -861,6 +861,8 @@ def test_a_ledger_is_kept_and_made_anew_when_results_change(build: Path, monkeyp
     monkeypatch.setattr(claims, "ledger", lambda *_: pytest.fail("made anew though nothing changed"))
     again, _ = ledger.claim_verdicts(suite)
     pd.testing.assert_frame_equal(again, frame)
+    monkeypatch.setenv("ASTRAIOS_BUILD", str(build.rename(build.with_name("moved"))))
+    pd.testing.assert_frame_equal(ledger.claim_verdicts(suite)[0], frame)  # wherever the build folder is
     monkeypatch.setattr(claims, "VERSION", -1)
     with pytest.raises(pytest.fail.Exception, match="made anew"):
         ledger.claim_verdicts(suite)
