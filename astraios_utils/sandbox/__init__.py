@@ -8,8 +8,9 @@ What is guaranteed, at the level *full* (``levels``; Linux with user namespaces,
   The exception is stated in the verdict: where a Python test needs what cannot cross between processes (a function of
   its own as an argument, a class of the sample's, the identity of an object, captured output), and does not pass
   without it, sample and test run in one process.  That verdict's detail begins with ``in one process``: a sample can
-  forge it.  The test decides about it, by its text, its arguments, and by comparing two objects of the sample's with
-  each other; a sample whose test does none of this cannot ask for it.
+  forge it.  The test decides about it, by its text, its arguments, by comparing two objects of the sample's with each
+  other, and by asking a value whose class the sample derived from a plain one (a list, a number) for what the plain one
+  does not have; a sample whose test does none of this cannot ask for it.
 - **A sample cannot reach anything else**: no network, no other process (to see, signal or trace), no file but the
   interpreter's and its packages', read-only, and an empty scratch space of 16 MB that is its own; not the home
   directory, the environment, other samples or verdicts.  Descriptors and devices are its own: no flag, lock or time
@@ -32,8 +33,10 @@ What is **not** guaranteed:
 - At the level *weak* (macOS, or a container that forbids everything) **there is no boundary at all**; it needs consent.
 - That a sample cannot tell that it is being tested, burn its whole time limit, or see the arguments of its tests.
 - That an object of the sample's own class, which no test names, behaves in the test as it would in one process: it is a
-  handle, which can be called, iterated, indexed and asked for attributes, but is equal to itself alone and has no
-  arithmetic.
+  handle, which can be called, iterated, indexed, converted and asked for attributes, but is equal to itself alone and
+  has no arithmetic and no order.  If its class derives from a plain one, it is the plain value, and the class's own
+  equality and other special methods have no effect.
+- That a container which a function has returned changes in the test when a later call changes it in the sample.
 - Fairness between samples under memory pressure beyond the per-sample limit: suspects that together hold too much are
   stopped and judged again alone.
 """

@@ -1792,6 +1792,630 @@ def f(a, b):
 --
 assert f([1, 2], [2]) == {2}
 assert set(f((1,), (2,))) == set()
+====
++ defaultdict lambda
+def f():
+    return defaultdict(lambda: 7, {1: 2})
+--
+d = f()
+assert d[1] == 2 and d['x'] == 7 and d == {1: 2, 'x': 7}
+====
++ defaultdict nested lambda
+def f():
+    return defaultdict(lambda: defaultdict(int))
+--
+d = f()
+d['a']['b'] += 1
+assert d == {'a': {'b': 1}}
+====
++ defaultdict own function factory
+def make():
+    return [0]
+def f():
+    return defaultdict(make)
+--
+assert f()['q'] == [0]
+====
++ defaultdict class factory
+class P:
+    x = 4
+def f():
+    return defaultdict(P)
+--
+assert f()['q'].x == 4
+====
++ defaultdict Counter factory
+def f():
+    d = defaultdict(Counter)
+    d['a']['b'] += 1
+    return d
+--
+d = f()
+assert d == {'a': {'b': 1}} and d['zz']['t'] == 0
+====
++ defaultdict partial factory
+def f():
+    return defaultdict(functools.partial(list, (1, 2)))
+--
+assert f()[0] == [1, 2]
+====
++ defaultdict str dict deque
+def f():
+    return [defaultdict(deque), defaultdict(OrderedDict), defaultdict(str), defaultdict(None)]
+--
+a, b, c, d = f()
+assert a[1] == deque() and b[1] == OrderedDict() and c[1] == ''
+try:
+    d[1]
+    assert False
+except KeyError:
+    pass
+====
++ dict subclass missing
+class Zero(dict):
+    def __missing__(self, k):
+        return 0
+def f():
+    return Zero(a=1)
+--
+assert f()['a'] == 1 and f()['zz'] == 0
+====
++ userlist subclass equality
+class L(UserList):
+    pass
+def f():
+    return L([1, 2])
+--
+assert f() == [1, 2]
+====
++ gc isenabled
+import gc
+def f():
+    return gc.isenabled()
+--
+assert f() is True
+====
++ gc by itself
+import weakref
+class A:
+    pass
+def f():
+    refs = []
+    for _ in range(3000):
+        a = A()
+        a.me = a
+        refs.append(weakref.ref(a))
+    del a
+    return sum(r() is None for r in refs) > 1000
+--
+assert f()
+====
++ datetime own tz
+class TZ(datetime.tzinfo):
+    def utcoffset(self, d):
+        return datetime.timedelta(hours=2)
+    def dst(self, d):
+        return datetime.timedelta(0)
+    def tzname(self, d):
+        return 'X'
+def f():
+    return datetime.datetime(2020, 1, 1, tzinfo=TZ())
+--
+assert f().hour == 0 and f().utcoffset() == datetime.timedelta(hours=2)
+====
++ datetime subclass
+class D(datetime.datetime):
+    pass
+def f():
+    return D(2020, 1, 2)
+--
+assert f() == datetime.datetime(2020, 1, 2) and f().day == 2
+====
++ date subclass
+class D(datetime.date):
+    pass
+def f():
+    return D(2020, 1, 2)
+--
+assert f() == datetime.date(2020, 1, 2) and f() > datetime.date(2019, 1, 1)
+====
++ decimal subclass
+class M(decimal.Decimal):
+    pass
+def f():
+    return M('1.5')
+--
+assert f() == decimal.Decimal('1.5') and f() + 1 == 2.5
+====
++ fraction subclass
+class M(fractions.Fraction):
+    pass
+def f():
+    return M(1, 2)
+--
+assert f() == fractions.Fraction(1, 2)
+====
++ object int float
+class V:
+    def __int__(self):
+        return 4
+    def __float__(self):
+        return 4.5
+    def __index__(self):
+        return 2
+    def __round__(self, n=None):
+        return 5
+    def __bool__(self):
+        return False
+def f():
+    return V()
+--
+assert int(f()) == 4 and float(f()) == 4.5 and [1, 2, 3][f()] == 3 and round(f()) == 5 and not f()
+====
++ object format
+class V:
+    def __format__(self, s):
+        return 'F' + s
+    def __str__(self):
+        return 'S'
+    def __repr__(self):
+        return 'R'
+def f():
+    return V()
+--
+assert f'{f():x}' == 'Fx' and str(f()) == 'S' and repr(f()) == 'R' and f'{f()!r}' == 'R'
+====
++ object reversed
+class V:
+    def __reversed__(self):
+        return iter([3, 2, 1])
+def f():
+    return V()
+--
+assert list(reversed(f())) == [3, 2, 1]
+====
++ exception args
+class Bad(Exception):
+    def __init__(self, code, msg):
+        super().__init__(msg)
+        self.code = code
+def f():
+    raise Bad(3, 'oops')
+--
+try:
+    f()
+    assert False, 'no'
+except Exception as e:
+    assert e.code == 3 and str(e) == 'oops' and type(e).__name__ == 'Bad'
+====
++ vividict
+class Tree(dict):
+    def __missing__(self, k):
+        v = self[k] = Tree()
+        return v
+def f():
+    return Tree()
+--
+t = f()
+t['a']['b'] = 1
+assert t == {'a': {'b': 1}} and t['a'] == {'b': 1}
+====
++ missing own key
+class Sq(dict):
+    def __missing__(self, k):
+        return k * k
+def f():
+    return Sq()
+--
+s = f()
+assert s[4] == 16 and s == {} and s.get(4) is None and 4 not in s
+====
++ list subclass sorted in place by f
+class L(list):
+    pass
+def f():
+    return L([3, 1, 2])
+def g(x):
+    x.sort()
+--
+x = f()
+g(x)
+assert x == [1, 2, 3]
+====
++ list subclass type name
+class L(list):
+    pass
+def f():
+    return L([3])
+--
+assert type(f()).__name__ == 'L' and isinstance(f(), list) and f() + [4] == [3, 4] and f() * 2 == [3, 3]
+====
++ deepcopy of subclass
+class L(list):
+    pass
+def f():
+    return [L([3]), Counter('aab'), namedtuple('P', 'a b')(1, [2])]
+--
+x = f()
+y = copy.deepcopy(x)
+assert x == y and y[0] is not x[0] and y[2].b is not x[2].b and copy.copy(x[0]) == [3]
+====
++ subclass nested aliases
+class L(list):
+    pass
+def f():
+    a = L([1])
+    return [a, a, {'x': a}]
+--
+x = f()
+x[0].append(2)
+assert x[1] == [1, 2] and x[2]['x'] == [1, 2]
+====
++ subclass holding itself
+class L(list):
+    pass
+def f():
+    a = L()
+    a.append(a)
+    return a
+--
+x = f()
+assert len(x) == 1 and x[0] == x
+====
++ counter subclass ops
+class C(Counter):
+    pass
+def f():
+    return C('aab')
+--
+c = f()
+assert c.most_common(1) == [('a', 2)] and c['q'] == 0 and sum(c.values()) == 3
+====
++ defaultdict round trip
+def f(d):
+    return d
+def g():
+    return defaultdict(lambda: 3)
+--
+d = f(g())
+assert d['x'] == 3
+====
++ default factory attribute
+def f():
+    return defaultdict(lambda: 3)
+--
+assert f().default_factory() == 3 and f().default_factory is not None
+====
++ default dict of lists of dicts
+def f(xs):
+    d = defaultdict(lambda: {'n': 0, 'xs': []})
+    for x in xs:
+        d[x]['n'] += 1
+        d[x]['xs'].append(x)
+    return d
+--
+assert f('aab') == {'a': {'n': 2, 'xs': ['a', 'a']}, 'b': {'n': 1, 'xs': ['b']}} and f('a')['z'] == {'n': 0, 'xs': []}
+====
++ recursive defaultdict
+def tree():
+    return defaultdict(tree)
+def f():
+    t = tree()
+    t['a']['b'] = 1
+    return t
+--
+t = f()
+t['x']['y']['z'] = 2
+assert json.loads(json.dumps(t)) == {'a': {'b': 1}, 'x': {'y': {'z': 2}}}
+====
++ namedtuple in set
+P = namedtuple('P', 'x y')
+def f():
+    return {P(1, 2), P(1, 2), P(3, 4)}
+--
+assert len(f()) == 2 and (1, 2) in f() and sorted(f())[0].x == 1
+====
++ namedtuple defaults repr
+P = namedtuple('P', 'x y', defaults=[5])
+def f():
+    return P(1)
+--
+assert repr(f()) == 'P(x=1, y=5)' and f().y == 5 and f()[1] == 5 and len(f()) == 2
+====
+list subclass method
+class Stack(list):
+    def peek(self):
+        return self[-1]
+def f():
+    return Stack([1, 2])
+--
+s = f()
+assert s == [1, 2] and s.peek() == 2
+====
+list subclass method mutates
+class Stack(list):
+    def push(self, x):
+        self.append(x)
+def f():
+    return Stack([1, 2])
+--
+s = f()
+s.push(5)
+assert s == [1, 2, 5] and len(s) == 3
+====
+dict subclass getattr
+class Attr(dict):
+    def __getattr__(self, k):
+        try:
+            return self[k]
+        except KeyError:
+            raise AttributeError(k)
+def f():
+    return Attr(a=1, b=Attr(c=2))
+--
+assert f().a == 1 and f().b.c == 2
+====
+dict subclass getattr only
+class Attr(dict):
+    __getattr__ = dict.get
+def f():
+    return Attr(a=1)
+--
+assert f().a == 1 and f().zz is None
+====
+set subclass method
+class S(set):
+    def total(self):
+        return sum(self)
+def f():
+    return S([1, 2])
+--
+assert f().total() == 3 and f() == {1, 2}
+====
+str subclass method
+class Name(str):
+    def shout(self):
+        return self.upper() + '!'
+def f():
+    return Name('a')
+--
+assert f().shout() == 'A!' and f() == 'a'
+====
+int subclass method
+class Money(int):
+    def cents(self):
+        return self * 100
+def f():
+    return Money(3)
+--
+assert f().cents() == 300 and f() == 3
+====
+float subclass attribute
+class Temp(float):
+    unit = 'C'
+def f():
+    return Temp(3.5)
+--
+assert f().unit == 'C' and f() == 3.5
+====
+tuple subclass method
+class Vec(tuple):
+    def dot(self, o):
+        return sum(a * b for a, b in zip(self, o))
+def f():
+    return Vec((1, 2))
+--
+assert f().dot((3, 4)) == 11 and f() == (1, 2)
+====
+namedtuple with methods
+class P(NamedTuple):
+    x: int
+    y: int
+    def norm(self):
+        return self.x ** 2 + self.y ** 2
+def f():
+    return P(3, 4)
+--
+assert f().norm() == 25 and f() == (3, 4) and f()._asdict() == {'x': 3, 'y': 4}
+====
+userlist subclass method
+class L(UserList):
+    def total(self):
+        return sum(self.data)
+def f():
+    return L([1, 2])
+--
+assert f().total() == 3 and f() == [1, 2] and f() == UserList([1, 2])
+====
+userstring subclass
+class S(UserString):
+    def twice(self):
+        return self.data * 2
+def f():
+    return S('ab')
+--
+assert f() == 'ab' and f().twice() == 'abab'
+====
+counter subclass
+class C(Counter):
+    def top(self):
+        return self.most_common(1)[0][0]
+def f():
+    return C('aab')
+--
+assert f().top() == 'a' and f()['zz'] == 0 and f() == {'a': 2, 'b': 1}
+====
+ordereddict subclass
+class LRU(OrderedDict):
+    def touch(self, k):
+        self.move_to_end(k)
+def f():
+    return LRU(a=1, b=2)
+--
+o = f()
+o.touch('a')
+assert list(o) == ['b', 'a']
+====
+deque subclass
+class Q(deque):
+    def peek(self):
+        return self[0]
+def f():
+    return Q([1, 2])
+--
+assert f().peek() == 1 and f() == deque([1, 2])
+====
+intenum value
+class C(enum.IntEnum):
+    A = 1
+def f():
+    return C.A
+--
+assert f() == 1 and f().name == 'A' and f().value == 1
+====
+strenum
+class C(str, enum.Enum):
+    A = 'a'
+def f():
+    return C.A
+--
+assert f() == 'a' and f().value == 'a'
+====
+custom hierarchy caught by base
+class A(LookupError):
+    pass
+class B(A):
+    pass
+def f():
+    raise B('x')
+--
+try:
+    f()
+except LookupError as e:
+    assert type(e).__mro__[1].__name__ == 'A'
+====
+generator types
+def f():
+    yield 1
+--
+assert isinstance(f(), types.GeneratorType)
+====
+isinstance map
+def f(xs):
+    return map(str, xs)
+--
+assert isinstance(f([1]), map)
+====
+isinstance function
+def f():
+    return lambda: 1
+--
+assert isinstance(f(), types.FunctionType)
+====
+stack list subclass passed back
+class Stack(list):
+    def peek(self):
+        return self[-1]
+def f():
+    return Stack([1, 2])
+def top(s):
+    return s.peek()
+--
+assert top(f()) == 2
+====
+defaultdict argument with lambda
+def f(d):
+    d['a'] += 1
+    return d
+--
+d = defaultdict(lambda: 5)
+assert f(d) == {'a': 6}
+====
+namedtuple property
+class P(NamedTuple):
+    x: int
+    @property
+    def double(self):
+        return self.x * 2
+def f():
+    return P(4)
+--
+assert f().double == 8
+====
+object attribute is a live list
+class Q:
+    def __init__(self):
+        self.items = []
+def make():
+    return Q()
+--
+q = make()
+q.items.append(1)
+assert q.items == [1]
+====
+object attribute dict changed
+class Q:
+    def __init__(self):
+        self.d = {}
+    def get(self):
+        return self.d
+def make():
+    return Q()
+--
+q = make()
+q.d['a'] = 1
+assert q.get() == {'a': 1}
+====
+returned list is live
+class Q:
+    def __init__(self):
+        self._xs = [1]
+    def xs(self):
+        return self._xs
+def make():
+    return Q()
+--
+q = make()
+q.xs().append(2)
+assert q.xs() == [1, 2]
+====
+argument kept and changed later
+class Q:
+    def __init__(self, xs):
+        self.xs = xs
+    def n(self):
+        return len(self.xs)
+def make(xs):
+    return Q(xs)
+--
+xs = [1]
+q = make(xs)
+xs.append(2)
+assert q.n() == 2
+====
+argument kept by closure
+def f(xs):
+    return lambda: sum(xs)
+--
+xs = [1]
+g = f(xs)
+xs.append(2)
+assert g() == 3
+====
+cache returned same object
+@functools.lru_cache(None)
+def f():
+    return []
+--
+f().append(1)
+assert f() == [1]
+====
+ast returned
+import ast
+def f():
+    return ast.parse('x = 1')
+--
+assert type(f()).__name__ == 'Module' and len(f().body) == 1
 """
 
 ECHO = "def f(x=None, *rest):\n    return x"

@@ -27,13 +27,12 @@ from typing import Any
 
 import numpy as np
 
-from . import failures, values
+from . import failures, own, values
 from .limits import MAX_MESSAGE
 
 MAX_ERRORS = 32  # exceptions inside one value
 _BIG = 1 << 63
 DEEP = 9000  # frames that a value's nesting may take beyond the recursion limit: some 2,000 levels
-_FACTORIES: dict[str, type] = {kind.__name__: kind for kind in (int, float, str, bool, list, dict, set, tuple)}
 _DTYPE = re.compile(r"[<>|=]?([biufc]\d{1,2}|[SU]\d{1,6}|[mM]8(\[\w{1,9}\])?)")
 _IDENTIFIER = re.compile(r"[A-Za-z]\w{0,99}")
 _json_encode = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
@@ -69,6 +68,7 @@ class Encoder:
         self._numbers = {id(container): number for number, container in enumerate(self.containers)}
         self._stand_in = stand_in
         self._errors = 0
+        self.left_behind = False  # whether a part of a value did not cross with it
 
     def encode(self, value: Any) -> Any:
         kind = type(value)
@@ -104,7 +104,7 @@ class Encoder:
 
     def contents(self, container: Any) -> Any:
         """The tree of a mutable container itself, even if the receiver knows it."""
-        kind = type(container)
+        kind = own.plain_kind(type(container))
         if kind is list:
             return [self.encode(item) for item in container]
         if kind is dict:
@@ -120,9 +120,7 @@ class Encoder:
         if kind is collections.Counter:
             return {"C": self._pairs(container)}
         if kind is collections.defaultdict:
-            factory = container.default_factory
-            name = factory.__name__ if factory in _FACTORIES.values() else None
-            return {"D": [name, self._pairs(container)]}
+            return {"D": [self._factory(container.default_factory), self._pairs(container)]}
         if kind is np.ndarray and _DTYPE.fullmatch(container.dtype.str):
             data = base64.b64encode(np.ascontiguousarray(container).tobytes()).decode()
             return {"A": [container.dtype.str, list(container.shape), data]}
@@ -201,18 +199,40 @@ class Encoder:
 
     def _subclass(self, value: Any) -> Any:
         """An instance of a subclass is sent as its plain base: the equality that its class defines stays behind."""
-        if isinstance(value, tuple):
+        kind = type(value)
+        fields = getattr(kind, "_fields", None)
+        if isinstance(value, tuple) and fields is not None and len(fields) == tuple.__len__(value):
             items = [self.encode(item) for item in tuple.__iter__(value)]
-            fields = getattr(type(value), "_fields", None)
-            if fields is not None and len(fields) == len(items):
-                return {"n": [type(value).__name__, [str(field) for field in fields], items]}
-            return {"t": items}
-        for base, plain in _BASES:
-            if isinstance(value, base):
-                return self.encode(plain(value))
+            return {"n": [kind.__name__, [str(field) for field in fields], items]}
+        for base, plain in own.MUTABLE:
+            if isinstance(value, base) and not own.behaves_otherwise(kind):
+                self._number(value)
+                return self._derived(value, self.contents(plain(value)), mutable=True)
+        for base, plain in own.IMMUTABLE:
+            if isinstance(value, base) and not own.behaves_otherwise(kind):
+                return self._derived(value, self.encode(plain(value)), mutable=False)
+        time = next(((base, plain) for base, plain in own.TIMES if isinstance(value, base)), None)
+        if time is not None and kind is not time[0]:
+            return self.encode(time[1](value))
         if self._stand_in is None:
-            raise Unsendable(f"cannot send a {type(value).__name__} to the sample's process")
+            raise Unsendable(f"cannot send a {kind.__name__} to the sample's process")
         return {"R": self._stand_in(value)}
+
+    def _derived(self, value: Any, tree: Any, mutable: bool) -> Any:
+        """A value of a class of its own, with a handle of a dictionary that makes up items."""
+        kind = type(value)
+        if issubclass(kind, own.Own):  # of the other side's, where it is the plain value
+            return tree
+        self.left_behind = True
+        handle = self._stand_in(value) if self._stand_in is not None and own.makes_items(kind) else None
+        return {"P": [kind.__name__, mutable, tree, handle]}
+
+    def _factory(self, factory: Any) -> Any:
+        """What makes the missing items of a ``defaultdict``."""
+        if factory is None or isinstance(factory, Handle) or id(factory) in values.NAME_OF:
+            return self.encode(factory)
+        self.left_behind = True
+        return None if self._stand_in is None else {"R": self._stand_in(factory)}
 
 
 def _encode_text(text: str) -> Any:
@@ -235,17 +255,6 @@ _CONTAINERS = frozenset(
 _VIEWS = {type({}.keys()): "keys", type({}.values()): "values", type({}.items()): "items"}
 _ORDERED: Any = collections.OrderedDict()
 _VIEWS |= {type(_ORDERED.keys()): "keys", type(_ORDERED.values()): "values", type(_ORDERED.items()): "items"}
-_BASES: tuple[tuple[type, Callable[[Any], Any]], ...] = (
-    (int, lambda value: int.__index__(value)),
-    (float, lambda value: float.__float__(value)),
-    (str, lambda value: str.__str__(value)),
-    (bytes, lambda value: bytes(memoryview(value))),
-    (list, lambda value: list(list.__iter__(value))),
-    (dict, lambda value: dict(dict.items(value))),
-    (set, lambda value: set(set.__iter__(value))),
-    (frozenset, lambda value: frozenset(frozenset.__iter__(value))),
-    (collections.deque, lambda value: collections.deque(collections.deque.__iter__(value), value.maxlen)),
-)
 
 
 class Decoder:
@@ -254,11 +263,19 @@ class Decoder:
     Args:
         known: the containers that ``{"=": n}`` may already refer to.
         handle: makes the value that stands for a handle's number; default: handles are refused.
+        classes: makes the classes of values that are of the other side's own; default: such values are plain.
     """
 
-    def __init__(self, known: Iterable[Any] = (), handle: Callable[[int], Any] | None = None):
+    def __init__(
+        self,
+        known: Iterable[Any] = (),
+        handle: Callable[[int], Any] | None = None,
+        classes: own.Registry | None = None,
+    ):
         self.containers: list[Any] = list(known)
         self._handle = handle
+        self._classes = classes
+        self._name = ""  # of the class of the next container; empty for a plain one
 
     def decode(self, tree: Any) -> Any:
         """Raises `CodecError`."""
@@ -283,8 +300,27 @@ class Decoder:
         return self._TAGS[tag](self, body)
 
     def _new(self, container: Any) -> Any:
+        if self._name and self._classes is not None:
+            container = self._classes.empty(container, self._name)
+        self._name = ""
         self.containers.append(container)
         return container
+
+    def _derived(self, body: Any) -> Any:
+        """A value of a class of the other side's own."""
+        name, mutable, tree, number = body
+        if not _IDENTIFIER.fullmatch(name):
+            name = "derived"
+        self._name = name if mutable else ""
+        result = self._decode(tree)
+        self._name = ""
+        if self._classes is None:
+            return result
+        if not mutable:
+            return self._classes.kind(type(result), name)(result)
+        if number is not None:
+            self._classes.ask_when_missing(result, self._stand_in(number))
+        return result
 
     def _items(self, body: Any) -> list[Any]:
         if type(body) is not list:
@@ -311,15 +347,19 @@ class Decoder:
         return result
 
     def _defaultdict(self, body: Any) -> Any:
-        name, pairs = body
-        factory = None if name is None else _FACTORIES[name]
-        result: collections.defaultdict[Any, Any] = self._new(collections.defaultdict(factory))
+        factory, pairs = body
+        result: collections.defaultdict[Any, Any] = self._new(collections.defaultdict(self._decode(factory)))
         result.update(self._pairs(pairs))
         return result
 
     def _set(self, body: Any) -> set[Any]:
         result: set[Any] = self._new(set())
         result.update(self._items(body))
+        return result
+
+    def _bytearray(self, body: Any) -> Any:
+        result: bytearray = self._new(bytearray())
+        result += bytes.fromhex(body)
         return result
 
     def _deque(self, body: Any) -> Any:
@@ -350,7 +390,8 @@ class Decoder:
         name, fields, items = body
         if not _IDENTIFIER.fullmatch(name) or not all(_IDENTIFIER.fullmatch(field) for field in fields):
             return tuple(self._items(items))
-        return collections.namedtuple(name, fields)(*self._items(items))
+        kind = self._classes.named_tuple(name, tuple(fields)) if self._classes else collections.namedtuple(name, fields)
+        return kind(*self._items(items))
 
     def _view(self, body: Any) -> Any:
         which, items = body
@@ -399,7 +440,7 @@ class Decoder:
         "t": lambda self, body: tuple(self._items(body)),
         "f": lambda self, body: frozenset(self._items(body)),
         "b": lambda self, body: bytes.fromhex(body),
-        "B": lambda self, body: self._new(bytearray.fromhex(body)),
+        "B": _bytearray,
         "c": lambda self, body: complex(*body),
         "r": lambda self, body: range(*self._items(body)),
         "F": lambda self, body: fractions.Fraction(*self._items(body)),
@@ -428,6 +469,7 @@ class Decoder:
         "a": lambda self, body: datetime.date.fromisoformat(body),
         "=": _known,
         "R": _stand_in,
+        "P": _derived,
     }
 
 
@@ -445,7 +487,7 @@ def _shape(shape: Any) -> tuple[int, ...]:
 
 def overwrite(target: Any, source: Any) -> None:
     """Give `target` the contents of `source`, in place; both are containers of one type, else nothing happens."""
-    if type(target) is not type(source):
+    if own.plain_kind(type(target)) is not own.plain_kind(type(source)):
         return
     if isinstance(target, (list, bytearray)):
         target[:] = source
@@ -455,7 +497,7 @@ def overwrite(target: Any, source: Any) -> None:
     elif isinstance(target, collections.deque):
         target.clear()
         target.extend(source)
-    elif type(target) in values.HOLDERS or type(target) in values.MUTABLE_LEAVES:
+    elif own.plain_kind(type(target)) in values.HOLDERS or type(target) in values.MUTABLE_LEAVES:
         values.overwrite(target, source)
     elif isinstance(target, np.ndarray) and target.shape == source.shape and target.flags.writeable:
         target[...] = source

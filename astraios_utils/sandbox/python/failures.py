@@ -93,8 +93,9 @@ def build(tree: Any, decode: Encode) -> BaseException:
         raise ValueError("an exception without a class")
     for name, value in attributes:
         _set(error, name, decode(value))
-    if text_of(error) != text and not isinstance(error, SyntaxError):
-        error = _with_text(error, text)
+    differs = text_of(error) != text and not isinstance(error, SyntaxError)
+    if differs or shown != type(error).__name__:
+        error = _of_own_class(error, shown, text if differs else None)
     error.shown = shown  # type: ignore[attr-defined]
     if cause is not None:
         error.__cause__ = build(cause, decode)
@@ -126,13 +127,16 @@ def _set(error: BaseException, name: Any, value: Any) -> None:
         vars(error)[name] = value
 
 
-def _with_text(error: BaseException, text: str) -> BaseException:
-    """The same exception, of a class whose text is `text`: a sample's own class had its own ``__str__``."""
+def _of_own_class(error: BaseException, name: str, text: str | None) -> BaseException:
+    """The same exception, of a class of that name, as the sample's own was; with that text, if one is given."""
     kind = type(error)
     if not getattr(kind, "__flags__", 0) & 1 << 10:  # it cannot be derived from
         return error
+    members: dict[str, Any] = {"__module__": kind.__module__}
+    if text is not None:
+        members["__str__"] = lambda _: text
     try:
-        made = type(kind.__name__, (kind,), {"__str__": lambda _: text, "__module__": kind.__module__})
+        made = type(name if name.isidentifier() else kind.__name__, (kind,), members)
         other: BaseException = made.__new__(made, *error.args)
     except (TypeError, ValueError):
         return error

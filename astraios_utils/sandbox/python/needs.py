@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import collections
 import functools
 import re
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ NAN = "the identity of NaN"
 AWAITABLE = "an awaitable"
 CLASS = "a class of the sample's"
 STATE = "an object or variable of the sample's that is inspected or changed"
+MECHANISM = "the class of a function or iterator"
+SHARED = "a container that the test and the sample both hold"
 INTERPRETER = "the state of the interpreter"
 
 _WORDS = {
@@ -36,6 +39,20 @@ _WORDS = {
     **dict.fromkeys(("asdict", "fields", "astuple", "is_dataclass", "hasattr", "globals", "locals"), STATE),
     **dict.fromkeys(("contextvars", "threading", "multiprocessing", "signal", "tracemalloc"), INTERPRETER),
 }
+_CHANGES = frozenset(
+    (
+        *("append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "add", "discard", "update"),
+        *("setdefault", "popitem", "appendleft", "extendleft", "popleft", "rotate", "fill", "resize"),
+    )
+)
+_METHODS = frozenset(name for kind in (str, list, dict, set, collections.deque) for name in dir(kind))
+# Classes of what never crosses: the test gets a handle of it.
+_MECHANISMS = frozenset(
+    (
+        *("GeneratorType", "Generator", "FunctionType", "LambdaType", "MethodType", "CoroutineType"),
+        *("map", "filter", "zip", "enumerate", "reversed"),
+    )
+)
 _PLAIN_CONTEXTS = frozenset(("open", "suppress", "raises", "assertRaises", "assertRaisesRegex", "subTest"))
 _CLASS_USERS = {"isinstance": 1, "issubclass": 1, "raises": 0, "assertRaises": 0, "assertIsInstance": 1}
 _CLASS_NAME = re.compile(r"_*[A-Z]\w*")
@@ -81,7 +98,47 @@ def of(test: str) -> Needs:
         return needs
     bound = set(_bound(tree))
     _Reader(needs, bound, needs.entry).visit(tree)
+    if any(map(_given, _changed(tree))) or _changes_what_it_passed(tree):
+        needs.always.append(SHARED)
     return needs
+
+
+def _changed(tree: ast.AST) -> Iterator[ast.expr]:
+    """The containers that a test changes in place: what a method is called of, or whose items are set."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(value=base, attr=attr)) if attr in _CHANGES:
+                yield base
+            case ast.Subscript(value=base, ctx=ast.Store() | ast.Del()):
+                yield base
+
+
+def _given(node: ast.expr) -> bool:
+    """Whether an expression is an attribute of an object or the result of a call, or items of these.
+
+    A test's own ``self.a`` is not, nor what a builtin makes or a plain container holds (``d.setdefault(1, [])``).
+    """
+    while isinstance(node, ast.Subscript):
+        node = node.value
+    match node:
+        case ast.Attribute(value=ast.Name(id="self" | "cls")):
+            return False
+        case ast.Call(func=ast.Name(id=name)):
+            return not hasattr(builtins, name)
+        case ast.Call(func=ast.Attribute(attr=name)):
+            return name not in _METHODS
+    return isinstance(node, ast.Attribute)
+
+
+def _changes_what_it_passed(tree: ast.AST) -> bool:
+    """Whether a test changes a container after it has given it to a function, which may have kept it."""
+    passed: dict[str, int] = {}
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and not hasattr(builtins, call.func.id):
+            for name in [part.id for part in call.args if isinstance(part, ast.Name)]:
+                passed[name] = min(call.lineno, passed.get(name, call.lineno))
+    names = [base for base in _changed(tree) if isinstance(base, ast.Name)]
+    return any(base.lineno > passed.get(base.id, base.lineno) for base in names)
 
 
 def _bound(tree: ast.AST) -> Iterator[str]:
@@ -100,6 +157,10 @@ def _bound(tree: ast.AST) -> Iterator[str]:
 
 def _names(node: ast.AST | None) -> list[str]:
     return [] if node is None else [part.id for part in ast.walk(node) if isinstance(part, ast.Name)]
+
+
+def _attributes(node: ast.AST) -> list[str]:
+    return [part.attr for part in ast.walk(node) if isinstance(part, ast.Attribute)]
 
 
 class _Reader(ast.NodeVisitor):
@@ -155,10 +216,13 @@ class _Reader(ast.NodeVisitor):
                 self._if_samples(node.id, STATE)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
-        """Words, attributes of functions, and changes of attributes."""
+        """Words, attributes of functions, classes and special methods, and changes of attributes."""
         if node.attr in _WORDS:
             self._always(_WORDS[node.attr])
         base = node.value
+        of_call = base.func.id if isinstance(base, ast.Call) and isinstance(base.func, ast.Name) else ""
+        if of_call == "type" or (node.attr.startswith("__") and of_call != "super"):
+            self._always(STATE)
         if isinstance(base, ast.Name) and base.id in self._parameters:
             self._always(STATE)
         if isinstance(node.ctx, ast.Store | ast.Del) and not (
@@ -181,6 +245,8 @@ class _Reader(ast.NodeVisitor):
         if position is not None and len(node.args) > position:
             for used in _names(node.args[position]):
                 self._if_samples(used, CLASS)
+            if _MECHANISMS & {*_names(node.args[position]), *_attributes(node.args[position])}:
+                self._always(MECHANISM)
         if isinstance(function, ast.Name) and not _CLASS_NAME.fullmatch(name) and name not in _WORDS:
             for part in (*node.args, *node.keywords):
                 self.visit(part)

@@ -8,16 +8,18 @@ So the expected answers never reach the sample's process, and no object with met
 from __future__ import annotations
 
 import builtins
+import operator
 import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..types import ERROR, FAILED, IN_ONE_PROCESS, PASSED, printable
-from . import asserts, codec, verdict
+from . import asserts, codec, own, verdict
+from .own import TEST
 
-TEST = "<test>"  # the file name of the test, in tracebacks
 UNSENDABLE = "an argument that cannot leave the test's process"
+DERIVED = "what a class of the sample's adds to a plain one"
 
 
 class SampleGone(BaseException):
@@ -31,6 +33,7 @@ class Link:
         self._channel = channel
         self._hint = hint
         self._remotes: dict[int, Remote] = {}
+        self._classes = own.Registry(self._note_derived, lambda remote, key: self.request("missing", remote, (key,)))
         self.broken = ""  # why the sample can no longer pass, once it cannot
         self.need = ""  # why the test cannot be judged in two processes, once it turns out
         self.named: set[str] = set()  # what the test has looked up in the sample
@@ -49,6 +52,9 @@ class Link:
             raise self._gone("the sample ended its process") from None
         except (codec.CodecError, TypeError):  # TypeError: a reply that is a number has no "in"
             raise self._gone("the sample broke the channel") from None
+
+    def _note_derived(self) -> None:
+        self.need = self.need or DERIVED
 
     def _gone(self, why: str) -> SampleGone:
         self.broken = why
@@ -91,11 +97,13 @@ class Link:
         except (codec.Unsendable, RecursionError) as error:
             self.need = self.need or UNSENDABLE
             raise codec.Unsendable(str(error)) from None
+        if encoder.left_behind:
+            self.need = self.need or UNSENDABLE
         reply = self._exchange({"op": operation, "h": remote.handle_number, "a": trees, "k": named})
         return self._value(reply, encoder.containers)
 
     def _value(self, reply: dict[str, Any], sent: list[Any]) -> Any:
-        decoder = codec.Decoder(sent, self._remote)
+        decoder = codec.Decoder(sent, self._remote, self._classes)
         try:
             with codec.deep():
                 value = decoder.decode(reply["v"]) if "v" in reply else None
@@ -162,6 +170,36 @@ class Remote(codec.Handle):
 
     def __exit__(self, *_: object) -> bool:
         return self._link.request("leave", self) is True
+
+    def __reversed__(self) -> Any:
+        return self._link.request("reversed", self)
+
+    def __format__(self, form: str) -> str:
+        return str(self._link.request("format", self, (form,)))
+
+    def __int__(self) -> int:
+        return int(self._link.request("int", self))
+
+    def __float__(self) -> float:
+        return float(self._link.request("float", self))
+
+    def __index__(self) -> int:
+        return operator.index(self._link.request("index", self))
+
+    def __round__(self, *digits: int) -> Any:
+        return self._link.request("round", self, digits)
+
+    def __abs__(self) -> Any:
+        return self._link.request("abs", self)
+
+    def __neg__(self) -> Any:
+        return self._link.request("neg", self)
+
+    def __pos__(self) -> Any:
+        return self._link.request("pos", self)
+
+    def __invert__(self) -> Any:
+        return self._link.request("invert", self)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name not in _SPECIAL:

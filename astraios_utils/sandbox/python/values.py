@@ -105,6 +105,9 @@ class Holder:
     fill: Callable[[Any, Any], None]
 
 
+_ZONES = (datetime.timezone, zoneinfo.ZoneInfo)
+
+
 def _is(value: Any, kind: type) -> Any:
     if type(value) is not kind:
         raise ValueError(f"expected {kind.__name__}")
@@ -112,13 +115,15 @@ def _is(value: Any, kind: type) -> Any:
 
 
 def _pack_moment(value: datetime.datetime | datetime.time) -> Any:
+    if value.tzinfo is not None and type(value.tzinfo) not in _ZONES:
+        raise ValueError("a time zone of a class of its own")
     return value.replace(tzinfo=None).isoformat(), value.tzinfo, value.fold
 
 
 def _build_moment(kind: type[datetime.datetime] | type[datetime.time]) -> Callable[[Any], Any]:
     def build(parts: Any) -> Any:
         text, zone, fold = parts
-        if zone is not None and type(zone) not in (datetime.timezone, zoneinfo.ZoneInfo):
+        if zone is not None and type(zone) not in _ZONES:
             raise ValueError("unknown time zone")
         return kind.fromisoformat(text).replace(tzinfo=zone, fold=fold)
 
@@ -238,5 +243,6 @@ def overwrite(target: Any, source: Any) -> None:
     elif type(target) is types.SimpleNamespace:
         vars(target).clear()
         vars(target).update(vars(source))
-    elif type(target) in HOLDERS:
-        HOLDERS[type(target)].fill(target, HOLDERS[type(target)].pack(source))
+    else:
+        holder = next(holder for kind, holder in HOLDERS.items() if isinstance(target, kind))
+        holder.fill(target, holder.pack(source))

@@ -225,6 +225,7 @@ class _Zygote:
             os.close(4)
             linux.install_filter(linux.seccomp_filter(os.getpid(), pairs=True, attributes=level == FULL))
         codec.send(3, {"ready": True})
+        gc.enable()
         subject.serve(3, self.preambles)
 
 
