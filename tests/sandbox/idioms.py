@@ -2416,6 +2416,61 @@ def f():
     return ast.parse('x = 1')
 --
 assert type(f()).__name__ == 'Module' and len(f().body) == 1
+====
+exception with method
+class E(Exception):
+    def code(self):
+        return 42
+def f():
+    raise E('x')
+--
+try:
+    f()
+    ok = False
+except Exception as e:
+    ok = e.code() == 42
+assert ok
+====
+exception property
+class E(Exception):
+    @property
+    def code(self):
+        return 42
+def f():
+    raise E('x')
+--
+try:
+    f()
+    ok = False
+except Exception as e:
+    ok = e.code == 42
+assert ok
+====
+argument memoryview
+def f(m):
+    m[0] = 66
+--
+b = bytearray(b'a')
+f(memoryview(b))
+assert b == b'B'
+====
+argument subclass of test
+def f(s):
+    return s.peek()
+--
+class Stack(list):
+    def peek(self):
+        return self[-1]
+assert f(Stack([1, 2])) == 2
+====
+argument dict subclass of test
+def f(d):
+    return d['zz']
+--
+class D(dict):
+    def __missing__(self, k):
+        return 5
+assert f(D()) == 5
 """
 
 ECHO = "def f(x=None, *rest):\n    return x"

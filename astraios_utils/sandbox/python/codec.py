@@ -177,6 +177,7 @@ class Encoder:
         kind = type(value)
         try:
             if kind in values.PLAIN:
+                self.left_behind |= kind is memoryview and not value.readonly  # what it is a view of
                 return {"V": [values.PLAIN[kind].tag, self.encode(values.PLAIN[kind].pack(value))]}
             if kind is np.void and values.structured(value):
                 return {"S": self.encode(values.pack_structured(value))}
@@ -418,7 +419,7 @@ class Decoder:
     def error(self, body: Any) -> BaseException:
         """The exception of a tree.  Raises `CodecError`."""
         try:
-            return failures.build(body, Decoder().decode)
+            return failures.build(body, Decoder().decode, self._classes.absent if self._classes else None)
         except CodecError:
             raise
         except Exception as error:

@@ -77,8 +77,13 @@ def _link(error: BaseException | None, encode: Encode) -> Any:
     return None if error is None else pack(error, encode, chain=False)
 
 
-def build(tree: Any, decode: Encode) -> BaseException:
+def build(tree: Any, decode: Encode, absent: Callable[[Any, str], Any] | None = None) -> BaseException:
     """The exception of a tree.
+
+    Args:
+        tree: as `pack` makes it.
+        decode: of the values in it.
+        absent: the ``__getattr__`` of an exception whose class is the other side's own.
 
     Raises:
         ValueError, TypeError: a tree that `pack` would not make.
@@ -95,12 +100,12 @@ def build(tree: Any, decode: Encode) -> BaseException:
         _set(error, name, decode(value))
     differs = text_of(error) != text and not isinstance(error, SyntaxError)
     if differs or shown != type(error).__name__:
-        error = _of_own_class(error, shown, text if differs else None)
+        error = _of_own_class(error, shown, text if differs else None, absent)
     error.shown = shown  # type: ignore[attr-defined]
     if cause is not None:
-        error.__cause__ = build(cause, decode)
+        error.__cause__ = build(cause, decode, absent)
     elif context is not None:
-        error.__context__ = build(context, decode)
+        error.__context__ = build(context, decode, absent)
     return error
 
 
@@ -127,7 +132,9 @@ def _set(error: BaseException, name: Any, value: Any) -> None:
         vars(error)[name] = value
 
 
-def _of_own_class(error: BaseException, name: str, text: str | None) -> BaseException:
+def _of_own_class(
+    error: BaseException, name: str, text: str | None, absent: Callable[[Any, str], Any] | None
+) -> BaseException:
     """The same exception, of a class of that name, as the sample's own was; with that text, if one is given."""
     kind = type(error)
     if not getattr(kind, "__flags__", 0) & 1 << 10:  # it cannot be derived from
@@ -135,6 +142,8 @@ def _of_own_class(error: BaseException, name: str, text: str | None) -> BaseExce
     members: dict[str, Any] = {"__module__": kind.__module__}
     if text is not None:
         members["__str__"] = lambda _: text
+    if absent is not None:
+        members["__getattr__"] = absent
     try:
         made = type(name if name.isidentifier() else kind.__name__, (kind,), members)
         other: BaseException = made.__new__(made, *error.args)

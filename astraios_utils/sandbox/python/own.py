@@ -94,8 +94,16 @@ class Registry:
     """
 
     def __init__(self, note: Callable[[], None], missing: Callable[[Any, Any], Any]) -> None:
-        self._note, self._missing = note, missing
+        self._missing = missing
         self._classes: dict[tuple[Any, ...], Any] = {}
+
+        def absent(value: Any, attribute: str) -> Any:
+            if sys._getframe(1).f_code.co_filename == TEST and not attribute.startswith("__"):
+                note()
+            kind = type(value).__name__
+            raise AttributeError(f"{kind!r} object has no attribute {attribute!r}", name=attribute, obj=value)
+
+        self.absent: Callable[[Any, str], Any] = absent  # the ``__getattr__`` of the classes
 
     def named_tuple(self, name: str, fields: tuple[str, ...]) -> Any:
         """The class of a named tuple."""
@@ -127,11 +135,6 @@ class Registry:
         setattr(value, _REMOTE, remote)
 
     def _make(self, base: Any, name: str) -> Any:
-        def absent(self: Any, attribute: str) -> Any:
-            if sys._getframe(1).f_code.co_filename == TEST and not attribute.startswith("__"):
-                note()
-            raise AttributeError(f"{name!r} object has no attribute {attribute!r}", name=attribute, obj=self)
-
         def missing(self: Any, key: Any) -> Any:
             remote = getattr(self, _REMOTE, None)
             if remote is None:
@@ -141,8 +144,9 @@ class Registry:
                 dict.__setitem__(self, key, value)
             return value
 
-        note, ask, before = self._note, self._missing, getattr(base, "__missing__", _no_item)
-        members = {"__slots__": (), "plain": base, "__getattr__": absent, "__reduce_ex__": _reduce, "__module__": TEST}
+        ask, before = self._missing, getattr(base, "__missing__", _no_item)
+        members = {"__slots__": (), "plain": base, "__getattr__": self.absent, "__reduce_ex__": _reduce}
+        members |= {"__module__": TEST}
         if issubclass(base, dict):
             members |= {"__slots__": (_REMOTE,), "__missing__": missing}
         return type(name, (Own, base), members)
