@@ -2471,6 +2471,313 @@ class D(dict):
     def __missing__(self, k):
         return 5
 assert f(D()) == 5
+====
++ bank account
+class InsufficientFunds(Exception):
+    pass
+class Account:
+    def __init__(self, b=0):
+        self.b = b
+    def withdraw(self, x):
+        if x > self.b:
+            raise InsufficientFunds(f'need {x - self.b}')
+        self.b -= x
+def make(b):
+    return Account(b)
+--
+a = make(5)
+try:
+    a.withdraw(7)
+    ok = False
+except Exception as e:
+    ok = type(e).__name__ == 'InsufficientFunds' and str(e) == 'need 2'
+assert ok
+a.withdraw(3)
+assert a.b == 2
+====
++ exception raised from init with kwargs
+class A(Exception):
+    def __init__(self, *, code):
+        self.code = code
+def f():
+    raise A(code=4)
+--
+try:
+    f()
+    ok = False
+except Exception as e:
+    ok = e.code == 4 and e.args == ()
+assert ok
+====
++ oserror subclass
+class K(OSError):
+    pass
+def f():
+    raise K(2, 'no', 'file')
+--
+try:
+    f()
+    ok = False
+except OSError as e:
+    ok = e.errno == 2 and e.strerror == 'no' and e.filename == 'file'
+assert ok
+====
++ stopiteration subclass
+class S(StopIteration):
+    pass
+def f():
+    raise S(5)
+--
+try:
+    f()
+    ok = False
+except StopIteration as e:
+    ok = e.value == 5
+assert ok
+====
++ systemexit subclass
+class S(SystemExit):
+    pass
+def f():
+    raise S(4)
+--
+try:
+    f()
+    ok = False
+except SystemExit as e:
+    ok = e.code == 4
+assert ok
+====
++ unicode error subclass
+class U(UnicodeDecodeError):
+    pass
+def f():
+    raise U('utf-8', b'ab', 0, 1, 'bad')
+--
+try:
+    f()
+    ok = False
+except UnicodeDecodeError as e:
+    ok = e.reason == 'bad' and e.object == b'ab'
+assert ok
+====
++ syntax error subclass
+class Mine(SyntaxError):
+    pass
+def f():
+    raise Mine('bad')
+--
+try:
+    f()
+    ok = False
+except SyntaxError as e:
+    ok = e.msg == 'bad'
+assert ok
+====
++ group subclass
+class G(ExceptionGroup):
+    pass
+def f():
+    raise G('m', [ValueError(1), KeyError(2)])
+--
+try:
+    f()
+    ok = False
+except ExceptionGroup as e:
+    ok = e.message == 'm' and len(e.exceptions) == 2 and isinstance(e.exceptions[0], ValueError)
+assert ok
+====
++ keyerror subclass text
+class K(KeyError):
+    pass
+def f():
+    raise K('a')
+--
+try:
+    f()
+    ok = False
+except KeyError as e:
+    ok = str(e) == "'a'" and e.args[0] == 'a'
+assert ok
+====
++ unittest with derived list
+class L(list):
+    pass
+class D(dict):
+    pass
+def f():
+    return L([1]), D(a=1)
+--
+import unittest
+class T(unittest.TestCase):
+    def test_a(self):
+        a, b = f()
+        self.assertEqual(a, [1])
+        self.assertEqual(b, {'a': 1})
+        self.assertIn(1, a)
+        self.assertCountEqual(a, [1])
+r = unittest.TestResult()
+unittest.defaultTestLoader.loadTestsFromTestCase(T).run(r)
+assert r.wasSuccessful()
+====
++ numpy with derived list
+class L(list):
+    pass
+def f():
+    return L([1, 2])
+--
+assert np.array_equal(f(), [1, 2]) and np.allclose(f(), [1, 2]) and np.mean(f()) == 1.5 and np.sum(f()) == 3
+np.testing.assert_allclose(f(), [1, 2])
+np.testing.assert_array_equal(f(), [1, 2])
+====
++ json with derived
+class D(dict):
+    pass
+class S(str):
+    pass
+def f():
+    return D({S('a'): S('b')})
+--
+assert json.dumps(f()) == '{"a": "b"}' and f()['a'] == 'b' and 'a' in f() and f().get('zz') is None
+====
++ derived in operations
+class D(dict):
+    pass
+class L(list):
+    pass
+def f():
+    return D(a=L([1]))
+--
+x = f()
+x['b'] = 2
+x['a'].extend([2])
+assert x == {'a': [1, 2], 'b': 2} and x | {'c': 1} == {'a': [1, 2], 'b': 2, 'c': 1} and {**x} == x and x.copy() == x
+====
++ derived str operations
+class S(str):
+    pass
+def f():
+    return S('abc')
+--
+x = f()
+assert x + 'd' == 'abcd' and x[1:] == 'bc' and x.upper() == 'ABC' and f'{x:>5}' == '  abc'
+assert '-'.join([x, x]) == 'abc-abc' and re.match('a', x) and x in {'abc': 1} and int(f() == 'abc') == 1
+====
++ derived float nan
+class F(float):
+    pass
+def f():
+    return F('nan'), F(1.5)
+--
+a, b = f()
+assert math.isnan(a) and b == 1.5 and round(b) == 2 and b.is_integer() is False
+====
++ derived tuple unpack
+class T(tuple):
+    pass
+def f():
+    return T((1, [2]))
+--
+a, b = f()
+b.append(3)
+assert a == 1 and b == [2, 3] and f() == (1, [2]) and hash(f()[:1]) == hash((1,))
+====
++ derived set operations
+class S(set):
+    pass
+def f():
+    return S([1, 2]), frozenset([3])
+--
+a, b = f()
+assert a | b == {1, 2, 3} and a & {1} == {1} and {1} <= a and sorted(a) == [1, 2]
+====
++ derived bytes
+class B(bytes):
+    pass
+def f():
+    return B(b'ab'), bytearray(b'c')
+--
+a, b = f()
+assert a + b == b'abc' and a.hex() == '6162' and a.decode() == 'ab'
+====
++ derived counter update
+class C(Counter):
+    pass
+def f():
+    return C('aab')
+--
+c = f()
+c.update('b')
+c['z'] += 1
+assert c == {'a': 2, 'b': 2, 'z': 1} and c.total() == 5 and c - Counter('a') == Counter('abbz')
+====
++ derived ordered
+class O(OrderedDict):
+    pass
+def f():
+    return O(a=1, b=2)
+--
+o = f()
+o.move_to_end('a')
+assert list(o) == ['b', 'a'] and o.popitem() == ('a', 1) and o == OrderedDict(b=2)
+====
++ derived deque
+class Q(deque):
+    pass
+def f():
+    return Q([1, 2], maxlen=2)
+--
+q = f()
+q.append(3)
+assert q == deque([2, 3]) and q.maxlen == 2 and q[0] == 2
+====
++ derived defaultdict
+class DD(defaultdict):
+    pass
+def f():
+    return DD(list, a=[1])
+--
+d = f()
+d['b'].append(2)
+assert d == {'a': [1], 'b': [2]}
+====
++ defaultdict subclass missing
+class DD(defaultdict):
+    def __missing__(self, k):
+        return k + '!'
+def f():
+    return DD(list)
+--
+assert f()['a'] == 'a!'
+====
++ complex subclass
+class C(complex):
+    pass
+def f():
+    return C(1, 2)
+--
+assert f() == 1 + 2j and f().real == 1 and abs(C2) == 5 if (C2 := 3 + 4j) else 0
+====
++ time subclass
+class T(datetime.time):
+    pass
+def f():
+    return T(1, 2)
+--
+assert f() == datetime.time(1, 2) and f().hour == 1
+====
++ math floor ceil
+class A:
+    def __floor__(self):
+        return 1
+    def __ceil__(self):
+        return 2
+    def __trunc__(self):
+        return 3
+def f():
+    return A()
+--
+assert math.floor(f()) == 1 and math.ceil(f()) == 2 and math.trunc(f()) == 3
 """
 
 ECHO = "def f(x=None, *rest):\n    return x"

@@ -90,22 +90,34 @@ def build(tree: Any, decode: Encode, absent: Callable[[Any, str], Any] | None = 
     """
     classes, shown, text, arguments, attributes, cause, context = tree
     text, values = decode(text), decode(arguments[0]) if arguments else None
-    if type(text) is not str or type(shown) is not str or (values is not None and type(values) is not tuple):
+    if (
+        type(text) is not str
+        or type(shown) is not str
+        or len(shown) > 100
+        or (values is not None and type(values) is not tuple)
+    ):
         raise ValueError("not an exception")
     found = [kind for kind in (_find(*pair) for pair in classes) if kind is not None]
-    error = next((made for kind in found if (made := _make(kind, values, text)) is not None), None)
-    if error is None:
-        raise ValueError("an exception without a class")
+    own = bool(found) and shown != found[0].__name__
+    error = _first([_derived(kind, shown, absent) for kind in found] if own else found, values, text)
+    if text_of(error) != text and not isinstance(error, SyntaxError):
+        name, hook = type(error).__name__, absent if own else None
+        error = _first([_derived(kind, name, hook, text) for kind in found], values, text)
     for name, value in attributes:
         _set(error, name, decode(value))
-    differs = text_of(error) != text and not isinstance(error, SyntaxError)
-    if differs or shown != type(error).__name__:
-        error = _of_own_class(error, shown, text if differs else None, absent)
     error.shown = shown  # type: ignore[attr-defined]
     if cause is not None:
         error.__cause__ = build(cause, decode, absent)
     elif context is not None:
         error.__context__ = build(context, decode, absent)
+    return error
+
+
+def _first(kinds: list[type[BaseException]], values: tuple[Any, ...] | None, text: str) -> BaseException:
+    """An instance of the first class that takes these arguments."""
+    error = next((made for kind in kinds if (made := _make(kind, values, text)) is not None), None)
+    if error is None:
+        raise ValueError("an exception without a class")
     return error
 
 
@@ -132,23 +144,16 @@ def _set(error: BaseException, name: Any, value: Any) -> None:
         vars(error)[name] = value
 
 
-def _of_own_class(
-    error: BaseException, name: str, text: str | None, absent: Callable[[Any, str], Any] | None
-) -> BaseException:
-    """The same exception, of a class of that name, as the sample's own was; with that text, if one is given."""
-    kind = type(error)
+def _derived(
+    kind: type[BaseException], name: str, absent: Callable[[Any, str], Any] | None, text: str | None = None
+) -> type[BaseException]:
+    """A class of that name, as the sample's own was, and with a text of its own if one is given."""
     if not getattr(kind, "__flags__", 0) & 1 << 10:  # it cannot be derived from
-        return error
+        return kind
     members: dict[str, Any] = {"__module__": kind.__module__}
     if text is not None:
         members["__str__"] = lambda _: text
     if absent is not None:
         members["__getattr__"] = absent
-    try:
-        made = type(name if name.isidentifier() else kind.__name__, (kind,), members)
-        other: BaseException = made.__new__(made, *error.args)
-    except (TypeError, ValueError):
-        return error
-    other.args = error.args
-    vars(other).update(vars(error))
-    return other
+    made: type[BaseException] = type(name if name.isidentifier() else kind.__name__, (kind,), members)
+    return made

@@ -24,6 +24,11 @@ def _holding(made: Any, value: Any) -> Any:
     return made
 
 
+def _moment(value: datetime.time) -> datetime.time:
+    parts = (value.hour, value.minute, value.second, value.microsecond)
+    return datetime.time(*parts, tzinfo=value.tzinfo, fold=value.fold)
+
+
 # Plain bases, the special ones first, and the plain copy of an instance of a subclass.
 MUTABLE: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (list, lambda value: list(list.__iter__(value))),
@@ -40,6 +45,7 @@ MUTABLE: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
 IMMUTABLE: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (int, lambda value: int.__index__(value)),
     (float, lambda value: float.__float__(value)),
+    (complex, lambda value: complex(value.real, value.imag)),
     (str, lambda value: str.__str__(value)),
     (bytes, lambda value: bytes(memoryview(value))),
     (tuple, lambda value: tuple(tuple.__iter__(value))),
@@ -51,6 +57,7 @@ IMMUTABLE: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
 TIMES: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (datetime.datetime, lambda value: datetime.datetime.combine(value.date(), value.time(), value.tzinfo)),
     (datetime.date, lambda value: datetime.date(value.year, value.month, value.day)),
+    (datetime.time, lambda value: _moment(value)),
     (datetime.timedelta, lambda value: datetime.timedelta(value.days, value.seconds, value.microseconds)),
 )
 _USER = (collections.UserList, collections.UserDict, collections.UserString)

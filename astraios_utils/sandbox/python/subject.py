@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import io
+import math
 import operator
 import sys
 import traceback
@@ -196,6 +197,9 @@ _OPERATIONS: dict[str, Any] = {
     "float": float,
     "index": operator.index,
     "round": round,
+    "floor": math.floor,
+    "ceil": math.ceil,
+    "trunc": math.trunc,
     "abs": abs,
     "neg": operator.neg,
     "pos": operator.pos,

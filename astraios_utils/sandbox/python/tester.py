@@ -189,6 +189,15 @@ class Remote(codec.Handle):
     def __round__(self, *digits: int) -> Any:
         return self._link.request("round", self, digits)
 
+    def __floor__(self) -> Any:
+        return self._link.request("floor", self)
+
+    def __ceil__(self) -> Any:
+        return self._link.request("ceil", self)
+
+    def __trunc__(self) -> Any:
+        return self._link.request("trunc", self)
+
     def __abs__(self) -> Any:
         return self._link.request("abs", self)
 
