@@ -8,8 +8,8 @@ What is guaranteed, at the level *full* (``levels``; Linux with user namespaces,
   The exception is stated in the verdict: where a Python test needs what cannot cross between processes (a function of
   its own as an argument, a class of the sample's, the identity of an object, captured output), and does not pass
   without it, sample and test run in one process.  That verdict's detail begins with ``in one process``: a sample can
-  forge it.  The test decides about it, by its text, its arguments, by comparing two objects of the sample's with each
-  other, and by asking a value whose class the sample derived from a plain one (a list, a number) for what the plain one
+  forge it.  The test decides about it, by its text, its arguments, by comparing or adding two objects of the sample's,
+  and by asking a value whose class the sample derived from a plain one (a list, a number) for what the plain one
   does not have; a sample whose test does none of this cannot ask for it.
 - **A sample cannot reach anything else**: no network, no other process (to see, signal or trace), no file but the
   interpreter's and its packages', read-only, and an empty scratch space of 16 MB that is its own; not the home

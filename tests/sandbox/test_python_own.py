@@ -158,6 +158,15 @@ class N(float):
     def __getattr__(self, n): return self
     __rsub__ = __sub__
     __hash__ = float.__hash__
+class O:
+    def __eq__(self, o): return True
+    def __lt__(self, o): return True
+    def __sub__(self, o): return 0
+    __gt__ = __le__ = __ge__ = __lt__
+    __add__ = __rsub__ = __sub__
+    __hash__ = None
+def P():
+    return [O(), O()]
 """
 COMMON = {
     "L": [
@@ -168,6 +177,8 @@ COMMON = {
     ],
     "D": ["f() == {'a': 1}", "f()['a'] == 1", "sorted(f().items()) == [1]", "f().get('a') == 1",
           "dict(f()) == {'a': 1}"],
+    "P": ["sorted(f()) == [1, 2]", "max(f()) == 1", "f()[0] - 1 == 0", "f()[0] < 2", "sum(f()) == 0", "f() == [1, 1]",
+          "[x for x in f() if x > 0] == [1]", "f()[0] in [1]", "abs(f()[0] - 3) < 1"],
     "N": ["f() == 1", "abs(f() - 1) < 1e-6", "round(f(), 2) == 1", "math.isclose(f(), 1)", "np.allclose(f(), 1)"],
 }  # fmt: skip
 
@@ -201,6 +212,18 @@ def test_what_a_derived_class_adds_is_judged_in_one_process(box: Sandbox) -> Non
     assert outcomes[1].in_one_process
     apart = Program("python", sample, next(iter(tests)), apart=True)
     assert not next(iter(box.run([apart])))[1].in_one_process
+
+
+def test_operators_between_two_objects_are_judged_in_one_process(box: Sandbox) -> None:
+    sample = (
+        "class V:\n    def __init__(self, x):\n        self.x = x\n    def __add__(self, o):\n"
+        "        return V(self.x + o.x)\n    def __lt__(self, o):\n        return self.x < o.x\n"
+        "def f(x):\n    return V(x)"
+    )
+    tests = {"assert (f(1) + f(2)).x == 3": PASSED, "assert f(1) < f(2)": PASSED, "assert f(2) < f(1)": FAILED}
+    outcomes = dict(box.run(Program("python", sample, test) for test in tests))
+    assert [outcomes[index].status for index in range(3)] == list(tests.values())
+    assert all(outcome.in_one_process for outcome in outcomes.values())
 
 
 SHARED = {

@@ -573,4 +573,6 @@ def _needs_one_process(program: Program, verdict: dict[str, Any]) -> bool:
     """Whether a verdict that is not ``passed`` says nothing, because the test needs what cannot cross."""
     if program.apart:
         return False
-    return bool(verdict["need"] or needs.of(program.test).reason(frozenset(verdict["named"]) - {program.entry_point}))
+    test = needs.of(program.test)
+    combined = verdict["combined"] and test.combines
+    return bool(verdict["need"] or combined or test.reason(frozenset(verdict["named"]) - {program.entry_point}))

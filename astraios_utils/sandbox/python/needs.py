@@ -67,11 +67,14 @@ class Needs:
         always: reasons that hold whatever the sample is.
         of_names: reasons that hold if the name is the sample's, by name.
         entry: the function that the test checks, which it calls and does nothing else with; empty if unknown.
+        combines: whether there is an operator between two values that are no constants; a need where both turn out to
+            be objects of the sample's.
     """
 
     always: list[str] = field(default_factory=list)
     of_names: dict[str, str] = field(default_factory=dict)
     entry: str = ""
+    combines: bool = False
 
     def reason(self, names: frozenset[str]) -> str:
         """Why the test cannot be judged in two processes; empty if it can.
@@ -98,9 +101,19 @@ def of(test: str) -> Needs:
         return needs
     bound = set(_bound(tree))
     _Reader(needs, bound, needs.entry).visit(tree)
+    needs.combines = any(map(_combines, ast.walk(tree)))
     if any(map(_given, _changed(tree))) or _changes_what_it_passed(tree):
         needs.always.append(SHARED)
     return needs
+
+
+def _combines(node: ast.AST) -> bool:
+    match node:
+        case ast.BinOp(left=left, right=right):
+            return not isinstance(left, ast.Constant) and not isinstance(right, ast.Constant)
+        case ast.Compare(left=left, ops=[ast.Lt() | ast.LtE() | ast.Gt() | ast.GtE()], comparators=[right]):
+            return not isinstance(left, ast.Constant) and not isinstance(right, ast.Constant)
+    return False
 
 
 def _changed(tree: ast.AST) -> Iterator[ast.expr]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import builtins
 import operator
 import resource
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -37,6 +38,7 @@ class Link:
         self.broken = ""  # why the sample can no longer pass, once it cannot
         self.need = ""  # why the test cannot be judged in two processes, once it turns out
         self.named: set[str] = set()  # what the test has looked up in the sample
+        self.combined = False  # whether the test has put an operator between two objects of the sample's
 
     def _exchange(self, request: dict[str, Any]) -> dict[str, Any]:
         if self.broken:
@@ -222,6 +224,15 @@ class Remote(codec.Handle):
         return str(self._link.request("shown", self))
 
 
+def _between(self: Remote, other: object) -> Any:
+    """An operator other than equality: there is none here, and two objects of the sample's may have one there."""
+    if isinstance(other, Remote) and sys._getframe(1).f_code.co_filename == TEST:
+        self._link.combined = True
+    return NotImplemented
+
+
+for _name in ("lt", "le", "gt", "ge", "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or"):
+    setattr(Remote, f"__{_name}__", _between)
 _SPECIAL = frozenset(("__name__", "__qualname__", "__annotations__", "__wrapped__"))
 
 
@@ -252,8 +263,8 @@ def judge(
         hint: told now and then what the sample says of the loop it is in (`witness`).
 
     Returns:
-        ``status``, ``detail``, ``seconds``, ``need`` (why the test cannot be judged so, or empty) and ``named`` (what
-        it looked up in the sample).
+        ``status``, ``detail``, ``seconds``, ``need`` (why the test cannot be judged so, or empty), ``named`` (what it
+        looked up in the sample) and ``combined`` (whether it put an operator between two objects of the sample's).
     """
     start = time.monotonic()
     link = Link(channel, hint)
@@ -267,6 +278,7 @@ def judge(
         "seconds": time.monotonic() - start,
         "need": link.need,
         "named": sorted(link.named),
+        "combined": link.combined,
     }
 
 

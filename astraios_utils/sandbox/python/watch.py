@@ -41,15 +41,22 @@ def _numbers(pid: int, proc: Path) -> list[str]:
         return []
 
 
-def _threads(pid: int, proc: Path) -> dict[int, _Thread]:
+def _state(folder: Path) -> str:
+    """Of a thread; empty for one that has ended."""
+    try:
+        return (folder / "stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return ""
+
+
+def _threads(pid: int, proc: Path) -> dict[Path, _Thread]:
     found = {}
     for number in _numbers(pid, proc):
         folder, waited = proc / str(pid) / "task" / number, 0
         with contextlib.suppress(OSError, IndexError, ValueError):  # a kernel that keeps no such account
             waited = int((folder / "schedstat").read_text().split()[1])
-        with contextlib.suppress(OSError, IndexError):  # a thread that has just ended
-            state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
-            found[int(number)] = _Thread(state, waited * 1e-9)
+        if state := _state(folder):
+            found[folder] = _Thread(state, waited * 1e-9)
     return found
 
 
@@ -73,8 +80,8 @@ class Meter:
     threads: int = 0
     proc: Path = Path("/proc")
     _at: float = math.nan  # the last look
-    _known: dict[int, _Thread] = field(default_factory=dict)  # when this stretch began
-    _ready: set[int] = field(default_factory=set)  # threads that were ready to run at a look since
+    _known: dict[Path, _Thread] = field(default_factory=dict)  # when this stretch began
+    _ready: set[Path] = field(default_factory=set)  # threads that were ready to run at a look since
     _left: float = 0.0  # seconds of this stretch without the CPU time and without what was lost
 
     def own(self) -> float:
@@ -95,16 +102,18 @@ class Meter:
         self._at, self.cpu = now, self.cpu + used
         self._left += min(gap, LONGEST_GAP) - used - lost
         self.threads = max((len(_numbers(pid, self.proc)) for pid in pids), default=0)
-        if used > gap / 2 and not first:  # it computes; looking at its threads has a price
+        # Looking at all threads has its price, a JVM has many: most programs compute, or wait as at the last look.
+        if not first and (used > gap / 2 or any(_state(folder) == "R" for folder in self._ready)):
             return
-        seen = {number: thread for pid in pids for number, thread in _threads(pid, self.proc).items()}
-        self._ready |= {number for number, thread in seen.items() if thread.state == "R"}
+        seen = {folder: thread for pid in pids for folder, thread in _threads(pid, self.proc).items()}
+        self._ready |= {folder for folder, thread in seen.items() if thread.state == "R"}
         if not first and any(thread.state == "R" for thread in seen.values()):
             return
-        ended = (self._ready | (self._known.keys() & set(pids))) - seen.keys()  # and with them how long they waited
+        processes = {self.proc / str(pid) / "task" / str(pid) for pid in pids}
+        ended = (self._ready | (self._known.keys() & processes)) - seen.keys()  # and with them how long they waited
         if not (first or ended or any(thread.state == "D" for thread in seen.values())):
-            before = {number: thread.waited for number, thread in self._known.items()}
-            waited = sum(thread.waited - before.get(number, 0.0) for number, thread in seen.items())
+            before = {folder: thread.waited for folder, thread in self._known.items()}
+            waited = sum(thread.waited - before.get(folder, 0.0) for folder, thread in seen.items())
             self.idle += max(0.0, self._left - waited)
         self._known, self._ready, self._left = seen, set(), 0.0
 
