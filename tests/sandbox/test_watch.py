@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from astraios_utils.sandbox.kernel import linux
-from astraios_utils.sandbox.python.watch import LONGEST_GAP, Meter
+from astraios_utils.sandbox.python.watch import LONGEST_GAP, Meter, waited_seconds
 
 MAIN, WORKER, TESTER = 11, 12, 10
 
@@ -125,6 +125,8 @@ def test_time_in_which_the_scorer_was_stopped_or_answered_does_not_count(kernel:
     assert kernel.meter.idle == pytest.approx(LONGEST_GAP)
     kernel.look(0.1, lost=0.08)
     assert kernel.meter.idle == pytest.approx(LONGEST_GAP + 0.02)
+    kernel.look(10.0, lost=9.9)  # a scorer that has a core one time in a hundred still counts a sleeper's time
+    assert kernel.meter.idle == pytest.approx(LONGEST_GAP + 0.12)
 
 
 def test_a_stopped_process_sleeps(kernel: Kernel) -> None:
@@ -143,3 +145,9 @@ def test_this_kernel_reports_as_the_meter_reads() -> None:
     child.communicate(b"\n")
     assert meter.threads == 1
     assert meter.idle > 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="the kernel does not report waits for a core")
+def test_this_thread_s_own_waits_are_known() -> None:
+    before = waited_seconds()
+    assert 0 <= before <= waited_seconds()

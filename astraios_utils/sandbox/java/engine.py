@@ -135,7 +135,8 @@ class _Session:
         asked: whether the subject has a question to answer; else it is the judge's turn.
         ending: whether the test has passed, and the sample's threads have yet to end.
         meter: what the program would have needed with the machine to itself.
-        relayed: whether the engine has passed on a message since the last look; `engine_busy` is its time until then.
+        relayed: whether the engine has passed on a message since the last look.
+        engine_cpu, engine_waited: the engine's own time until the last look.
     """
 
     task: Task
@@ -151,7 +152,8 @@ class _Session:
     judge_lowered: bool = False
     meter: watch.Meter = field(default_factory=watch.Meter)
     relayed: bool = False
-    engine_busy: float = 0.0
+    engine_cpu: float = 0.0
+    engine_waited: float = 0.0
 
     @classmethod
     def now(cls, task: Task, judge: Jvm, subject: Jvm) -> _Session:
@@ -169,12 +171,12 @@ class _Session:
     def measure(self) -> None:
         """Look at what the program does; while it waits for a message, it may wait for the engine."""
         jvms = [self.subject] if self.ending else [self.subject, self.judge]
-        cpu, busy = self.cpu(), watch.busy_seconds()
+        cpu, used, waited = self.cpu(), time.thread_time(), watch.waited_seconds()
         if all(jvm.pid for jvm in jvms) and not math.isnan(cpu):
             waits = self.relayed or any(jvm.outgoing for jvm in jvms)
-            lost = busy - self.engine_busy if waits else 0.0
+            lost = waited - self.engine_waited + (used - self.engine_cpu if waits else 0.0)
             self.meter.look([jvm.pid for jvm in jvms], time.monotonic(), cpu, lost)
-        self.relayed, self.engine_busy = False, busy
+        self.relayed, self.engine_cpu, self.engine_waited = False, used, waited
 
     def resident(self) -> int:
         return watch.resident_bytes(self.subject.pid) + watch.resident_bytes(self.judge.pid)

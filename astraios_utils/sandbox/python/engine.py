@@ -90,7 +90,7 @@ class _Running:
         tester, subject: pids as seen from here; 0 until known.
         unbounded: whether the sample was last seen in a loop that nothing bounds.
         endless: whether that loop has been proved never to end.
-        meter: what it would have needed with the machine to itself.
+        meter: what it would have needed with the machine to itself; `scorer_waited` is this process's wait until then.
         core: the one that it must stay on; -1: any.
         outgoing: what of its job has still to be written; `incoming` is what has come back.
     """
@@ -111,6 +111,7 @@ class _Running:
     unbounded: bool = False
     endless: bool = False
     meter: watch.Meter = field(default_factory=watch.Meter)
+    scorer_waited: float = 0.0
 
     @property
     def begun(self) -> bool:
@@ -129,9 +130,10 @@ class _Running:
 
     def measure(self) -> None:
         """Look at what it does; until it has its job, it waits for this process."""
-        cpu = self.cpu()
+        cpu, waited = self.cpu(), watch.waited_seconds()
         if not (self.outgoing or math.isnan(cpu)):
-            self.meter.look((self.tester, self.subject), time.monotonic(), cpu)
+            self.meter.look((self.tester, self.subject), time.monotonic(), cpu, waited - self.scorer_waited)
+        self.scorer_waited = waited
 
 
 class PythonEngine:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,12 +94,13 @@ class Meter:
             pids: the program's processes.
             now: seconds of a clock that does not jump.
             cpu: CPU seconds of its living processes so far.
-            lost: seconds since the last look in which the program may have waited for this process.
+            lost: seconds since the last look in which this process had no core, so that threads of the program which
+                have come and gone may have had none either; or in which the program may have waited for this process.
         """
         pids, used, first = list(pids), max(0.0, cpu - self.cpu), math.isnan(self._at)
         gap = 0.0 if first else now - self._at
         self._at, self.cpu = now, self.cpu + used
-        self._left += min(gap, LONGEST_GAP) - used - lost
+        self._left += min(max(0.0, gap - lost), LONGEST_GAP) - used
         self.threads = max((len(_numbers(pid, self.proc)) for pid in pids), default=0)
         # Looking at all threads has its price, a JVM has many: most programs compute, or wait as at the last look.
         if not first and (used > gap / 2 or any(_state(folder) == "R" for folder in self._ready)):
@@ -118,12 +118,12 @@ class Meter:
         self._known, self._ready, self._left = seen, set(), 0.0
 
 
-def busy_seconds() -> float:
-    """Seconds in which the calling thread has run, or was ready to run and had no core."""
-    waited = 0
-    with contextlib.suppress(OSError, IndexError, ValueError):
-        waited = int(Path("/proc/thread-self/schedstat").read_text().split()[1])
-    return time.thread_time() + waited * 1e-9
+def waited_seconds() -> float:
+    """Seconds in which the calling thread was ready to run and had no core; 0 where the kernel does not tell."""
+    try:
+        return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) * 1e-9
+    except (OSError, IndexError, ValueError):
+        return 0.0
 
 
 def resident_bytes(pid: int) -> int:
