@@ -4,25 +4,33 @@
     python benchmarks/statistics.py verdicts   how often "supported" and "not supported" are wrong, by training noise
     python benchmarks/statistics.py errors     measure the error model of printed numbers again (writes data/paper)
 
-All are seeded. ``docs/verdicts.md`` shows their tables.
+All are seeded. The first two write their tables to data/simulated; ``docs/verdicts.md`` shows them.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
+import itertools
 import math
+from collections.abc import Mapping
+from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from scipy import stats as scipy_stats
 
-from astraios_utils import store
+from astraios_utils import schema, store
 from astraios_utils.metrics import scores, stats
+from astraios_utils.presenting import plots
 from astraios_utils.results import claims
-from astraios_utils.results.claims import logic, printed, training_noise
+from astraios_utils.results.claims import evidence, printed, training_noise
 from astraios_utils.running import pipeline
 
+FOLDER = store.data_dir() / "simulated"
+DIFFER = 0.05  # share of problems that one of two equal methods solves and the other does not
 SHARES = {  # problems, samples, and the Beta distribution of a problem's chance to be solved
     "164 problems x 20": (164, 20, 0.6, 0.8),
     "40 problems x 3": (40, 3, 1.0, 1.0),
@@ -50,7 +58,7 @@ def coverage(runs: int) -> pd.DataFrame:
         )
     for m in (40, 200):
         rows.append(
-            {"interval": "difference of equal methods", "setting": f"{m} problems x 1"}
+            {"interval": "difference of equal methods", "setting": f"{m} problems x 1, {DIFFER:.0%} of answers differ"}
             | {"coverage": _ties(rng, m, runs)}
         )
     return pd.DataFrame(rows)
@@ -72,7 +80,7 @@ def _ties(rng: np.random.Generator, m: int, runs: int) -> float:
     hits = 0
     for run in range(runs):
         first = rng.random(m) < 0.5
-        second = np.where(rng.random(m) < 0.05, ~first, first)
+        second = np.where(rng.random(m) < DIFFER, ~first, first)
         columns = {
             name: stats.Column(
                 "b", np.arange(m).astype(str), np.column_stack([x, np.ones(m)]).astype(float), stats.ratio
@@ -86,84 +94,213 @@ def _ties(rng: np.random.Generator, m: int, runs: int) -> float:
     return hits / runs
 
 
-TRUTHS = {"all methods equal": np.zeros(7), "one method 2 points better": np.array([2.0, 0, 0, 0, 0, 0, 0])}
+def attainable(m: int = 40, differ: float = DIFFER) -> pd.DataFrame:
+    """Every coverage that an interval of the difference of two equal methods can have, exactly.
 
-
-def verdicts(runs: int, seeds: int = 5, error: float = 0.58) -> pd.DataFrame:
-    """How often the ledger errs about seven methods at four sizes, with and without training noise in its replicates.
+    Only b and c vary: the problems that the first method alone solves, and the second alone. An interval leaves 0 out
+    of some outcomes, those with the largest |b - c| / sqrt(b + c) first (McNemar's statistic).
 
     Args:
-        runs: simulated suites per row.
-        seeds: training runs per method.
-        error: standard error that problems leave a score with, in points.
+        m: problems, one answer each.
+        differ: share of problems on which the answers differ, b + c of m on average.
+
+    Returns:
+        A row per last outcome ("b : c") that leaves 0 out: the coverage, and the lowest at any share of differing
+        answers. Outcomes that change the coverage by less than .001 and rows of a coverage below 90% are left out.
     """
-    rng, rows = np.random.default_rng(1), []
-    for truth, means in TRUTHS.items():
-        for training in (0.0, 0.5, 1.0):
-            for used in (1, seeds):
-                wrong = [_errs(rng, means, training, used, error) for _ in range(runs)]
-                rows.append(
-                    {"truth": truth, "training SD": training, "seeds": used}
-                    | {name: np.mean([w[name] for w in wrong]) for name in wrong[0]}
-                )
+    rates = np.unique([differ, *np.linspace(0.01, 0.99, 99)])
+    outcomes = [(abs(2 * b - n) / math.sqrt(n), b, n - b) for n in range(1, m + 1) for b in range(n // 2 + 1, n + 1)]
+    covered, rows = np.ones(len(rates)), []
+    for _, b, c in sorted(outcomes, key=lambda one: (-round(one[0], 9), one[1])):
+        chance = 2 * scipy_stats.binom.pmf(b + c, m, rates) * scipy_stats.binom.pmf(b, b + c, 0.5)
+        covered = covered - chance
+        rows.append((f"{b} : {c}", covered[rates == differ][0], covered.min()))
+    frame = pd.DataFrame(rows, columns=["last_without_0", "coverage", "lowest_coverage"])
+    return frame[(frame["coverage"].diff() < -0.001) & (frame["coverage"] > 0.9)].reset_index(drop=True)
+
+
+RUNS = 600  # simulated suites per row of the table of verdicts
+MEASURE, PROBLEMS, ERROR, SEEDS = "defect", 164, 0.58, (1, 2, 5)
+LEADER = np.array([2.0 * (method == "FFT") for method in schema.METHODS])
+TRUTHS = {"all methods equal": 0 * LEADER, "FFT 2 points better": LEADER}
+STATEMENTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "AdapterH above P-Tuning, one size": ("ahead", {"methods": "AdapterH", "of": "P-Tuning", "sizes": "smallest"}),
+    "AdapterH within 2 points of P-Tuning": ("near", {"methods": "AdapterH", "of": "P-Tuning", "within": 2}),
+    "FFT above each other, every size": ("ahead", {"methods": "FFT"}),
+    "FFT above most others, most sizes": ("ahead", {"methods": "FFT", "pairs": "most", "across": "most"}),
+    "some method above FFT, some size": ("ahead", {"methods": "PEFT", "of": "FFT", "pairs": "any", "across": "any"}),
+    "two PEFT methods change places": ("swaps", {}),
+    "FFT rises from smallest to largest": ("grows", {"methods": "FFT", "by": "ends"}),
+}
+
+
+def verdicts(runs: int) -> pd.DataFrame:
+    """How often the ledger errs about seven methods at four sizes, by truth, training noise and training runs.
+
+    A suite with one run per model speaks about these checkpoints, whose true scores contain their training noise; one
+    with several about the methods. A verdict is wrong if it is "supported" of what is not so, or "not supported" of
+    what is so, of what it is about.
+
+    Args:
+        runs: simulated suites per truth, training SD and number of training runs.
+
+    Returns:
+        A row per statement: how often it is true of what the suite is about, supported, not supported, and decided
+        wrongly; ``misread``: decided wrongly if the verdict is read as one about the methods.
+    """
+    rows = []
+    for truth, training, seeds in itertools.product(TRUTHS, (0.0, 0.5, 1.0), SEEDS):
+        rng = np.random.default_rng([len(truth), round(10 * training), seeds])
+        found = [_judged(rng, truth, training, seeds) for _ in range(runs)]
+        for name, general in _true_of_methods(truth).items():
+            holds, said = (np.array([one[name][i] for one in found]) for i in (0, 1))
+            yes, no = said == "supported", said == "not supported"
+            rows.append(
+                {"truth": truth, "training_sd": training, "training_runs": seeds, "about": claims.SCOPES[seeds > 1]}
+                | {"statement": name, "true": holds.mean(), "supported": yes.mean(), "not_supported": no.mean()}
+                | {"wrong": np.where(holds, no, yes).mean(), "misread": (no if general else yes).mean()}
+            )
     return pd.DataFrame(rows)
 
 
-def _errs(rng: np.random.Generator, means: np.ndarray, training: float, seeds: int, error: float) -> dict[str, bool]:
-    """Which wrong verdicts one simulated suite leads to."""
-    runs = means + training * rng.standard_normal((seeds, 4, 7))
-    observed = runs.mean(axis=0) + error * rng.standard_normal((4, 7))
-    draws = error * rng.standard_normal((600, 4, 7))
-    if seeds > 1:
-        for size in range(4):
-            moderated, degrees = stats.moderated(list(runs[:, size].var(axis=0, ddof=1)), seeds - 1)
-            wide = training_noise._student(degrees)
-            draws[:, size] += wide * np.sqrt(moderated / seeds) * rng.standard_normal((600, 7))
+def _judged(rng: np.random.Generator, truth: str, training: float, seeds: int) -> dict[str, tuple[bool, str]]:
+    """Of one simulated suite: whether each statement is true of what the suite is about, and its verdict."""
+    trained = TRUTHS[truth] + training * rng.standard_normal((seeds, len(schema.SIZES), len(schema.METHODS)))
+    spread = ERROR * math.sqrt(PROBLEMS)  # of a method's own part of a problem, 90% of it alike in every run
+    own, each = (rng.standard_normal((*shape, PROBLEMS)) for shape in (trained.shape[1:], trained.shape))
+    hard = 20 * rng.standard_normal(PROBLEMS)
+    answers = trained[..., None] + hard + spread * (math.sqrt(0.9) * own + math.sqrt(0.1) * each)
+    metrics, effects = {}, {}
+    for (s, size), (m, method) in itertools.product(enumerate(schema.SIZES), enumerate(schema.METHODS)):
+        key = (MEASURE, "accuracy", size, method)
+        names = pd.Index([f"{i:03}" for i in range(PROBLEMS)])
+        rows = [np.column_stack([one / 100, np.ones(PROBLEMS)]) for one in answers[:, s, m]]
+        single = [scores.Metric(names, one, n=20 * PROBLEMS) for one in rows]
+        metrics[key] = training_noise.averaged(single)
+        effects |= {key: training_noise.effect(single)} if seeds > 1 else {}
+    drawn, *_ = evidence.replicated(metrics, effects, seeds, resamples=600, seed=int(rng.integers(2**31)))
+    true = _true_of_methods(truth) if seeds > 1 else _true(trained[0])
+    return {name: (true[name], _row(name, drawn, seeds)["verdict"]) for name in STATEMENTS}
 
-    def gap(size: int, a: int, b: int) -> logic.Part:
-        centred = draws[:, size, a] - draws[:, size, b]
-        return logic.part(
-            "", np.append(observed[size, a] - observed[size, b], observed[size, a] - observed[size, b] + centred)
-        )
 
-    best = logic.judge(logic.every([gap(s, 0, b) for s in range(4) for b in range(1, 7)]))
-    pairs = [
-        logic.every([logic.AtLeast("any", tuple(gap(s, *order) for s in range(4))) for order in ((a, b), (b, a))])
-        for a in range(7)
-        for b in range(a)
-    ]
-    swap = logic.judge(logic.AtLeast("any", tuple(pairs)))
-    single = logic.judge(gap(0, 5, 6))
-    equal = not means.any()
-    return {
-        "two equal methods decided (10% by design)": min(single.p_for, single.p_against) <= logic.ALPHA,
-        "'methods swap' supported": swap.p_for <= logic.ALPHA,
-        "'first is best' wrongly decided": (best.p_for if equal else best.p_against) <= logic.ALPHA,
+def _true(means: np.ndarray) -> dict[str, bool]:
+    """Which statements are true of scores, shape (sizes, methods)."""
+    found = {
+        (MEASURE, "accuracy", size, method): np.full(2, means[s, m])
+        for (s, size), (m, method) in itertools.product(enumerate(schema.SIZES), enumerate(schema.METHODS))
     }
+    return {name: _row(name, found, 1)["holds"] for name in STATEMENTS}
+
+
+@functools.cache
+def _true_of_methods(truth: str) -> dict[str, bool]:
+    return _true(np.tile(TRUTHS[truth], (len(schema.SIZES), 1)))
+
+
+def _row(name: str, found: Mapping[Any, np.ndarray], seeds: int) -> dict[str, Any]:
+    test, arguments = STATEMENTS[name]
+    measured = {"measures" if test == "grows" else "measure": MEASURE, **arguments}
+    claim = claims.Claim(
+        id="simulated", theme="performance", section="", statement=name, reading=name, test=test, arguments=measured
+    )
+    of = claims.Evidence(
+        "simulated", schema.SIZES, dict(found), dict.fromkeys(found, PROBLEMS), pd.DataFrame(), evidence.empty_log(),
+        seeds=seeds,
+    )  # fmt: skip
+    return claims.evaluate(claim, of)[0]
 
 
 def measure_errors() -> None:
     """Write the error model of printed numbers from the released verdicts."""
     suite = store.load_suite("released")
-    evidence = claims.measured(suite, functools.partial(pipeline.verdicts, suite.name))
-    errors, correlations = printed.measure_errors(evidence)
+    released = claims.measured(suite, functools.partial(pipeline.verdicts, suite.name))
+    errors, correlations = printed.measure_errors(released)
     folder = store.data_dir() / "paper"
     errors.round(4).to_csv(folder / printed.ERRORS, index=False)
     correlations.round(4).to_csv(folder / printed.CORRELATIONS, index=False)
     print(errors.to_string(index=False))
 
 
+HEADS = {
+    "coverage": {"interval": "interval", "setting": "setting", "coverage": "coverage"},
+    "attainable": {
+        "last_without_0": "last outcome without 0",
+        "coverage": "coverage",
+        "lowest_coverage": "lowest at any share",
+    },
+}
+
+
+def as_markdown(name: str, frame: pd.DataFrame) -> str:
+    """One of the tables as ``docs/verdicts.md`` shows it; shares with three decimals."""
+    columns = _wide(frame) if name == "verdicts" else frame[list(HEADS[name])].rename(columns=HEADS[name])
+    numeric = [pd.api.types.is_numeric_dtype(columns[column]) for column in columns]
+    lines = [f"| {' | '.join(columns)} |", "".join("|--:" if right else "|---" for right in numeric) + "|"]
+    for row in columns.itertuples(index=False):
+        cells = [f"{one:.3f}".removeprefix("0") if isinstance(one, float) else str(one) for one in row]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _wide(frame: pd.DataFrame) -> pd.DataFrame:
+    """Shares of wrong verdicts: a row per truth and statement, a column per number of runs and training SD."""
+    wide = frame.pivot(index=["truth", "statement"], columns=["training_runs", "training_sd"], values="wrong")
+    wide = wide.sort_index(axis=1).reindex(
+        frame[["truth", "statement"]].drop_duplicates().itertuples(index=False, name=None)
+    )
+    wide.columns = pd.Index([f"{runs} run{'s' * (runs > 1)}, SD {sd:g}" for runs, sd in wide.columns])
+    single = frame[(frame["training_runs"] == 1) & (frame["training_sd"] == 1)]
+    return wide.assign(**{"1 run, SD 1, misread": single["misread"].to_numpy()}).reset_index()
+
+
+def draw(frame: pd.DataFrame, runs: int = RUNS) -> Figure:
+    """Shares of wrong verdicts with their 95% intervals, a panel per number of training runs."""
+    names = list(frame[["truth", "statement"]].drop_duplicates().itertuples(index=False, name=None))
+    place = {name: len(names) - i + (name[0] == names[0][0]) for i, name in enumerate(names)}
+    with plt.rc_context(dict(plots.STYLE)):
+        figure, axes = plt.subplots(1, len(SEEDS), figsize=(10, 5.6), sharex=True, sharey=True)
+        for axis, (seeds, own) in zip(axes, frame.groupby("training_runs"), strict=True):
+            for (sd, rows), colour, marker, shift in zip(
+                own.groupby("training_sd"), ("#56B4E9", "#0072B2", "#000000"), "osD", (0.24, 0, -0.24), strict=True
+            ):
+                y = [place[name] + shift for name in rows[["truth", "statement"]].itertuples(index=False, name=None)]
+                ends = np.array([stats.wilson(share, runs, 1.96) for share in rows["wrong"]])
+                axis.hlines(y, *(100 * ends.T), color=colour, linewidth=1)
+                axis.plot(100 * rows["wrong"], y, marker, color=colour, markersize=4, label=f"training SD {sd:g}")
+            axis.axvline(5, color="#D55E00", linestyle="--", linewidth=1)
+            axis.set_title(f"{seeds} run{'s' * (seeds > 1)} per model:\nabout {own['about'].iloc[0]}")
+            axis.set_xlabel("wrong verdicts (%)")
+        axes[0].set_yticks(list(place.values()), [statement for _, statement in place])
+        for truth in dict.fromkeys(name[0] for name in names):
+            top = max(y for name, y in place.items() if name[0] == truth)
+            at = axes[0].get_yaxis_transform()
+            axes[0].text(-0.03, top + 0.6, f"Truth: {truth}", fontweight="bold", ha="right", transform=at)
+        axes[0].set_ylim(0.4, max(place.values()) + 1.1)
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
 def main() -> None:
-    """Run one simulation and print its table."""
+    """Run one simulation, print its table and write it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["coverage", "verdicts", "errors"])
-    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--runs", type=int, help="simulated data sets per row (4000, or 600 for verdicts)")
     options = parser.parse_args()
     if options.what == "errors":
         measure_errors()
-    else:
-        made = {"coverage": coverage, "verdicts": verdicts}[options.what](options.runs)
-        print(made.round(3).to_string(index=False))
+        return
+    options.runs = options.runs or (RUNS if options.what == "verdicts" else 4000)
+    made = {"verdicts": verdicts(options.runs)} if options.what == "verdicts" else {}
+    if options.what == "coverage":
+        made = {"coverage": coverage(options.runs), "attainable": attainable()}
+    for name, frame in made.items():
+        print(frame.round(4).to_string(index=False))
+        store.write_frame(FOLDER / f"{name}.csv", frame.round(4))
+        if name == "verdicts":
+            folder = store.root() / "figures" / "simulated"
+            folder.mkdir(parents=True, exist_ok=True)
+            for suffix in ("svg", "png"):
+                draw(frame, options.runs).savefig(folder / f"verdict_errors.{suffix}")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from .claims.measures import MEASURES, Measure, Reader, measure
 from .claims.training_noise import Key, seed_spread
 
 COLUMNS = (
-    *("measure", "problems", "seeds", "se", "detectable", "detectable_here", "training_sd"),
+    *("measure", "problems", "samples", "seeds", "se", "detectable", "detectable_here", "training_sd"),
     *("difference", "power", "problems_needed", "seeds_needed"),
 )
 COMPARED = ("size", "measure", "value", "low", "high", "p", "p_holm", "wins", "ties", "losses")
@@ -30,10 +30,16 @@ MEANS = ("performance", "generation", "robust")
 
 
 def measures_of(evidence: Evidence) -> list[str]:
-    """Means over tasks, and each task's headline, that the evidence has for some two models."""
+    """Means over tasks, and each task's headline, that the evidence has in points for some two models."""
     tasks = dict.fromkeys(key[0] for key in evidence.metrics)
     names = [*MEANS, *tasks]
-    return [name for name in names if len(_models(evidence, measure(name))) > 1]
+    return [name for name in names if _in_points(evidence, measure(name)) and len(_models(evidence, measure(name))) > 1]
+
+
+def _in_points(evidence: Evidence, of: Measure) -> bool:
+    """Whether the measure's columns are shares: bits are not."""
+    behind = {_behind((*column, "", ""))[:2] for column in of.columns}
+    return all(metric.factor == 100 for key, metric in evidence.metrics.items() if key[:2] in behind)
 
 
 def _models(evidence: Evidence, of: Measure) -> list[tuple[str, str]]:
@@ -51,7 +57,8 @@ def table(evidence: Evidence, difference: float = 2.0) -> pd.DataFrame:
         difference: in points, for the reverse question.
 
     Returns:
-        A row per measure: problems (the fewest behind a column), seeds, se (of a difference, over new problems);
+        A row per measure: problems (the fewest behind a column), samples (of a problem in a training run, the fewest
+        behind a column), seeds, se (of a difference, over new problems);
         detectable (with 80% power, two-sided 5%) over new problems, and detectable_here on these problems; training_sd
         (of one run; NaN with one seed); for ``difference``: its power, problems_needed at these seeds, and seeds_needed
         on these problems (infinite where no number is enough, NaN where training noise is unknown).
@@ -64,7 +71,7 @@ def table(evidence: Evidence, difference: float = 2.0) -> pd.DataFrame:
             if one[0] == other[0]
         ]
         if designs:
-            rows.append({"measure": name, **_row(designs, difference)})
+            rows.append({"measure": name, "samples": _samples(evidence, measure(name)), **_row(designs, difference)})
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -107,6 +114,13 @@ def _design(evidence: Evidence, of: Measure, one: tuple[str, str], other: tuple[
     return stats.Design(problems, sampled * problems, float(decoding), float(training), evidence.seeds)
 
 
+def _samples(evidence: Evidence, of: Measure) -> float:
+    """Samples of a problem in a training run, the fewest behind a column."""
+    behind = {_behind((*column, "", ""))[:2] for column in of.columns}
+    found = [metric.n / len(metric.rows) for key, metric in evidence.metrics.items() if key[:2] in behind]
+    return min(found) / evidence.seeds
+
+
 def _behind(key: Key) -> Key:
     """The metric that a score is computed from."""
     task, metric, size, method = key
@@ -128,7 +142,8 @@ def text(found: pd.DataFrame, scope: str) -> str:
             if not math.isnan(n)
         ]
         lines.append(
-            f"  {row['measure']}: {row['problems']:,.0f} problems, {row['seeds']:.0f} training run(s): 80% power at "
+            f"  {row['measure']}: {row['problems']:,.0f} problems x {row['samples']:.0f}, {row['seeds']:.0f} training "
+            f"run(s): 80% power at "
             f"{row['detectable']:.1f} points over new problems{here}; {row['difference']:g} points: power "
             f"{row['power']:.0%}, would need {'; '.join(needs)}"
         )

@@ -100,6 +100,13 @@ def compared(suite: Suite) -> pd.DataFrame:
     return store.stored(path, _inputs(suite), lambda: power.pairs(measured(suite), suite.methods))
 
 
+def detectable(suite: Suite) -> pd.DataFrame:
+    """Which differences a suite's design can detect (:func:`power.table`), computed again when results change."""
+    drawn = store.fingerprint([suite.sizes, suite.methods, suite.tasks])
+    path = store.suite_dir(suite.name) / "analysis" / f"detectable-{drawn}.parquet"
+    return store.stored(path, _inputs(suite), lambda: power.table(measured(suite)))
+
+
 def published(suite: Suite) -> Evidence:
     """What the paper of a suite's claims prints."""
     if suite.claims == "conala_claims":

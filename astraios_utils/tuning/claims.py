@@ -156,11 +156,18 @@ READINGS: Mapping[str, Callable[[Study], tuple[str, str]]] = MappingProxyType(
 )
 
 
+def listed() -> list[dict[str, str]]:
+    """The statements of ``data/paper/tuning_claims.yaml``: id, statement, source, reading."""
+    found: list[dict[str, str]] = yaml.safe_load(
+        (store.data_dir() / "paper" / "tuning_claims.yaml").read_text(encoding="utf-8")
+    )
+    return found
+
+
 def verdicts(study: Study) -> pd.DataFrame:
     """A verdict on every statement of ``data/paper/tuning_claims.yaml``; columns ``COLUMNS``."""
-    known = yaml.safe_load((store.data_dir() / "paper" / "tuning_claims.yaml").read_text(encoding="utf-8"))
     rows = []
-    for claim in known:
+    for claim in listed():
         verdict, evidence = READINGS[claim["id"]](study)
         rows.append((*(claim[key] for key in ("id", "statement", "source", "reading")), verdict, evidence))
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -333,11 +333,11 @@ def test_max_t_is_no_larger_than_bonferroni_and_uses_what_comparisons_share() ->
 def test_replicates_are_widened() -> None:
     rng = np.random.default_rng(0)
     values = np.concatenate([[5.0], 5 + rng.standard_normal(50_000)])
-    # t(39, .95) / z(.95) = 1.685 / 1.645; and a step of 1 adds a variance of 1
+    # t(39, .95) / z(.95) = 1.685 / 1.645; and a step of 1 adds a variance of 1/2
     wide = stats.widened(values, 40, 0.0, np.random.default_rng(1))
     assert wide[1:].std() == pytest.approx(1.685 / 1.645, rel=0.01)
     assert stats.widened(values, 10**6, 1.0, np.random.default_rng(1))[1:].std() == pytest.approx(
-        math.sqrt(2), rel=0.01
+        math.sqrt(1.5), rel=0.01
     )
     assert wide[0] == 5.0
 

@@ -32,8 +32,8 @@ def test_a_comparison_by_hand() -> None:
     found = power.versus(_evidence(), "FFT", "LoRA").set_index("measure").loc["synthesize-python"]
     assert found["value"] == 10
     assert (found["wins"], found["ties"], found["losses"]) == (10, 90, 0)
-    # differences 1 on 10 of 100 problems: SE = sqrt(.1 * .9 / 99) = 3.02 points, and two pseudo-samples of 1 point
-    half = 1.96 * math.sqrt(3.02**2 + 2)
+    # differences 1 on 10 of 100 problems: SE = sqrt(.1 * .9 / 99) = 3.02 points, and twice half a squared point
+    half = 1.96 * math.sqrt(3.02**2 + 1)
     assert found["high"] - found["low"] == pytest.approx(2 * half, rel=0.1)
     assert found["p_holm"] == pytest.approx(found["p"])  # one row, one test
 

@@ -19,7 +19,7 @@ from scipy import stats as _scipy_stats
 Array = npt.NDArray[np.float64]
 LEVEL = 0.95
 RESAMPLES = 2000
-RARE = 10  # clusters with an event: below that, a share is rare
+PRIOR = 0.2  # degrees of freedom with which "all samples of a cluster agree" enters the estimate of a design effect
 _scipy: Any = _scipy_stats  # its distributions are made at run time, which type checkers cannot follow
 
 
@@ -100,10 +100,13 @@ def clustered_mean(
 def clustered_ratio(rows: npt.ArrayLike, *, n: int, share: bool = True, level: float = LEVEL) -> Estimate:
     """The first sum over the second, with a standard error clustered by row (the linearised ratio).
 
-    A share's interval is Wilson's at the effective sample size mean (1 - mean) / SE^2. It keeps to [0, 1] and does not
-    collapse where all clusters agree. Where every cluster scores 0 or 1 that size is m, and the interval is Wilson's
-    own. Where fewer than ``RARE`` clusters score above 0 (or below 1) the size is at most m: so few events say little
-    about the spread between clusters. ``benchmarks/statistics.py`` simulates the coverage.
+    A share's interval is Wilson's at the effective sample size m / d. It keeps to [0, 1] and does not collapse where
+    all clusters agree. d is the design effect: the spread between clusters over mean (1 - mean), which is 1 where all
+    samples of a cluster agree. Where every cluster scores 0 or 1, d is 1 and the interval is Wilson's own. Elsewhere d
+    is an estimate with v = 2 m / (kurtosis - 1) degrees of freedom (Satterthwaite): many where most clusters vary,
+    about 2 k where k of them score above 0 and the others score 0. It is moderated towards 1, (v d + ``PRIOR``) / (v +
+    ``PRIOR``), and the quantile is Student's with v + ``PRIOR`` degrees of freedom, at most m - 1.
+    ``benchmarks/statistics.py`` simulates the coverage.
 
     Args:
         rows: shape (m, 2), what each cluster adds to the two sums; clusters that add nothing to the second are left
@@ -132,15 +135,27 @@ def clustered_ratio(rows: npt.ArrayLike, *, n: int, share: bool = True, level: f
 
 def _share_interval(mean: float, variance: float, rows: Array, n: int, level: float) -> tuple[float, float]:
     by_cluster, m = rows[:, 0] / rows[:, 1], len(rows)
-    if np.isin(by_cluster, (0.0, 1.0)).all() and (rows[:, 1] == rows[0, 1]).all():
+    alike = (rows[:, 1] == rows[0, 1]).all() or mean in (0.0, 1.0)
+    if alike and np.isin(by_cluster, (0.0, 1.0)).all():
         # the variance follows from the mean, nothing is estimated: normal quantile, m trials
         return wilson(mean, m, float(_scipy.norm.ppf((1 + level) / 2)))
     if m < 2:
         return math.nan, math.nan
-    effective = n if variance == 0 else min(n, mean * (1 - mean) / variance)
-    if min((by_cluster > 0).sum(), (by_cluster < 1).sum()) < RARE:
-        effective = min(effective, m)
-    return wilson(mean, effective, float(_scipy.t.ppf((1 + level) / 2, m - 1)))
+    degrees = _degrees(rows[:, 0] - mean * rows[:, 1])
+    design = variance * m / (mean * (1 - mean))
+    design = design if math.isinf(degrees) else (degrees * design + PRIOR) / (degrees + PRIOR)
+    effective = n if design == 0 else min(n, m / design)
+    return wilson(mean, effective, float(_scipy.t.ppf((1 + level) / 2, min(degrees + PRIOR, m - 1))))
+
+
+def _degrees(residual: Array) -> float:
+    """Degrees of freedom of a variance estimate by the kurtosis of what it is made of; infinite where nothing varies.
+
+    The relative variance of the estimate is (kurtosis - 1) / m, that of chi-square over its v degrees of freedom 2 / v.
+    """
+    square = residual**2
+    spread = float(square.var())
+    return math.inf if spread <= 0 else 2 * float(square.sum()) * float(square.mean()) / spread
 
 
 def cluster_bootstrap(

@@ -127,9 +127,10 @@ def widened(values: Array, clusters: int, step: float, rng: np.random.Generator)
     """Replicates of one score, wide enough for tests with few problems or few events.
 
     Two corrections. Deviations grow by Student's over the normal quantile (one-sided 5%, ``clusters`` - 1 degrees of
-    freedom), because the spread between problems is itself estimated. And each replicate gets a normal error of
-    ``step``, the change of the score by one sample: a difference of two scores then has the variance of two more
-    discordant samples (after Agresti and Min 2005), so that equal answers to all problems are no certainty.
+    freedom), because the spread between problems is itself estimated. And each replicate gets a normal error with half
+    the variance of ``step``, the change of the score by one sample: a difference of two scores then has the variance of
+    one more discordant sample (half a sample per cell of the table of pairs, Agresti and Min 2005), so that equal
+    answers to all problems are no certainty.
 
     Args:
         values: score and replicates, shape (1 + r,).
@@ -140,7 +141,8 @@ def widened(values: Array, clusters: int, step: float, rng: np.random.Generator)
     drawn = values[1:]
     wide = float(_scipy.t.ppf(0.95, clusters - 1) / _scipy.norm.ppf(0.95)) if clusters > 1 else math.nan
     centre = np.nanmean(drawn) if len(drawn) and not np.isnan(drawn).all() else math.nan
-    return np.concatenate([values[:1], centre + wide * (drawn - centre) + step * rng.standard_normal(len(drawn))])
+    added = step / math.sqrt(2) * rng.standard_normal(len(drawn))
+    return np.concatenate([values[:1], centre + wide * (drawn - centre) + added])
 
 
 def sign_test(value: float, se: float) -> tuple[float, float]:

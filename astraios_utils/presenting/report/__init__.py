@@ -19,7 +19,7 @@ import pandas as pd
 from ... import schema, store
 from ...running import ledger, pipeline
 from ...schema import Suite
-from . import content, leaderboard, payload, statements
+from . import content, detectable, leaderboard, payload, statements
 
 if TYPE_CHECKING:
     from IPython.display import HTML
@@ -81,6 +81,7 @@ def page(suite: Suite, frame: pd.DataFrame) -> str:
         "unreachable": verdicts["claim"].nunique() - told["claim"].nunique(),
         "figures": figures,
         "board": leaderboard.of(suite),
+        "detectable": detectable.of(ledger.detectable(suite)),
         "pairs": [list(dict.fromkeys(apart[name])) for name in ("size", "first", "second")],
         **content.of_results(suite, frame),
     }
@@ -106,6 +107,7 @@ def _render(context: dict[str, Any], chunks: dict[str, str], held: tuple[str, ..
         looks=content.LOOKS,
         verdict_looks=statements.LOOKS,
         metrics=content.METRICS,
+        power_heads=detectable.HEADS,
     )
 
 

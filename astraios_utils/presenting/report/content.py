@@ -179,7 +179,8 @@ def _order(place: str) -> tuple[bool, bool, bool, int]:
     )
 
 
-def _title(task: str) -> str:
+def title(task: str) -> str:
+    """A task in words."""
     return plots.TASK_TITLES[task] if task in plots.TASK_TITLES else TASKS[task].title
 
 
@@ -191,7 +192,7 @@ def _matrix(suite: Suite, frame: pd.DataFrame, task: str, metric: str) -> Matrix
         method: [_value(held.get((size, method), {}), task, size, method, digits) for size in suite.sizes]
         for method in suite.methods
     }
-    return Matrix(task, metric, _title(task), suite.sizes, rows)
+    return Matrix(task, metric, title(task), suite.sizes, rows)
 
 
 def _value(row: Mapping[Any, Any], task: str, size: str, method: str, digits: int) -> Value:
@@ -231,7 +232,7 @@ def overview(frame: pd.DataFrame) -> list[dict[str, Any]]:
         task, metric = str(row["task"]), str(row["metric"])
         texts = {
             "anchor": anchor(task, metric),
-            "title": _title(task),
+            "title": title(task),
             "metric": METRICS.get(metric, metric),
             "largest": number(row["largest difference"], 2) or results.MISSING,
         }

@@ -11,7 +11,8 @@
 - ``not testable``: neither, and some comparison lacks its data; ``lacking`` names the artefacts.
 
 ``scope`` says what a verdict is about. One training run per model says something about these checkpoints, never about
-their methods; a suite with several ``seeds`` says something about the method.
+their methods; a suite with several ``seeds`` says something about the method, as far as all numbers that a claim reads
+come from all runs: memory and times are those of one.
 
 A statement about several comparisons can be refuted by one of them, so that missing data does not always prevent a
 verdict. Where they do, ``at_hand`` is the verdict on the statement restricted to the data that exist: means over those
@@ -71,7 +72,7 @@ __all__ = [
     "summary",
 ]
 
-VERSION = 6  # of how evidence is made and judged; a change makes every ledger stale
+VERSION = 7  # of how evidence is made and judged; a change makes every ledger stale
 VERDICTS = ("supported", "not supported", "undecided", "depends on assumptions", "values only", "not testable")
 THEMES = ("performance", "scaling", "robustness", "security", "loss", "cost")
 COLUMNS = (
@@ -197,7 +198,7 @@ def evaluate(claim: Claim, evidence: Evidence) -> tuple[dict[str, Any], list[dic
     units = dict.fromkeys(part.unit for part in below)
     row = {
         **claim.model_dump(exclude={"test", "arguments", "id"}),
-        **{"claim": claim.id, "evidence": evidence.name, "scope": evidence.scope, "at_hand": "", "lacking": ""},
+        **{"claim": claim.id, "evidence": evidence.name, "scope": reader.scope, "at_hand": "", "lacking": ""},
         **{"verdict": _under_all(claim, evidence, _verdict(finding, below), False)},
         **{"holds": finding.holds, "p_for": finding.p_for, "p_against": finding.p_against},
         **{"power": power(node), "effect": ", ".join(f"{EFFECTS[u]:g} {u}" for u in units if u in EFFECTS)},
@@ -362,7 +363,7 @@ def styled(frame: pd.DataFrame) -> Styler:
 
 def _tip(row: Mapping[Hashable, Any]) -> str:
     turned = f" One cell would reverse the values: {row['reversal']}." if row["reversal"] else ""
-    return f"{row['detail']}.{turned}".replace("..", ".")
+    return f"{row['detail']}. About {row['scope']}.{turned}".replace("..", ".")
 
 
 def _told(row: Mapping[Hashable, Any], between: str) -> str:
@@ -384,11 +385,13 @@ def as_lines(frame: pd.DataFrame, whole: bool = False) -> str:
     """
     lines = []
     for name, part in frame.groupby("evidence", sort=False):
-        lines.append(f"{name}, about {part['scope'].iloc[0]}:")
+        usual = part["scope"].mode().iloc[0]
+        lines.append(f"{name}, about {usual}:")
         told = part if whole else part[part["verdict"] != "not testable"]
         for row in told.to_dict("records"):
             mark = "  ↳ " if pd.notna(row["variant_of"]) else "  "
-            lines.append(f"{mark}{row['claim']}: {_told(row, ', ')}. {row['detail']}")
+            about = "" if row["scope"] == usual else f" (about {row['scope']})"
+            lines.append(f"{mark}{row['claim']}: {_told(row, ', ')}{about}. {row['detail']}")
             if row["lacking"]:
                 lines.append(f"      missing: {row['lacking']}")
             if row["margins"]:

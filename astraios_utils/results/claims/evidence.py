@@ -127,6 +127,10 @@ class Evidence:
             for split in losses.SPLITS
         }
 
+    def runs_of(self, name: str, size: str, method: str) -> int:
+        """From how many training runs a final loss (``test_loss``) comes."""
+        return len(self._finals.get((name.removesuffix("_loss"), size, method), []))
+
     def loss(self, split: str, size: str, method: str) -> Array:
         """A final loss with replicates over test sequences and seeds, shape (1 + r,), as far as both are known."""
         found = self.over_runs(self._finals.get((split, size, method), []), f"{split}_loss", size, method)
@@ -182,16 +186,11 @@ def measured(
     sources = [verdicts] if callable(verdicts) else list(verdicts)
     logs = [] if loss_log is None else [loss_log] if isinstance(loss_log, pd.DataFrame) else list(loss_log)
     metrics, effects = _collect(suite, sources, known or {})
-    columns: dict[Any, Column] = {k: m.column(*_place(k[0], m.problems)) for k, m in metrics.items()}
     sequences = _sequences(logs)
-    columns |= sequences
-    joint = stats.joint_bootstrap(columns, resamples=resamples, seed=suite.seed)
-    noise = training_noise.draw(effects, len(sources), resamples, suite.seed)
-    found: dict[Hashable, Array] = {}
-    for key, metric in metrics.items():
-        rng = np.random.default_rng([suite.seed, zlib.crc32(repr(key).encode())])
-        found[key] = metric.factor * stats.widened(joint.values[key], len(metric.rows), metric.step, rng)
-        found[key][1:] += noise.get(key, 0.0)
+    scored, noise, joint = replicated(
+        metrics, effects, len(sources), resamples=resamples, seed=suite.seed, further=sequences
+    )
+    found: dict[Hashable, Array] = dict(scored)
     found |= derived(found, suite.models, paper.nominal() if suite.published else None)
     numbered = [log.assign(seed=seed) for seed, log in enumerate(logs)]
     rates = {method: suite.recipe.rate(method) for method in suite.methods} if suite.recipe else {}
@@ -208,6 +207,38 @@ def measured(
         training=noise,
         seeds=len(sources),
     )
+
+
+def replicated(
+    metrics: Mapping[Key, Metric],
+    effects: Mapping[Key, stats.SeedEffect],
+    seeds: int,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    further: Mapping[Any, Column] | None = None,
+) -> tuple[dict[Key, Array], dict[Key, Array], stats.Joint]:
+    """Scores with joint replicates over problems and training runs.
+
+    Args:
+        metrics: averaged over training runs (:func:`training_noise.averaged`).
+        effects: what the runs of each differ by; empty with one run.
+        seeds: training runs.
+        resamples, seed: of the bootstrap.
+        further: columns that are drawn along.
+
+    Returns:
+        Scores and replicates in percent, shape (1 + r,); the training noise in them, shape (r,); the joint bootstrap.
+    """
+    columns: dict[Any, Column] = {k: m.column(*_place(k[0], m.problems)) for k, m in metrics.items()}
+    joint = stats.joint_bootstrap(columns | dict(further or {}), resamples=resamples, seed=seed)
+    noise = training_noise.draw(effects, seeds, resamples, seed)
+    found: dict[Key, Array] = {}
+    for key, metric in metrics.items():
+        rng = np.random.default_rng([seed, zlib.crc32(repr(key).encode())])
+        found[key] = metric.factor * stats.widened(joint.values[key], len(metric.rows), metric.step, rng)
+        found[key][1:] += noise.get(key, 0.0)
+    return found, noise, joint
 
 
 def _costs_of(suite: Suite, costs: pd.DataFrame | None) -> pd.DataFrame:

@@ -14,7 +14,7 @@ import numpy as np
 from ... import results, schema
 from ...metrics.stats import Array
 from ...sources import paper
-from .evidence import COSTS, Evidence
+from .evidence import COSTS, SCOPES, TOLERANCES, Evidence
 from .training_noise import seed_spread
 
 
@@ -71,6 +71,7 @@ class Reader:
             those that all compared models have, instead of being NaN unless every one is there.
         what_if: read scenarios instead of replicates.
         cells: what was read, with its value.
+        once: what was read from a single training run although the evidence has several.
     """
 
     evidence: Evidence
@@ -79,6 +80,7 @@ class Reader:
     cells: dict[Cell, float] = field(default_factory=dict)
     missing: set[tuple[str, str, str, str]] = field(default_factory=set)  # kind of artefact, task, size, method
     wanted: set[str] = field(default_factory=set)  # what else a comparison would need, in words
+    once: set[str] = field(default_factory=set)
     _held: dict[tuple[str, str, str], Array] = field(default_factory=dict)  # columns that were read
 
     @property
@@ -112,6 +114,8 @@ class Reader:
 
     def over_runs(self, values: Sequence[float], *key: str) -> Array:
         """A number that is read from whole loss curves (:meth:`Evidence.over_runs`); no cell stands for it."""
+        if 0 < len(values) < self.evidence.seeds:
+            self.once.add(" ".join(key))
         found = self.evidence.over_runs(values, *key)
         return found if self.what_if is None else np.full(self.shape, found[0])
 
@@ -213,6 +217,8 @@ class Reader:
         )
         if math.isnan(found[0]):
             self.missing.add(("losses" if loss else COSTS[name][0], "", size, method))
+        elif name in TOLERANCES or (loss and self.evidence.runs_of(name, size, method) < self.evidence.seeds):
+            self.once.add(name)
         return self._read(Cell(name, "", size, method), found)
 
     def seed_sd(self, name: str) -> float:
@@ -226,6 +232,14 @@ class Reader:
             if all((*column, *model) in noise for column in known)
         ]
         return float(np.median(found)) if found else math.nan
+
+    @property
+    def scope(self) -> str:
+        """What a verdict on what was read is about: the method only if every number comes from all training runs.
+
+        Memory and times are run 0's.
+        """
+        return SCOPES[0] if self.once else self.evidence.scope
 
     def lacking(self) -> str:
         """What was not found, in words: which artefacts, and of how many models (at which sizes, where few)."""

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from scipy import stats as _scipy_stats
 
+from ... import schema
 from ...metrics import stats
 from ...metrics.scores import Metric
 from ...metrics.stats import Array, SeedEffect
@@ -63,11 +64,17 @@ def _contributions(run: Metric) -> Array:
 
 
 def draw(effects: Mapping[Key, SeedEffect], seeds: int, resamples: int, seed: int) -> dict[Key, Array]:
-    """Replicates of training noise of seed-averaged scores, in percent, shape (r,), by the keys of ``effects``."""
+    """Replicates of training noise of seed-averaged scores, in percent, shape (r,), by the keys of ``effects``.
+
+    The untuned base has none, and has no say in what training noise the methods of its size have in common.
+    """
     groups: dict[tuple[str, str, str], list[Key]] = {}
-    for key in effects:
-        groups.setdefault(key[:3], []).append(key)
     noise: dict[Key, Array] = {}
+    for key in effects:
+        if key[3] == schema.UNTUNED:
+            noise[key] = np.zeros(resamples)
+        else:
+            groups.setdefault(key[:3], []).append(key)
     for keys in groups.values():
         moderated, degrees = stats.moderated([effects[key].total for key in keys], seeds - 1)
         for key, total in zip(keys, moderated, strict=True):

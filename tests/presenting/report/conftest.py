@@ -54,14 +54,28 @@ def pairs(once: Once) -> pd.DataFrame:
     return found
 
 
+@pytest.fixture(scope="package")
+def designs(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """Which differences those three tasks can detect."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ASTRAIOS_MIRROR", "none")
+        patch.setenv("ASTRAIOS_BUILD", str(tmp_path_factory.mktemp("build")))
+        return ledger.detectable(store.load_suite("released").slice(tasks=SLICE))
+
+
 @pytest.fixture
 def suite(
-    build: Path, judged: tuple[pd.DataFrame, pd.DataFrame], pairs: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+    build: Path,
+    judged: tuple[pd.DataFrame, pd.DataFrame],
+    pairs: pd.DataFrame,
+    designs: pd.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Suite:
     """The slice that :func:`frame` holds, with one figure and nothing else in its build folder."""
     monkeypatch.setenv("ASTRAIOS_MIRROR", "none")
     monkeypatch.setattr(ledger, "claim_verdicts", lambda _: judged)
     monkeypatch.setattr(ledger, "compared", lambda _: pairs)
+    monkeypatch.setattr(ledger, "detectable", lambda _: designs)
     folder = store.figures_dir("released")
     folder.mkdir(parents=True)
     source = "<dc:source>suite released, whole, results none</dc:source>"

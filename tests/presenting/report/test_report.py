@@ -15,8 +15,8 @@ import pytest
 
 from astraios_utils import cli, results, schema, store
 from astraios_utils.presenting import report
-from astraios_utils.presenting.report import content, payload, statements
-from astraios_utils.results import claims
+from astraios_utils.presenting.report import content, detectable, payload, statements
+from astraios_utils.results import claims, power
 from astraios_utils.running import pipeline
 from astraios_utils.schema import Model, Suite
 from astraios_utils.tasks import Problem, Task, task_of
@@ -190,6 +190,34 @@ def test_every_verdict_has_its_look() -> None:
     assert len({sign for sign, _, _ in content.LOOKS.values()}) == len(results.STATUSES)
 
 
+def test_says_which_differences_can_be_detected(suite: Suite, frame: pd.DataFrame, designs: pd.DataFrame) -> None:
+    page = report.page(suite, frame)
+    section = re.search(r'<section id="power">.*?</section>', page, flags=re.S)
+    assert section is not None
+    assert "The figures are about these checkpoints: with one training run per model" in section[0]
+    rows = dict(re.findall(r'<th scope="row">(.*?)</th>(.*?)</tr>', section[0], flags=re.S))
+    assert set(designs["measure"]) == {"synthesize-python", "recode-format", "aatk"}
+    known = designs.set_index("measure").loc["synthesize-python"]
+    texts = re.findall(r"<td[^>]*>(.*?)</td>", rows[html.escape(content.title("synthesize-python"))])
+    # HumanEval: 164 problems, 20 samples of each, one model per method; training noise is unknown
+    assert texts[:3] == ["164", "20", "1"]
+    assert texts[3] == f"{known['detectable']:.1f}"
+    assert 1 < float(texts[4]) < float(texts[3]) < 10
+    assert (texts[5], texts[8]) == ("—", "—")
+    assert texts[6] == f"{known['power']:.0%}"
+
+
+def test_detectable_differences_of_several_runs_are_about_the_method() -> None:
+    row = dict.fromkeys(power.COLUMNS, 1.0) | {"measure": "performance", "seeds": 5, "difference": 2.0}
+    found = detectable.of(pd.DataFrame([row | {"problems_needed": float("inf"), "power": 0.254, "samples": 20}]))
+    assert found is not None
+    assert (found.scope, found.difference) == ("the method", 2.0)
+    ((title, values),) = found.rows
+    assert title == "Mean performance"
+    assert [text for _, text in values] == ["1", "20", "5", "1.0", "1.0", "1.0", "25%", "no number", "1"]
+    assert detectable.of(pd.DataFrame(columns=list(power.COLUMNS))) is None  # one method alone: no section
+
+
 def test_costs_show_what_was_measured() -> None:
     frame = pd.DataFrame(
         {"size": ["1B"], "method": ["LoRA"], "trainable_parameters": [3_500_000], "wall_seconds": [12.345]}
@@ -266,6 +294,7 @@ def test_page_of_a_suite_of_ones_own(build: Path, tmp_path: Path, capsys: pytest
     assert [texts["texts"][n] for n in texts["models"]["tiny/LoRA"]] == [row[0] for row in written]
     assert "texts:defect" not in held  # answers in a word: the detail holds them
     assert 'class="tally"' not in page  # nothing is published beside it
+    assert 'id="power"' not in page  # one method: no difference to detect
     assert 'id="table-recode-format-rp-1"' in page
     assert 'id="table-recode-format-rc-1"' not in page  # undefined without a nominal: no empty table
 

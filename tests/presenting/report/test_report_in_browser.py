@@ -33,6 +33,7 @@ def written(
     frame: pd.DataFrame,
     judged: tuple[pd.DataFrame, pd.DataFrame],
     pairs: pd.DataFrame,
+    designs: pd.DataFrame,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A page whose texts, problem names and title try to be markup."""
@@ -47,6 +48,7 @@ def written(
         patch.setenv("ASTRAIOS_BUILD", str(folder))
         patch.setattr(ledger, "claim_verdicts", lambda _: judged)
         patch.setattr(ledger, "compared", lambda _: pairs)
+        patch.setattr(ledger, "detectable", lambda _: designs)
         held = payload.fitting(suite, 10**9)[0]
         data = payload.unsqueeze(held["verdicts:synthesize-python"])
         data["problems"][0] = HOSTILE

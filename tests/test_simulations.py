@@ -1,0 +1,59 @@
+"""The tables of docs/verdicts.md are those that benchmarks/statistics.py wrote, and say what the text says."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pandas as pd
+import pytest
+
+from astraios_utils import store
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = (ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def simulations() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("statistics_benchmark", ROOT / "benchmarks" / "statistics.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _written(name: str) -> pd.DataFrame:
+    return pd.read_csv(store.data_dir() / "simulated" / f"{name}.csv")
+
+
+@pytest.mark.parametrize("name", ["coverage", "attainable"])
+def test_the_page_shows_the_written_tables(simulations: ModuleType, name: str) -> None:
+    found = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", PAGE, flags=re.S)
+    assert found is not None
+    assert found[1] == simulations.as_markdown(name, _written(name))
+
+
+def test_intervals_cover(simulations: ModuleType) -> None:
+    written = _written("coverage").set_index("setting")["coverage"]
+    beyond = {"rare: 25 x 20 at 2.4%", "40 problems x 1, 5% of answers differ"}  # explained on the page
+    assert {setting for setting, value in written.items() if not 0.93 <= value <= 0.97} == beyond
+    again = simulations.coverage(200)  # the simulation still runs, and to the same: 6 standard errors
+    assert (again["coverage"] - _written("coverage")["coverage"]).abs().max() < 6 * (0.05 * 0.95 / 200) ** 0.5
+    assert list(again["setting"]) == list(written.index)
+
+
+def test_attainable_coverages_are_computed_exactly(simulations: ModuleType) -> None:
+    made = simulations.attainable()
+    pd.testing.assert_frame_equal(made.round(4), _written("attainable"))
+    # 3 : 0 and beyond, by hand: the first row leaves out 5 : 0 and what is more extreme; 4 : 0 adds
+    # 2 * C(40, 4) .05^4 .95^36 / 2^4 = 2 * .09012 / 16
+    first, second, *_ = made["coverage"]
+    assert first - second == pytest.approx(2 * 0.09012 / 16 + 0.00003, abs=1e-4)
+    everywhere = made[made["lowest_coverage"] >= 0.95]
+    assert everywhere["coverage"].min() == pytest.approx(0.986, abs=5e-4)  # as the page says
