@@ -24,7 +24,6 @@ from scipy import stats as scipy_stats
 
 from astraios_utils import schema, store
 from astraios_utils.metrics import scores, stats
-from astraios_utils.presenting import plots
 from astraios_utils.results import claims
 from astraios_utils.results.claims import evidence, printed, training_noise
 from astraios_utils.running import pipeline
@@ -257,7 +256,10 @@ def draw(frame: pd.DataFrame, runs: int = RUNS) -> Figure:
     """Shares of wrong verdicts with their 95% intervals, a panel per number of training runs."""
     names = list(frame[["truth", "statement"]].drop_duplicates().itertuples(index=False, name=None))
     place = {name: len(names) - i + (name[0] == names[0][0]) for i, name in enumerate(names)}
-    with plt.rc_context(dict(plots.STYLE)):
+    # The plots of the package need seaborn, which needs the standard library's module of this file's name.
+    style = {"font.size": 9, "axes.titlesize": 10, "axes.grid": True, "axes.grid.axis": "y", "grid.color": "#E2E2E2"}
+    style |= {"axes.spines.top": False, "axes.spines.right": False, "savefig.dpi": 160, "svg.hashsalt": "verdicts"}
+    with plt.rc_context({**style, "figure.constrained_layout.use": True}):
         figure, axes = plt.subplots(1, len(SEEDS), figsize=(10, 5.6), sharex=True, sharey=True)
         for axis, (seeds, own) in zip(axes, frame.groupby("training_runs"), strict=True):
             for (sd, rows), colour, marker, shift in zip(
