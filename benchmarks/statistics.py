@@ -25,7 +25,7 @@ from scipy import stats as scipy_stats
 from astraios_utils import schema, store
 from astraios_utils.metrics import scores, stats
 from astraios_utils.results import claims
-from astraios_utils.results.claims import evidence, printed, training_noise
+from astraios_utils.results.claims import evidence, logic, printed, training_noise
 from astraios_utils.running import pipeline
 
 FOLDER = store.data_dir() / "simulated"
@@ -118,7 +118,7 @@ def attainable(m: int = 40, differ: float = DIFFER) -> pd.DataFrame:
     return frame[(frame["coverage"].diff() < -0.001) & (frame["coverage"] > 0.9)].reset_index(drop=True)
 
 
-RUNS = 600  # simulated suites per row of the table of verdicts
+RUNS = 400  # simulated suites per row of the table of verdicts
 MEASURE, PROBLEMS, ERROR, SEEDS = "defect", 164, 0.58, (1, 2, 5)
 LEADER = np.array([2.0 * (method == "FFT") for method in schema.METHODS])
 TRUTHS = {"all methods equal": 0 * LEADER, "FFT 2 points better": LEADER}
@@ -179,7 +179,7 @@ def _judged(rng: np.random.Generator, truth: str, training: float, seeds: int) -
         effects |= {key: training_noise.effect(single)} if seeds > 1 else {}
     drawn, *_ = evidence.replicated(metrics, effects, seeds, resamples=600, seed=int(rng.integers(2**31)))
     true = _true_of_methods(truth) if seeds > 1 else _true(trained[0])
-    return {name: (true[name], _row(name, drawn, seeds)["verdict"]) for name in STATEMENTS}
+    return {name: (true[name], _said(name, drawn, seeds)[1]) for name in STATEMENTS}
 
 
 def _true(means: np.ndarray) -> dict[str, bool]:
@@ -188,7 +188,7 @@ def _true(means: np.ndarray) -> dict[str, bool]:
         (MEASURE, "accuracy", size, method): np.full(2, means[s, m])
         for (s, size), (m, method) in itertools.product(enumerate(schema.SIZES), enumerate(schema.METHODS))
     }
-    return {name: _row(name, found, 1)["holds"] for name in STATEMENTS}
+    return {name: _said(name, found, 1)[0] for name in STATEMENTS}
 
 
 @functools.cache
@@ -196,17 +196,17 @@ def _true_of_methods(truth: str) -> dict[str, bool]:
     return _true(np.tile(TRUTHS[truth], (len(schema.SIZES), 1)))
 
 
-def _row(name: str, found: Mapping[Any, np.ndarray], seeds: int) -> dict[str, Any]:
+def _said(name: str, found: Mapping[Any, np.ndarray], seeds: int) -> tuple[bool, str]:
+    """What the values say of a statement, and its verdict."""
     test, arguments = STATEMENTS[name]
     measured = {"measures" if test == "grows" else "measure": MEASURE, **arguments}
-    claim = claims.Claim(
-        id="simulated", theme="performance", section="", statement=name, reading=name, test=test, arguments=measured
-    )
     of = claims.Evidence(
         "simulated", schema.SIZES, dict(found), dict.fromkeys(found, PROBLEMS), pd.DataFrame(), evidence.empty_log(),
         seeds=seeds,
     )  # fmt: skip
-    return claims.evaluate(claim, of)[0]
+    node = claims.TESTS[test](claims.Reader(of), **measured)
+    finding = logic.judge(node)
+    return finding.holds is True, claims.verdict_of(finding, list(logic.parts(node)))
 
 
 def measure_errors() -> None:
@@ -286,7 +286,7 @@ def main() -> None:
     """Run one simulation, print its table and write it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["coverage", "verdicts", "errors"])
-    parser.add_argument("--runs", type=int, help="simulated data sets per row (4000, or 600 for verdicts)")
+    parser.add_argument("--runs", type=int, help="simulated data sets per row (4000, or 400 for verdicts)")
     options = parser.parse_args()
     if options.what == "errors":
         measure_errors()

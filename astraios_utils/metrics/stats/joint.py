@@ -7,6 +7,7 @@ for all of them. A difference of two methods, a mean over tasks or a slope over 
 
 from __future__ import annotations
 
+import functools
 import math
 import zlib
 from collections.abc import Callable, Hashable, Mapping
@@ -123,6 +124,12 @@ def from_draws(values: Array, n: int = 0, clusters: int = 0, level: float = LEVE
     return Estimate(float(values[0]), float(drawn.std(ddof=1)), float(low), float(high), n, clusters)
 
 
+@functools.cache
+def _wider(degrees: int) -> float:
+    """Student's over the normal quantile, one-sided 5%."""
+    return float(_scipy.t.ppf(0.95, degrees) / _scipy.norm.ppf(0.95))
+
+
 def widened(values: Array, clusters: int, step: float, rng: np.random.Generator) -> Array:
     """Replicates of one score, wide enough for tests with few problems or few events.
 
@@ -139,7 +146,7 @@ def widened(values: Array, clusters: int, step: float, rng: np.random.Generator)
         rng: of the added error.
     """
     drawn = values[1:]
-    wide = float(_scipy.t.ppf(0.95, clusters - 1) / _scipy.norm.ppf(0.95)) if clusters > 1 else math.nan
+    wide = _wider(clusters - 1) if clusters > 1 else math.nan
     centre = np.nanmean(drawn) if len(drawn) and not np.isnan(drawn).all() else math.nan
     added = step / math.sqrt(2) * rng.standard_normal(len(drawn))
     return np.concatenate([values[:1], centre + wide * (drawn - centre) + added])
@@ -153,8 +160,8 @@ def sign_test(value: float, se: float) -> tuple[float, float]:
     """
     if math.isnan(value) or not se > 0:
         return 1.0, 1.0
-    above = float(_scipy.norm.sf(value / se))
-    return above, float(_scipy.norm.cdf(value / se))
+    z = value / se / math.sqrt(2)  # claims test thousands of comparisons: SciPy takes 50 times longer
+    return math.erfc(z) / 2, math.erfc(-z) / 2
 
 
 def zero_test(value: float, se: float) -> float:

@@ -70,6 +70,7 @@ __all__ = [
     "read",
     "styled",
     "summary",
+    "verdict_of",
 ]
 
 VERSION = 7  # of how evidence is made and judged; a change makes every ledger stale
@@ -199,7 +200,7 @@ def evaluate(claim: Claim, evidence: Evidence) -> tuple[dict[str, Any], list[dic
     row = {
         **claim.model_dump(exclude={"test", "arguments", "id"}),
         **{"claim": claim.id, "evidence": evidence.name, "scope": reader.scope, "at_hand": "", "lacking": ""},
-        **{"verdict": _under_all(claim, evidence, _verdict(finding, below), False)},
+        **{"verdict": _under_all(claim, evidence, verdict_of(finding, below), False)},
         **{"holds": finding.holds, "p_for": finding.p_for, "p_against": finding.p_against},
         **{"power": power(node), "effect": ", ".join(f"{EFFECTS[u]:g} {u}" for u in units if u in EFFECTS)},
         **{"margins": _at_margins(claim, reader)},
@@ -210,7 +211,7 @@ def evaluate(claim: Claim, evidence: Evidence) -> tuple[dict[str, Any], list[dic
         row["lacking"] = reader.lacking()
         shown = at_hand(_build(claim, Reader(evidence, at_hand=True)))
         below = list(parts(shown)) if shown is not None else []
-        verdict = _verdict(judge(shown), below) if shown is not None else ""
+        verdict = verdict_of(judge(shown), below) if shown is not None else ""
         row["at_hand"] = _under_all(claim, evidence, verdict, True)
     row["detail"] = _detail(row["at_hand"] or row["verdict"], shown)
     return row, [_part_row(claim.id, evidence.name, part) for part in below]
@@ -223,7 +224,8 @@ def _build(claim: Claim, reader: Reader) -> Node:
         raise schema.BadInput(f"claim {claim.id}: {error}") from None
 
 
-def _verdict(finding: Finding, below: list[Part]) -> str:
+def verdict_of(finding: Finding, below: list[Part]) -> str:
+    """One of ``VERDICTS``, of what a statement comes to and its comparisons."""
     if finding.p_against <= ALPHA:
         return "not supported"
     if finding.p_for <= ALPHA:
@@ -241,7 +243,7 @@ def _under_all(claim: Claim, evidence: Evidence, verdict: str, restricted: bool)
     for other in evidence.alternatives:
         node: Node | None = _build(claim, Reader(other, restricted))
         node = at_hand(node) if restricted and node is not None else node
-        if node is None or _verdict(judge(node), list(parts(node))) != verdict:
+        if node is None or verdict_of(judge(node), list(parts(node))) != verdict:
             return "depends on assumptions"
     return verdict
 
@@ -259,7 +261,7 @@ def _at_margins(claim: Claim, reader: Reader) -> str:
     for points in MARGINS:
         signed = points if claim.arguments[name] > 0 else -points
         node = TESTS[claim.test](reader, **claim.arguments | {name: signed})
-        texts.append(f"{points:g}: {_verdict(judge(node), list(parts(node)))}")
+        texts.append(f"{points:g}: {verdict_of(judge(node), list(parts(node)))}")
     spread = reader.seed_sd(measure)
     return "; ".join([*texts, *([f"twice the seed SD: {2 * spread:.1f}"] if spread == spread else [])])
 
