@@ -299,10 +299,9 @@ def main() -> None:
         print(frame.round(4).to_string(index=False))
         store.write_frame(FOLDER / f"{name}.csv", frame.round(4))
         if name == "verdicts":
-            folder = store.root() / "figures" / "simulated"
-            folder.mkdir(parents=True, exist_ok=True)
             for suffix in ("svg", "png"):
-                draw(frame, options.runs).savefig(folder / f"verdict_errors.{suffix}")
+                path = store.root() / "docs" / "_static" / f"verdict_errors.{suffix}"
+                draw(frame, options.runs).savefig(path, metadata={"Date": None} if suffix == "svg" else None)
 
 
 if __name__ == "__main__":
