@@ -13,6 +13,7 @@ import argparse
 import functools
 import itertools
 import math
+import multiprocessing
 from collections.abc import Mapping
 from typing import Any
 
@@ -118,7 +119,7 @@ def attainable(m: int = 40, differ: float = DIFFER) -> pd.DataFrame:
     return frame[(frame["coverage"].diff() < -0.001) & (frame["coverage"] > 0.9)].reset_index(drop=True)
 
 
-RUNS = 400  # simulated suites per row of the table of verdicts
+RUNS = 300  # simulated suites per row of the table of verdicts
 MEASURE, PROBLEMS, ERROR, SEEDS = "defect", 164, 0.58, (1, 2, 5)
 LEADER = np.array([2.0 * (method == "FFT") for method in schema.METHODS])
 TRUTHS = {"all methods equal": 0 * LEADER, "FFT 2 points better": LEADER}
@@ -133,7 +134,7 @@ STATEMENTS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def verdicts(runs: int) -> pd.DataFrame:
+def verdicts(runs: int, workers: int = 1) -> pd.DataFrame:
     """How often the ledger errs about seven methods at four sizes, by truth, training noise and training runs.
 
     A suite with one run per model speaks about these checkpoints, whose true scores contain their training noise; one
@@ -142,23 +143,32 @@ def verdicts(runs: int) -> pd.DataFrame:
 
     Args:
         runs: simulated suites per truth, training SD and number of training runs.
+        workers: processes.
 
     Returns:
         A row per statement: how often it is true of what the suite is about, supported, not supported, and decided
         wrongly; ``misread``: decided wrongly if the verdict is read as one about the methods.
     """
-    rows = []
-    for truth, training, seeds in itertools.product(TRUTHS, (0.0, 0.5, 1.0), SEEDS):
-        rng = np.random.default_rng([len(truth), round(10 * training), seeds])
-        found = [_judged(rng, truth, training, seeds) for _ in range(runs)]
-        for name, general in _true_of_methods(truth).items():
-            holds, said = (np.array([one[name][i] for one in found]) for i in (0, 1))
-            yes, no = said == "supported", said == "not supported"
-            rows.append(
-                {"truth": truth, "training_sd": training, "training_runs": seeds, "about": claims.SCOPES[seeds > 1]}
-                | {"statement": name, "true": holds.mean(), "supported": yes.mean(), "not_supported": no.mean()}
-                | {"wrong": np.where(holds, no, yes).mean(), "misread": (no if general else yes).mean()}
-            )
+    settings = list(itertools.product(TRUTHS, (0.0, 0.5, 1.0), SEEDS))
+    if workers == 1:
+        return pd.concat([_setting(runs, *one) for one in settings], ignore_index=True)
+    with multiprocessing.Pool(workers) as pool:
+        frames = pool.starmap(_setting, [(runs, *one) for one in settings], chunksize=1)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _setting(runs: int, truth: str, training: float, seeds: int) -> pd.DataFrame:
+    """The rows of one truth, training SD and number of training runs; they do not depend on the others."""
+    rng, rows = np.random.default_rng([len(truth), round(10 * training), seeds]), []
+    found = [_judged(rng, truth, training, seeds) for _ in range(runs)]
+    for name, general in _true_of_methods(truth).items():
+        holds, said = (np.array([one[name][i] for one in found]) for i in (0, 1))
+        yes, no = said == "supported", said == "not supported"
+        rows.append(
+            {"truth": truth, "training_sd": training, "training_runs": seeds, "about": claims.SCOPES[seeds > 1]}
+            | {"statement": name, "true": holds.mean(), "supported": yes.mean(), "not_supported": no.mean()}
+            | {"wrong": np.where(holds, no, yes).mean(), "misread": (no if general else yes).mean()}
+        )
     return pd.DataFrame(rows)
 
 
@@ -286,13 +296,14 @@ def main() -> None:
     """Run one simulation, print its table and write it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["coverage", "verdicts", "errors"])
-    parser.add_argument("--runs", type=int, help="simulated data sets per row (4000, or 400 for verdicts)")
+    parser.add_argument("--runs", type=int, help="simulated data sets per row (4000, or 300 for verdicts)")
+    parser.add_argument("--workers", type=int, default=2, help="processes, for verdicts")
     options = parser.parse_args()
     if options.what == "errors":
         measure_errors()
         return
     options.runs = options.runs or (RUNS if options.what == "verdicts" else 4000)
-    made = {"verdicts": verdicts(options.runs)} if options.what == "verdicts" else {}
+    made = {"verdicts": verdicts(options.runs, options.workers)} if options.what == "verdicts" else {}
     if options.what == "coverage":
         made = {"coverage": coverage(options.runs), "attainable": attainable()}
     for name, frame in made.items():
