@@ -682,7 +682,7 @@ def test_every_verdict_says_whether_it_is_about_the_method(nano: Evidence) -> No
     decided = frame[frame["verdict"].isin(["supported", "not supported"]) & ~frame["claim"].isin(reads)]
     assert len(decided) > 3
     assert set(decided["scope"]) == {"the method"}
-    lines = claims.as_lines(frame)
+    lines = claims.as_lines(frame, whole=True)
     assert lines.startswith("nano, about the method:")
     assert lines.count("(about these checkpoints)") == len(once)
     # one run of losses is not enough for a statement about the method
