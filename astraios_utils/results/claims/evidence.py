@@ -187,10 +187,9 @@ def measured(
     logs = [] if loss_log is None else [loss_log] if isinstance(loss_log, pd.DataFrame) else list(loss_log)
     metrics, effects = _collect(suite, sources, known or {})
     sequences = _sequences(logs)
-    scored, noise, joint = replicated(
+    found, noise, joint = replicated(
         metrics, effects, len(sources), resamples=resamples, seed=suite.seed, further=sequences
     )
-    found: dict[Hashable, Array] = dict(scored)
     found |= derived(found, suite.models, paper.nominal() if suite.published else None)
     numbered = [log.assign(seed=seed) for seed, log in enumerate(logs)]
     rates = {method: suite.recipe.rate(method) for method in suite.methods} if suite.recipe else {}
@@ -217,7 +216,7 @@ def replicated(
     resamples: int = RESAMPLES,
     seed: int = 0,
     further: Mapping[Any, Column] | None = None,
-) -> tuple[dict[Key, Array], dict[Key, Array], stats.Joint]:
+) -> tuple[dict[Hashable, Array], dict[Key, Array], stats.Joint]:
     """Scores with joint replicates over problems and training runs.
 
     Args:
@@ -233,7 +232,7 @@ def replicated(
     columns: dict[Any, Column] = {k: m.column(*_place(k[0], m.problems)) for k, m in metrics.items()}
     joint = stats.joint_bootstrap(columns | dict(further or {}), resamples=resamples, seed=seed)
     noise = training_noise.draw(effects, seeds, resamples, seed)
-    found: dict[Key, Array] = {}
+    found: dict[Hashable, Array] = {}
     for key, metric in metrics.items():
         rng = np.random.default_rng([seed, zlib.crc32(repr(key).encode())])
         found[key] = metric.factor * stats.widened(joint.values[key], len(metric.rows), metric.step, rng)
