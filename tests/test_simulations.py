@@ -32,7 +32,7 @@ def _written(name: str) -> pd.DataFrame:
     return pd.read_csv(store.data_dir() / "simulated" / f"{name}.csv")
 
 
-@pytest.mark.parametrize("name", ["coverage", "attainable"])
+@pytest.mark.parametrize("name", ["coverage", "attainable", "verdicts"])
 def test_the_page_shows_the_written_tables(simulations: ModuleType, name: str) -> None:
     found = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", PAGE, flags=re.S)
     assert found is not None
@@ -46,6 +46,18 @@ def test_intervals_cover(simulations: ModuleType) -> None:
     again = simulations.coverage(200)  # the simulation still runs, and to the same: 6 standard errors
     assert (again["coverage"] - _written("coverage")["coverage"]).abs().max() < 6 * (0.05 * 0.95 / 200) ** 0.5
     assert list(again["setting"]) == list(written.index)
+
+
+def test_verdicts_err_in_at_most_5_percent(simulations: ModuleType) -> None:
+    written = _written("verdicts")
+    error = (0.05 * 0.95 / simulations.RUNS) ** 0.5
+    assert len(written) == 126  # 2 truths, 3 training SDs, 3 numbers of runs, 7 statements
+    assert written["wrong"].max() < 0.05 + 3 * error
+    # not because nothing is ever decided; and a verdict of one run does err about the method
+    assert written["supported"].max() > 0.5
+    assert written.query("training_runs == 1")["misread"].max() > 0.2
+    columns = ["truth", "training_sd", "training_runs", "about", "statement"]
+    pd.testing.assert_frame_equal(simulations.verdicts(1)[columns], written[columns])
 
 
 def test_attainable_coverages_are_computed_exactly(simulations: ModuleType) -> None:
