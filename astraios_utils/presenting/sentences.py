@@ -53,6 +53,27 @@ def outlier(frame: pd.DataFrame, method: str) -> str:
     )
 
 
+def scaling_by_rate(trials: pd.DataFrame) -> str:
+    """At which learning rates a method's loss falls from each size to the next.
+
+    Args:
+        trials: ``size`` (small to large), ``method``, ``rate``, ``loss``, one per combination.
+    """
+    if trials.empty:
+        return NOTHING
+    sizes, lines = plots.sizes_of(trials), []
+    for method, own in trials.groupby("method", sort=False):
+        wide = own.pivot(index="rate", columns="size", values="loss").reindex(columns=sizes).sort_index()
+        falls = (wide.diff(axis=1).iloc[:, 1:] < 0).all(axis=1)
+        kept, lost = ([f"{rate:g}" for rate in falls.index[falls == state]] for state in (True, False))
+        best = {size: f"{wide[size].idxmin():g}" for size in sizes}
+        lines.append(
+            f"- **{method}**: the loss falls from each size to the next at {', '.join(kept) or 'no rate'}; not at "
+            f"{', '.join(lost) or 'any other'}. Best rate by size: {', '.join(f'{s} {r}' for s, r in best.items())}."
+        )
+    return "\n".join(lines)
+
+
 def scored_rows(task: CodeXGlue, suite: schema.Suite) -> str:
     """Which rows of a comprehension task are scored, and its prompt."""
     negatives, positives = task.sample

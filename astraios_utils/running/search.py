@@ -35,6 +35,11 @@ def own_path(suite: Suite) -> Path:
     return store.suite_dir(suite.name) / "learning_rates.csv"
 
 
+def over_sizes(suite: Suite) -> pd.DataFrame:
+    """The trials of suite ``NAME-rates``, which tries a few rates at every size of suite ``NAME``; none: no rows."""
+    return read(store.data_dir() / f"{suite.name}-rates" / "learning_rates.csv")
+
+
 def trial(suite: Suite, model: Model, rate: float) -> Suite:
     """The suite that trains one trial: one model, another rate and seed, tested on the validation split.
 

@@ -16,7 +16,7 @@ import pytest
 from matplotlib.axes import Axes
 
 from astraios_utils import schema
-from astraios_utils.presenting import plots
+from astraios_utils.presenting import plots, sentences
 from astraios_utils.sources import paper
 
 SIZES, METHODS = ("1B", "3B"), ("LoRA", "FFT")
@@ -331,6 +331,27 @@ def test_pareto_joins_what_nothing_cheaper_beats() -> None:
     assert ax.get_xscale() == "log"
     alike = frame.assign(parameters=[670, 680, 690, 710])
     assert plots.pareto(alike, axis(), "parameters", "MiB", "1B").get_xscale() == "linear"
+
+
+def test_losses_by_rate_and_size() -> None:
+    rows = [
+        (size, method, rate, loss)
+        for method, losses in (("LoRA", (3.0, 2.0, np.inf, 1.0)), ("Prompt", (2.0, 2.5, 2.0, 1.5)))
+        for (rate, size), loss in zip([(r, s) for r in (1e-4, 0.3) for s in SIZES], losses, strict=True)
+    ]
+    trials = pd.DataFrame(rows, columns=["size", "method", "rate", "loss"])
+    panels = plots.loss_by_rate(trials, plt.subplots(1, 2)[1])
+    assert [ax.get_title() for ax in panels] == ["LoRA", "Prompt"]
+    lines = {line.get_gid(): line.get_ydata() for line in panels[0].lines}
+    assert list(lines["0.0001"]) == [3.0, 2.0]
+    assert np.isnan(lines["0.3"][0])  # it diverged
+    assert lines["0.3"][1] == 1.0
+    assert sentences.scaling_by_rate(trials).splitlines() == [
+        "- **LoRA**: the loss falls from each size to the next at 0.0001, 0.3; not at any other. Best rate by size: "
+        "1B 0.0001, 3B 0.3.",
+        "- **Prompt**: the loss falls from each size to the next at 0.3; not at 0.0001. Best rate by size: "
+        "1B 0.0001, 3B 0.3.",
+    ]
 
 
 def test_final_losses_and_losses_against_a_cost() -> None:

@@ -18,7 +18,7 @@ from .base import (
     sizes_of,
 )
 from .comparison import cost_front, rate_sensitivity, standing
-from .losses import extrapolation, final_losses, loss_against, loss_curves
+from .losses import extrapolation, final_losses, loss_against, loss_by_rate, loss_curves
 from .ranking import critical_difference, pareto, redraw_shares
 from .scores import (
     changes,
@@ -69,6 +69,7 @@ __all__ = [
     "legend",
     "look",
     "loss_against",
+    "loss_by_rate",
     "loss_curves",
     "mean_performance",
     "mean_robust_change",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 
 from .base import look, methods_of, sizes_of
@@ -71,6 +72,27 @@ def final_losses(ends: pd.DataFrame, ax: Axes, split: str) -> Axes:
     ax.set_xticks(range(len(sizes)), sizes)
     ax.set(xlabel="Model size", ylabel="Loss (nats per token)", title=f"Final {split} loss")
     return ax
+
+
+def loss_by_rate(trials: pd.DataFrame, axes: Sequence[Axes] | np.ndarray) -> np.ndarray:
+    """Figure 11 and appendix F: the final loss over the model sizes, a line per learning rate, on one axis a method.
+
+    ``trials`` has ``size``, ``method``, ``rate`` and ``loss`` (``running.search``); diverged trials leave a gap. A
+    darker line is a larger rate.
+    """
+    panels, sizes = np.ravel(np.asarray(axes, dtype=object)), sizes_of(trials)
+    rates = sorted(trials["rate"].unique())
+    shades = colormaps["viridis_r"](np.linspace(0.1, 1.0, len(rates)))
+    for ax, (method, own) in zip(panels, trials.groupby("method", sort=False), strict=True):
+        wide = own.pivot(index="size", columns="rate", values="loss").reindex(sizes)
+        for rate, shade in zip(rates, shades, strict=True):
+            held = wide[rate].replace(np.inf, np.nan)
+            ax.plot(range(len(sizes)), held, color=shade, marker="o", markersize=4, label=f"{rate:g}", gid=f"{rate:g}")
+        ax.set_xticks(range(len(sizes)), sizes)
+        ax.set(title=method, xlabel="Model size")
+    panels[0].set_ylabel("Validation loss (nats per token)")
+    panels[-1].legend(title="Learning rate", loc="upper left", bbox_to_anchor=(1.01, 1.0))
+    return panels
 
 
 def loss_against(ends: pd.DataFrame, ax: Axes, split: str, column: str, label: str, log: bool = False) -> Axes:
