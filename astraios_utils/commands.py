@@ -9,6 +9,7 @@ import argparse
 import math
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -101,14 +102,13 @@ def results(options: argparse.Namespace) -> None:
     if options.leaderboard:
         from .presenting import comparison_text
 
-        print(comparison_text.markdown(comparison.table(suite)))
+        _print_blocks(comparison_text.as_markdown(comparison.table(suite)))
         return
     if options.against:
         print(changes.as_markdown(suite, options.against))
         return
     if options.runs:
-        for name, lines in run_tables.as_markdown(suite).items():
-            print(f"<!-- {name} -->\n{lines}\n<!-- /{name} -->\n")
+        _print_blocks(run_tables.as_markdown(suite))
         return
     if options.notebooks:
         from .presenting import notebook_text
@@ -122,6 +122,12 @@ def results(options: argparse.Namespace) -> None:
         print(results.status_table(frame).to_string())
     else:
         _show_tables(suite, frame, options.form)
+
+
+def _print_blocks(blocks: Mapping[str, str]) -> None:
+    """Print tables between the marks that a Markdown page has around them."""
+    for name, lines in blocks.items():
+        print(f"<!-- {name} -->\n{lines}\n<!-- /{name} -->\n")
 
 
 def _show_tables(suite: schema.Suite, frame: Any, form: str = "") -> None:

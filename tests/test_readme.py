@@ -10,16 +10,17 @@ import pandas as pd
 import pytest
 
 from astraios_utils import results, schema, store
+from astraios_utils.presenting import comparison_text
 from astraios_utils.results.claims import corrected
-from astraios_utils.running import changes, ledger, pipeline, run_tables, seeds
+from astraios_utils.running import changes, comparison, ledger, pipeline, run_tables, seeds
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def _block(name: str) -> str:
-    found = re.search(rf"<!-- {name}\b.*?-->\n(.*?)<!-- /{name} -->", README, flags=re.S)
-    assert found is not None, f"README.md has no block {name}"
+def _block(name: str, page: str = README) -> str:
+    found = re.search(rf"<!-- {name}\b.*?-->\n(.*?)<!-- /{name} -->", page, flags=re.S)
+    assert found is not None, f"the page has no block {name}"
     return found[1].strip("\n")
 
 
@@ -34,6 +35,13 @@ def test_results_are_those_of_the_shipped_counts(released_build: Path) -> None:
 def test_tables_of_nano_are_those_of_its_shipped_runs(build: Path) -> None:
     for name, lines in run_tables.as_markdown(store.load_suite("nano")).items():
         assert lines == _block(name), name
+
+
+def test_tables_of_the_comparison_of_methods_are_those_of_its_shipped_runs(build: Path) -> None:
+    leaderboard = (ROOT / "docs" / "leaderboard.md").read_text(encoding="utf-8")
+    blocks = comparison_text.as_markdown(comparison.table(store.load_suite("zoo")))
+    assert blocks["zoo-decisions"] == _block("zoo-decisions")
+    assert blocks["zoo-leaderboard"] == _block("zoo-leaderboard", leaderboard)
 
 
 def _cells(name: str) -> list[list[str]]:

@@ -171,8 +171,18 @@ def _decision(wish: str, rows: pd.DataFrame, column: str, lowest: bool) -> tuple
     return wish, str(row["method"]), evidence
 
 
-def markdown(table: pd.DataFrame) -> str:
-    """The README's table: a row per method, checks and the base in italics."""
+def as_markdown(table: pd.DataFrame) -> dict[str, str]:
+    """The tables of README (``zoo-decisions``) and docs/leaderboard.md (``zoo-leaderboard``), by name."""
+    rows = [DECISIONS, *decisions(table).itertuples(index=False, name=None)]
+    head, *lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return {
+        "zoo-decisions": "\n".join([head, "|---" * len(DECISIONS) + "|", *lines]),
+        "zoo-leaderboard": _leaderboard(table),
+    }
+
+
+def _leaderboard(table: pd.DataFrame) -> str:
+    """A row per method, the checks and the base in italics."""
     lines = [
         "| method | family | % trained | mean [95%] | rank [95%] | may be best | minus LoRA | forgot | served | rate |",
         "|---|---|--:|--:|--:|---|--:|--:|---|--:|",

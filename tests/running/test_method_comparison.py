@@ -141,7 +141,9 @@ def test_text_and_leaderboard_say_what_the_table_has(suite: Suite) -> None:
     assert decided.loc["the highest mean", "Take"] == first["method"]
     assert decided.loc["about 2% of the parameters", "Take"] == "(IA)3"
     assert decided["Evidence"].str.contains("mean").all()
-    lines = comparison_text.markdown(table).splitlines()
+    blocks = comparison_text.as_markdown(table)
+    assert len(blocks["zoo-decisions"].splitlines()) == 2 + len(decided)
+    lines = blocks["zoo-leaderboard"].splitlines()
     assert len(lines) == 2 + len(table)
     board = leaderboard.build(suite, table)
     assert [line.method for line in board.lines] == table["method"].to_list()
