@@ -218,7 +218,7 @@ def _add_stages(add: Add) -> None:
     text = "print what the training runs show: scores, variance, detectable differences, order of methods (Markdown)"
     table.add_argument("--runs", action="store_true", help=text)
     table.add_argument("--notebooks", action="store_true", help="write what came out into the notebooks' Markdown")
-    table.add_argument("--ship", action="store_true", help="also write the verdict counts to data/SUITE")
+    table.add_argument("--ship", action="store_true", help="write the verdict counts to data/SUITE instead")
 
 
 def _add_showing(add: Add) -> None:

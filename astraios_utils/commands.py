@@ -90,15 +90,12 @@ def search(options: argparse.Namespace) -> None:
 
 def results(options: argparse.Namespace) -> None:
     from . import results
-    from .running import changes, comparison, pipeline, run_tables, seeds
+    from .running import changes, comparison, pipeline, run_tables
 
     suite = _slice(options)
-    if options.ship and suite.rows:
-        print(*comparison.ship(store.load_suite(options.suite)), sep="\n")
-    elif options.ship and suite.generations == "generate":
-        print(*seeds.ship(suite), *changes.ship(suite), sep="\n")
-    elif options.ship:
-        print(pipeline.ship_counts(suite))
+    if options.ship:
+        print(*_ship(suite, store.load_suite(options.suite)), sep="\n")
+        return
     if options.leaderboard:
         from .presenting import comparison_text
 
@@ -122,6 +119,17 @@ def results(options: argparse.Namespace) -> None:
         print(results.status_table(frame).to_string())
     else:
         _show_tables(suite, frame, options.form)
+
+
+def _ship(suite: schema.Suite, whole: schema.Suite) -> list[Path]:
+    """Write what a slice of a suite, or a comparison of methods as a whole, has measured here; returns the files."""
+    from .running import changes, comparison, pipeline, seeds
+
+    if suite.rows:
+        return comparison.ship(whole)
+    if suite.generations == "generate":
+        return [*seeds.ship(suite), *changes.ship(suite)]
+    return [pipeline.ship_counts(suite)]
 
 
 def _print_blocks(blocks: Mapping[str, str]) -> None:

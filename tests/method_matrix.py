@@ -1,19 +1,24 @@
-"""One cell of the matrix architectures x methods x precisions: a few steps of training, then generation."""
+"""One cell of the matrix architectures x methods x precisions: a few steps of training, then generation.
+
+Run it to write all cells to ``docs/what_works.csv`` (a few minutes) and the page of them, ``docs/what_works.md``.
+"""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import cuda_rules
+import pandas as pd
 import torch
 from peft import PeftType
 from tiny_models import tiny, tokenizer, tokens
 
-from astraios_utils import models, schema
+from astraios_utils import models, schema, store
 from astraios_utils.generation.engine import Engine
 from astraios_utils.generation.requests import Answer, Request
 from astraios_utils.methods import own  # noqa: F401  (registers the tuners that PEFT does not have)
@@ -155,3 +160,52 @@ def outcome(architecture: str, name: str, precision: str) -> str:
         if precision == "float32":
             assert got == {prompt: usual(answering, prompt) for prompt in PROMPTS}
     return "ok"
+
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "what_works.md"
+COLUMNS = ("method", "architecture", "precision", "outcome")
+FAILED = "fails: "  # where neither a refusal nor an answer came; such a cell is a defect or a limit of PEFT
+
+
+def cells() -> Iterator[tuple[str, str, str, str]]:
+    """Every cell of the whole matrix (:data:`COLUMNS`)."""
+    for name in [*METHODS, *TYPES]:
+        for architecture in ARCHITECTURES:
+            for precision in PRECISIONS:
+                try:
+                    said = outcome(architecture, name, precision)
+                except Exception as error:  # the page says what does not work, too
+                    said = f"{FAILED}{type(error).__name__}: {str(error).strip().splitlines()[0]:.120}"
+                yield name, architecture, precision, said
+
+
+def as_markdown(frame: pd.DataFrame) -> str:
+    """A row per method, a column per precision: ``ok``, or what is said and on which architectures."""
+    lines = ["| method | " + " | ".join(PRECISIONS) + " |", "|---" * (1 + len(PRECISIONS)) + "|"]
+    for name, held in frame.groupby("method", sort=False):
+        told = [_told(held[held["precision"] == precision]) for precision in PRECISIONS]
+        lines.append("| " + " | ".join([str(name), *told]) + " |")
+    return "\n".join(lines)
+
+
+def _told(held: pd.DataFrame) -> str:
+    parts = []
+    for said, part in held.groupby("outcome", sort=False):
+        where = "" if len(part) == len(held) else f" ({', '.join(part['architecture'])})"
+        parts.append(str(said).replace("|", "/") + where)
+    return "; ".join(parts)
+
+
+def main() -> None:
+    """Write the cells and their page."""
+    frame = pd.DataFrame(cells(), columns=list(COLUMNS))
+    store.write_frame(PAGE.with_suffix(".csv"), frame)
+    text = PAGE.read_text(encoding="utf-8")
+    head, tail = text.split(MARKS[0])[0], text.split(MARKS[1])[1]
+    PAGE.write_text(f"{head}{MARKS[0]}\n{as_markdown(frame)}\n{MARKS[1]}{tail}", encoding="utf-8")
+
+
+MARKS = ("<!-- matrix: written by `python tests/method_matrix.py`, checked by a test -->", "<!-- /matrix -->")
+
+if __name__ == "__main__":
+    main()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+
 import method_matrix as matrix
+import pandas as pd
 import pytest
 
 from astraios_utils import models, schema
@@ -35,6 +38,15 @@ def check(architecture: str, name: str, precision: str) -> None:
     assert (outcome == "ok") is (wanted == "ok"), outcome
     assert wanted in outcome
     assert "\n" not in outcome
+
+
+def test_the_page_shows_every_cell_that_was_run() -> None:
+    frame = pd.read_csv(matrix.PAGE.with_suffix(".csv"))
+    page = matrix.PAGE.read_text(encoding="utf-8")
+    assert page.split(matrix.MARKS[0])[1].split(matrix.MARKS[1])[0].strip() == matrix.as_markdown(frame)
+    run = set(frame[["method", "architecture", "precision"]].itertuples(index=False, name=None))
+    names = [*matrix.METHODS, *matrix.TYPES]
+    assert run == set(itertools.product(names, matrix.ARCHITECTURES, matrix.PRECISIONS))
 
 
 @pytest.mark.parametrize("name", matrix.TYPES)
