@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -177,10 +177,10 @@ def versus(evidence: Evidence, first: str, second: str, sizes: Sequence[str] = (
     return frame.assign(p_holm=stats.holm(frame["p"]))[list(COMPARED)]
 
 
-def pairs(evidence: Evidence, methods: Sequence[str]) -> pd.DataFrame:
-    """:func:`versus` of every two methods: its columns, after first and second; no row where nothing is shared."""
+def pairs(evidence: Evidence, couples: Iterable[tuple[str, str]]) -> pd.DataFrame:
+    """:func:`versus` of couples of methods: its columns, after first and second; no row where nothing is shared."""
     frames = []
-    for first, second in itertools.combinations(methods, 2):
+    for first, second in couples:
         try:
             found = versus(evidence, first, second)
         except schema.BadInput:

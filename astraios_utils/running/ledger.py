@@ -7,6 +7,7 @@ both are computed again when results, losses, claims or the rules have changed.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,8 +15,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from .. import results, schema, store, training
-from ..results import claims, power, protocol
+from .. import methods, results, schema, store, training
+from ..results import claims, comparison, power, protocol
 from ..results.claims import Claim, Evidence, compare, corrected
 from ..schema import Model, Suite
 from ..sources import conala_study
@@ -95,9 +96,18 @@ def _generation_seconds(suite: Suite, model: Model) -> float:
 
 
 def compared(suite: Suite) -> pd.DataFrame:
-    """Every two methods of a suite, paired by problem (:func:`power.pairs`), computed again when results change."""
+    """Methods of a suite against those of :func:`references`, paired by problem, computed again when results change."""
     path = store.suite_dir(suite.name) / "analysis" / f"pairs-{store.fingerprint([suite.methods, suite.tasks])}.parquet"
-    return store.stored(path, _inputs(suite), lambda: power.pairs(measured(suite), suite.methods))
+    beside = references(suite)
+    couples = [
+        (first, second) for first, second in itertools.combinations(suite.methods, 2) if {first, second} & set(beside)
+    ]
+    return store.stored(path, _inputs(suite), lambda: power.pairs(measured(suite), couples))
+
+
+def references(suite: Suite) -> tuple[str, ...]:
+    """The methods that each method is compared with: all; in a comparison of many methods, those of its leaderboard."""
+    return tuple(m for m in suite.methods if not suite.rows or m in comparison.CONTROLS or methods.is_untuned(m))
 
 
 def detectable(suite: Suite) -> pd.DataFrame:

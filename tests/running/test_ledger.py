@@ -142,3 +142,9 @@ def test_a_suite_without_the_tasks_has_no_means(build: Path) -> None:
     found = ledger.means(_suite("defect"), pd.DataFrame(), NAMES)
     assert found.empty
     assert {"task", "value"} <= set(found.columns)
+
+
+def test_of_many_methods_each_is_compared_with_a_few(build: Path) -> None:
+    nano, zoo = store.load_suite("nano"), store.load_suite("zoo")
+    assert ledger.references(nano) == nano.methods
+    assert ledger.references(zoo) == ("Base", "FFT", "LoRA")

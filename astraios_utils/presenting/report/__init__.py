@@ -82,7 +82,8 @@ def page(suite: Suite, frame: pd.DataFrame) -> str:
         "figures": figures,
         "board": leaderboard.of(suite),
         "detectable": detectable.of(ledger.detectable(suite)),
-        "pairs": [list(dict.fromkeys(apart[name])) for name in ("size", "first", "second")],
+        "pairs": list(dict.fromkeys(apart["size"])),
+        "references": ledger.references(suite),
         **content.of_results(suite, frame),
     }
     # The most that the page can be without verdicts: with all their links, and with a sentence that names each.
