@@ -52,7 +52,10 @@ def best_set(table: pd.DataFrame) -> str:
     )
     base = table.loc[table["method"] == UNTUNED, "mean"]
     if len(base) and float(base.iloc[0]) > first["mean"]:
-        higher = f"**The untuned base scores higher ({float(base.iloc[0]):.1f}): this recipe ranks no method.**"
+        higher = (
+            f"**The untuned base scores higher ({float(base.iloc[0]):.1f})**: in this mean tuning costs more than it adds, "
+            "so the ranks tell what a method keeps as much as what it teaches."
+        )
         said = f"{higher} {said}"
     if not others:
         return f"{said}. It is separated from all {len(rows) - 1} others."
@@ -73,10 +76,11 @@ def checks(suite: Suite, table: pd.DataFrame) -> str:
             texts.append(f"*{method}* has no results here")
             continue
         one = row.iloc[0]
-        below = int((ranked(table)["mean"] > one["mean"]).sum())
+        others = ranked(table)
+        above, lower = int((others["mean"] > one["mean"]).sum()), int((others["test_loss"] < one["test_loss"]).sum())
         text = (
-            f"*{method}* ({suite.rows[method].source}): mean {one['mean']:.1f}, {below} of {len(ranked(table))} "
-            "methods are above it"
+            f"*{method}* ({suite.rows[method].source}): mean {one['mean']:.1f}, {above} of {len(others)} methods are "
+            f"above it; {lower} have a lower loss on held-out instructions"
         )
         if "vs LoRA p" in table:
             text += (
@@ -134,6 +138,7 @@ def decisions(table: pd.DataFrame) -> pd.DataFrame:
     made.append(_decision("the highest mean", rows, "mean", False))
     if len(peft):
         made.append(_decision("the highest mean with an adapter", peft, "mean", False))
+        made.append(_decision("the lowest loss on held-out instructions with an adapter", peft, "test_loss", True))
     for budget in sorted(rows["budget"].dropna().unique()):
         own = rows[rows["budget"] == budget]
         made.append(_decision(f"about {budget:g}% of the parameters", own, "mean", False))
@@ -155,6 +160,7 @@ def decisions(table: pd.DataFrame) -> pd.DataFrame:
 
 _SHOWN: dict[str, Callable[[pd.Series], str]] = {
     "mean": lambda row: "",
+    "test_loss": lambda row: f"; loss on held-out instructions {row['test_loss']:.3f}",
     "trainable_parameters": lambda row: f"; {row['trainable_parameters']:,.0f} parameters",
     "forgot": lambda row: f"; loss on pre-training text {row['forgot']:+.3f}",
     "octaves": lambda row: f"; within 5% of its lowest loss over {row['octaves']:.1f} octaves",
@@ -184,8 +190,9 @@ def as_markdown(table: pd.DataFrame) -> dict[str, str]:
 def _leaderboard(table: pd.DataFrame) -> str:
     """A row per method, the checks and the base in italics."""
     lines = [
-        "| method | family | % trained | mean [95%] | rank [95%] | may be best | minus LoRA | forgot | served | rate |",
-        "|---|---|--:|--:|--:|---|--:|--:|---|--:|",
+        "| method | family | % trained | mean [95%] | rank [95%] | may be best | minus LoRA | test loss | forgot "
+        "| served | rate |",
+        "|---|---|--:|--:|--:|---|--:|--:|--:|---|--:|",
     ]
     for row in table.sort_values("mean", ascending=False, kind="stable").to_dict("records"):
         aside = row["control"]
@@ -200,6 +207,7 @@ def _leaderboard(table: pd.DataFrame) -> str:
             rank,
             "" if aside else best,
             _number(row.get("vs LoRA", math.nan), "+.1f"),
+            _number(row["test_loss"], ".3f"),
             _number(row["forgot"], "+.3f"),
             "" if pd.isna(row["served"]) else row["served"],
             _number(row["learning_rate"], "g"),
