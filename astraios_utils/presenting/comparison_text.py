@@ -53,8 +53,8 @@ def best_set(table: pd.DataFrame) -> str:
     base = table.loc[table["method"] == UNTUNED, "mean"]
     if len(base) and float(base.iloc[0]) > first["mean"]:
         higher = (
-            f"**The untuned base scores higher ({float(base.iloc[0]):.1f})**: in this mean tuning costs more than it adds, "
-            "so the ranks tell what a method keeps as much as what it teaches."
+            f"**The untuned base scores higher ({float(base.iloc[0]):.1f})**: in this mean tuning costs more than it "
+            "adds, so the ranks tell what a method keeps as much as what it teaches."
         )
         said = f"{higher} {said}"
     if not others:
