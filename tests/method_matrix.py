@@ -175,7 +175,7 @@ def cells() -> Iterator[tuple[str, str, str, str]]:
                 try:
                     said = outcome(architecture, name, precision)
                 except Exception as error:  # the page says what does not work, too
-                    said = f"{FAILED}{type(error).__name__}: {str(error).strip().splitlines()[0]:.120}"
+                    said = f"{FAILED}{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]:.120}"
                 yield name, architecture, precision, said
 
 
