@@ -20,6 +20,7 @@ from ..results import claims, comparison, power, protocol
 from ..results.claims import Claim, Evidence, compare, corrected
 from ..schema import Model, Suite
 from ..sources import conala_study
+from . import changes as tuned
 from . import pipeline, seeds
 
 
@@ -31,7 +32,8 @@ def claims_of(suite: Suite) -> tuple[Claim, ...]:
 def measured(suite: Suite, java_level: int | None = None, other: Evidence | None = None) -> Evidence:
     """What a suite measured: its verdicts with joint replicates, the costs and losses of its trained models.
 
-    A suite with several training runs is judged by all of them that were made here or are shipped; costs are run 0's.
+    A suite with several training runs is judged by all of them that were made here or are shipped, run 0 among them; costs are
+    run 0's.
 
     Args:
         suite: the suite or a slice of it.
@@ -75,11 +77,12 @@ def means(suite: Suite, frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFra
 def costs(suite: Suite) -> pd.DataFrame | None:
     """What each trained model cost: :func:`training.collect`, and generation's seconds for 1,000 tokens.
 
-    ``None`` where nothing was trained.
+    Where nothing was trained here, the costs that are shipped (without generation's); ``None`` where none are.
     """
     trained = training.collect(suite) if suite.recipe else pd.DataFrame()
     if trained.empty:
-        return None
+        held = tuned.shipped_costs(suite)
+        return held if len(held) else None
     slowness = [
         _generation_seconds(suite, Model(s, m)) for s, m in zip(trained["size"], trained["method"], strict=True)
     ]
@@ -177,6 +180,7 @@ def _inputs(suite: Suite) -> dict[str, object]:
     read = [path for path in [folder / "results.parquet"] if path.exists()]
     read += [*sorted((store.data_dir() / "paper").glob("*.*"))]
     read += sorted(path for name in ("losses.jsonl", "run.json") for path in (folder / "train").glob(f"*/{name}"))
+    read += [path for path in [tuned.costs_path(suite.name)] if path.exists()]
     for run in seeds.runs(suite) if suite.seeds > 1 else ():
         own = store.suite_dir(suite.run_of(run).name) if run else folder
         read += sorted([*own.glob("verdicts/*/*.parquet"), *own.glob("train/*/losses.jsonl")])

@@ -60,7 +60,7 @@ def shipped(suite: str, run: int, task: str, model: Model) -> pd.DataFrame | Non
 def verdicts(suite: Suite, run: int, task: str, model: Model) -> tuple[pd.DataFrame, str] | None:
     """A cell's verdicts in one run, and where they come from: made here, or else shipped."""
     here = pipeline.verdicts(suite.run_of(run), task, model)
-    return here if here is not None or run == 0 else shipped_cell(suite.name, run, task, model)
+    return here if here is not None else shipped_cell(suite.name, run, task, model)
 
 
 def shipped_cell(suite: str, run: int, task: str, model: Model) -> tuple[pd.DataFrame, str] | None:
@@ -76,8 +76,8 @@ def exists(suite: Suite, run: int) -> bool:
 
 
 def runs(suite: Suite) -> list[int]:
-    """The runs that there is anything of, here or shipped; run 0, the suite itself, is always one."""
-    return [0, *(run for run in range(1, suite.seeds) if exists(suite, run))]
+    """The runs that there is anything of, here or shipped; run 0, the suite itself, where there is none."""
+    return [run for run in range(suite.seeds) if exists(suite, run)] or [0]
 
 
 def sources(suite: Suite) -> list[results.Verdicts]:
@@ -101,15 +101,18 @@ def shipped_logs(suite: Suite) -> list[pd.DataFrame]:
 
 
 def loss_logs(suite: Suite) -> list[pd.DataFrame]:
-    """The loss logs of each run; of a run that was not made here, the shipped final losses."""
+    """The loss logs of each run; of models that were not trained here, the shipped final losses."""
     return [_loss_log(suite, run) for run in runs(suite)]
 
 
 def _loss_log(suite: Suite, run: int) -> pd.DataFrame:
     log, path = training.loss_logs(suite.run_of(run)), losses_path(suite.name, run)
-    if len(log) or not run or not path.exists():
+    if not path.exists():
         return log
-    return _shipped_log(path)
+    held, here = _shipped_log(path), set(log[["size", "method"]].itertuples(index=False, name=None))
+    others = [pair not in here for pair in held[["size", "method"]].itertuples(index=False, name=None)]
+    parts = [part for part in (log, held[others]) if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else log
 
 
 def _shipped_log(path: Path) -> pd.DataFrame:

@@ -90,12 +90,24 @@ def test_shipped_runs_stand_in_for_those_that_were_not_made_here(suite: Suite, b
     before = ledger.measured(suite)
     written = seeds.ship(suite)
     assert {path.name for path in written} == {f"{name}{k}.parquet" for name in ("seed", "losses") for k in range(3)}
-    for run in (1, 2):
+    for run in range(3):
         (build / suite.run_of(run).name).rename(build / f"elsewhere{run}")
     assert seeds.runs(suite) == [0, 1, 2]
     after = ledger.measured(suite)
     for key, values in before.scores.items():
         assert np.array_equal(values, after.scores[key], equal_nan=True)
+
+
+def test_a_clone_judges_nano_by_all_its_shipped_runs(build: Path) -> None:
+    cut = store.load_suite("nano").slice(["65K"], ["LoRA", "FFT"], ["synthesize-python"])
+    evidence, count = ledger.measured(cut), len(seeds.shipped_runs(cut))
+    assert count >= 3
+    assert (evidence.seeds, evidence.scope) == (count, "the method")
+    key = ("synthesize-python", "pass@1", "65K", "LoRA")
+    assert 0 < evidence.scores[key][0] < 100
+    assert evidence.training[key].std() > 0
+    assert evidence.losses["seed"].nunique() == count
+    assert evidence.costs.set_index("method").loc["FFT", "trainable_parameters"] > 60_000
 
 
 @pytest.mark.parametrize(
