@@ -32,8 +32,8 @@ def claims_of(suite: Suite) -> tuple[Claim, ...]:
 def measured(suite: Suite, java_level: int | None = None, other: Evidence | None = None) -> Evidence:
     """What a suite measured: its verdicts with joint replicates, the costs and losses of its trained models.
 
-    A suite with several training runs is judged by all of them that were made here or are shipped, run 0 among them; costs are
-    run 0's.
+    A suite with several training runs is judged by all of them that were made here or are shipped, run 0 among them;
+    costs are run 0's.
 
     Args:
         suite: the suite or a slice of it.
@@ -82,6 +82,7 @@ def costs(suite: Suite) -> pd.DataFrame | None:
     trained = training.collect(suite) if suite.recipe else pd.DataFrame()
     if trained.empty:
         held = tuned.shipped_costs(suite)
+        held = held[held["size"].isin(suite.sizes) & held["method"].isin(suite.methods)]
         return held if len(held) else None
     slowness = [
         _generation_seconds(suite, Model(s, m)) for s, m in zip(trained["size"], trained["method"], strict=True)

@@ -58,10 +58,11 @@ def test_tasks_that_share_problems_do_not_make_a_mean_surer(monkeypatch: pytest.
 
 def test_tasks_that_make_up_for_each_other_make_a_mean_surer(monkeypatch: pytest.MonkeyPatch) -> None:
     # Each problem is solved in one of the two languages: whatever is drawn, their mean is a half. What is left is the
-    # error of one sample (1/60) that each score gets so that nothing is certain: sqrt(2) / 2 of it for the mean of two.
+    # error that each score gets so that nothing is certain: half the variance of one sample (1/60), so that the mean of
+    # two has a standard error of half a sample.
     both = ("synthesize-python", "synthesize-java")
     row = compare.means(_mean(both, monkeypatch), "mine", ["LoRA"]).iloc[0]
-    step = 100 / PROBLEMS / math.sqrt(2)
+    step = 100 / PROBLEMS / 2
     assert row["value"] == pytest.approx(50)
     assert row["se"] == pytest.approx(step, rel=0.05)
     assert (row["low"], row["high"]) == pytest.approx((50 - 1.96 * step, 50 + 1.96 * step), abs=0.3)
