@@ -73,7 +73,8 @@ def base(architecture: str) -> schema.Base:
     """A tiny base on disk, with a short sliding window where the architecture has one."""
     folder = Path(tempfile.mkdtemp(prefix="astraios-matrix-"))
     window = {"sliding_window": 8} if architecture in WINDOWED else {}
-    with models.quiet():
+    with models.quiet(), torch.random.fork_rng():
+        torch.manual_seed(1)  # a random base may answer nothing but the end
         tiny(architecture, vocab_size=300, **window).save_pretrained(folder)
     return schema.Base(model=str(folder))
 
@@ -192,7 +193,8 @@ def _told(held: pd.DataFrame) -> str:
     parts = []
     for said, part in held.groupby("outcome", sort=False):
         where = "" if len(part) == len(held) else f" ({', '.join(part['architecture'])})"
-        parts.append(str(said).replace("|", "/") + where)
+        told = str(said).removeprefix(f"{part['method'].iloc[0]}: ")
+        parts.append(told.replace("|", "/") + where)
     return "; ".join(parts)
 
 

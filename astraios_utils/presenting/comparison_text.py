@@ -135,13 +135,17 @@ def decisions(table: pd.DataFrame) -> pd.DataFrame:
     if rows.empty:
         return pd.DataFrame(columns=list(DECISIONS))
     peft = rows[rows["served"] != "whole"]
-    made.append(_decision("the highest mean", rows, "mean", False))
+    base = table.loc[table["method"] == UNTUNED, "mean"]
+    if len(base) and float(base.iloc[0]) > rows["mean"].max():
+        made.append(("the highest mean", UNTUNED, f"mean {float(base.iloc[0]):.1f}: no tuned model reaches it"))
+    made.append(_decision("the highest mean of a tuned model", rows, "mean", False))
+    made.append(_decision("the lowest loss on held-out instructions", rows, "test_loss", True))
     if len(peft):
         made.append(_decision("the highest mean with an adapter", peft, "mean", False))
-        made.append(_decision("the lowest loss on held-out instructions with an adapter", peft, "test_loss", True))
     for budget in sorted(rows["budget"].dropna().unique()):
         own = rows[rows["budget"] == budget]
-        made.append(_decision(f"about {budget:g}% of the parameters", own, "mean", False))
+        made.append(_decision(f"about {budget:g}% of the parameters: mean", own, "mean", False))
+        made.append(_decision(f"about {budget:g}% of the parameters: loss on instructions", own, "test_loss", True))
     merged = rows[rows["served"] == "merged"]
     if len(merged):
         made.append(_decision("no cost at generation (merged into the base)", merged, "mean", False))

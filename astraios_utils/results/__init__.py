@@ -227,18 +227,19 @@ def _published(suite: Suite, task: str, model: Model, metric: str) -> float:
     return paper.published(task, model.size, model.method, metric.partition("/java")[0])
 
 
+_SAMPLE = "sample="  # before a sample's number, as the detail of a count
+
+
 def to_counts(verdicts: pd.DataFrame) -> pd.DataFrame:
     """Verdicts -> per-problem counts, small enough to ship: columns ``COUNT_COLUMNS``.
 
-    The detail is kept for classification (label and prediction) and for likelihoods, and dropped elsewhere.
-
-    Raises:
-        schema.BadInput: several samples for one perturbed prompt (counts would lose which sample passed which seed).
+    The detail is kept for classification (label and prediction) and for likelihoods, and dropped elsewhere. Of several
+    samples for one perturbed prompt it tells which one this is: the worst case is over the perturbations of a sample.
     """
-    perturbed = verdicts[verdicts["variant"] != ""]
-    if perturbed.duplicated(["task", "size", "method", "problem", "variant"]).any():
-        raise schema.BadInput("verdicts of perturbed prompts with several samples cannot be kept as counts")
     detail = verdicts["detail"].where(verdicts["detail"].str.startswith(("label=", "nats=")), "")
+    perturbed = verdicts["variant"] != ""
+    if verdicts[perturbed].duplicated(["task", "size", "method", "problem", "variant"]).any():
+        detail = detail.mask(perturbed, _SAMPLE + verdicts["sample"].astype(str))
     keys = [c for c in COUNT_COLUMNS if c != "n"]
     return verdicts.assign(detail=detail).groupby(keys, sort=False).size().rename("n").reset_index()
 
@@ -254,7 +255,10 @@ def expand_counts(counts: pd.DataFrame, suite: str = "released") -> pd.DataFrame
         raise schema.BadInput(f"verdict counts: {f'no column {missing[0]!r}' if missing else 'a count below 1'}")
     frame = counts.loc[counts.index.repeat(counts["n"])].reset_index(drop=True)
     sample = frame.groupby(["task", "size", "method", "problem", "variant"], sort=False).cumcount()
-    return frame.assign(suite=suite, sample=sample, seconds=math.nan)[list(schema.VERDICT_COLUMNS)]
+    told = frame["detail"].str.startswith(_SAMPLE)
+    sample = sample.mask(told, pd.to_numeric(frame["detail"].where(told, _SAMPLE + "0").str.removeprefix(_SAMPLE)))
+    detail = frame["detail"].mask(told, "")
+    return frame.assign(suite=suite, sample=sample, detail=detail, seconds=math.nan)[list(schema.VERDICT_COLUMNS)]
 
 
 def status_table(frame: pd.DataFrame) -> pd.DataFrame:

@@ -166,12 +166,18 @@ def test_verdicts_that_do_not_fit_are_refused() -> None:
         results.results(_suite("recode-format"), _only({("recode-format", LORA): broken}))
 
 
+def _several(*samples: dict[str, int]) -> pd.DataFrame:
+    """Several samples per perturbed prompt; the perturbations of one sample belong together."""
+    return pd.concat([_format(LORA, one).assign(sample=k) for k, one in enumerate(samples)], ignore_index=True)
+
+
 @pytest.mark.parametrize(
     ("task", "frame"),
     [
         ("defect", _defect(LORA, 883, 300)),
         ("synthesize-python", _synthesis(LORA, 567)),
         ("recode-format", _format(LORA, {"new_lines": 46, "tab_indent": 80})),
+        ("recode-format", _several({"new_lines": 46, "tab_indent": 80}, {"new_lines": 90, "tab_indent": 20})),
     ],
 )
 def test_counts_keep_every_metric(task: str, frame: pd.DataFrame) -> None:
@@ -197,9 +203,6 @@ def test_counts_are_small_and_drop_what_no_metric_reads() -> None:
 
 
 def test_counts_refuse_what_they_would_lose() -> None:
-    twice = pd.concat([_format(LORA, {"new_lines": 46})] * 2)
-    with pytest.raises(schema.BadInput, match="several samples"):
-        results.to_counts(twice)
     counts = results.to_counts(_defect(LORA, 883))
     with pytest.raises(schema.BadInput, match="no column 'n'"):
         results.expand_counts(counts.drop(columns="n"))

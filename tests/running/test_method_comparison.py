@@ -138,8 +138,8 @@ def test_text_and_leaderboard_say_what_the_table_has(suite: Suite) -> None:
     assert "*Twin* (LoRA again)" in comparison_text.checks(suite, table)
     assert "3 methods were searched" in comparison_text.sharpness(table)
     decided = comparison_text.decisions(table).set_index("You want")
-    assert decided.loc["the highest mean", "Take"] == first["method"]
-    assert decided.loc["about 2% of the parameters", "Take"] == "(IA)3"
+    assert decided.loc["the highest mean of a tuned model", "Take"] == first["method"]
+    assert decided.loc["about 2% of the parameters: mean", "Take"] == "(IA)3"
     assert decided["Evidence"].str.contains("mean").all()
     blocks = comparison_text.as_markdown(table)
     assert len(blocks["zoo-decisions"].splitlines()) == 2 + len(decided)

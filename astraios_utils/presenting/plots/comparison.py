@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
+from matplotlib.ticker import LogLocator, NullFormatter
 
-# By the order of families in the table; a family beyond these shares the last.
-_COLOURS = (
-    "#333333",
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
-    "#E69F00",
-    "#56B4E9",
-    "#8C6D31",
-    "#6A3D9A",
-    "#999999",
+_COLOURS: Mapping[str, str] = MappingProxyType(  # of the families of suite zoo; any other one is grey
+    {
+        **{"adapter": "#333333", "full": "#0072B2", "low-rank": "#D55E00", "orthogonal": "#009E73"},
+        **{"prompt": "#CC79A7", "scaling and bias": "#E69F00", "shared vectors": "#56B4E9"},
+        **{"sparse": "#8C6D31", "spectral": "#6A3D9A"},
+    }
 )
 MOST = 4.0  # a loss so many times the lowest one, or more, has the darkest colour
 
 
 def family_colours(table: pd.DataFrame) -> dict[str, str]:
-    """A colour per family, by the families' order of name, so that it does not depend on the scores."""
-    families = sorted(set(table["family"]))
-    return {family: _COLOURS[min(place, len(_COLOURS) - 1)] for place, family in enumerate(families)}
+    """A colour per family, the same in every figure."""
+    return {family: _COLOURS.get(family, "#999999") for family in sorted(set(table["family"]))}
 
 
 def standing(table: pd.DataFrame, ax: Axes) -> Axes:
@@ -92,6 +87,10 @@ def cost_front(table: pd.DataFrame, ax: Axes, cost: str, label: str, front: pd.S
         ax.annotate(row["method"], (row[cost], row["mean"]), xytext=(3, 4), textcoords="offset points", fontsize=7)
     if len(known) and known[cost].min() > 0:
         ax.set_xscale("log")
+        wide = known[cost].max() > 100 * known[cost].min()
+        ax.xaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
+        ax.xaxis.set_major_formatter("{x:,g}")
+        ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set(xlabel=label, ylabel="Mean of the tasks (%)")
     ax.margins(x=0.12, y=0.12)
     return ax
@@ -119,5 +118,8 @@ def rate_sensitivity(trials: pd.DataFrame, methods: Sequence[str], ax: Axes) -> 
     ax.invert_yaxis()
     ax.grid(False)
     ax.set(xlabel="Learning rate")
-    ax.figure.colorbar(shown, ax=ax, label="Validation loss over the method's lowest", ticks=[1, 2, 4], format="%g")
+    bar = ax.figure.colorbar(
+        shown, ax=ax, label="Validation loss over the method's lowest", ticks=[1, 2, 4], format="%g"
+    )
+    bar.minorticks_off()
     return ax
