@@ -6,6 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -42,6 +43,47 @@ def test_tables_of_the_comparison_of_methods_are_those_of_its_shipped_runs(build
     blocks = comparison_text.as_markdown(comparison.table(store.load_suite("zoo")))
     assert blocks["zoo-decisions"] == _block("zoo-decisions")
     assert blocks["zoo-leaderboard"] == _block("zoo-leaderboard", leaderboard)
+
+
+def test_what_is_said_of_the_comparison_of_methods_is_in_its_table() -> None:
+    zoo = store.load_suite("zoo")
+    table = comparison.table(zoo).set_index("method")
+    tuned, base = table[~table["control"]], table.loc["Base"]
+    frozen, twin = table.loc["Frozen"], table.loc["LoRA twin"]
+    assert len(tuned) == 61
+    assert (tuned["mean"] < base["mean"]).all()
+    assert f"({(tuned['explain-python'] > base['explain-python']).sum()} methods are better than the base)" in README
+    for task in ("synthesize-python", "repair-python", "prefer-python"):
+        assert (tuned[task] < base[task]).all()
+    assert (tuned["mean"] < frozen["mean"]).all()
+    assert (tuned["test_loss"] < frozen["test_loss"]).all()
+    assert tuned["test_loss"].nsmallest(3).index.to_list() == ["FFT", "HFT", "GLoRA"]
+    assert tuned["mean"].nlargest(3).index.to_list() == ["TinyLoRA", "GLoRA", "EVA"]
+    assert f"({twin['vs LoRA']:.1f} points, p {twin['vs LoRA p']:.1f})" in README
+    assert f"{int(tuned['may_be_best'].sum())} methods may be the best:" in README
+    peft = comparison.correlations(comparison.scores(zoo)).iloc[0]
+    assert f"{peft['methods']} of the methods otherwise" in README
+    assert f"(Kendall's tau {peft['tau']:.2f}, {peft['low']:.2f} to {peft['high']:.2f})" in README
+    scored = ["synthesize-python", "repair-python", "explain-python", "defect", "recode-function", "prefer-python"]
+
+    def spread(method: str, tasks: list[str]) -> float:
+        model = schema.Model("170K", method)
+        cells = [[seeds.shipped("zoo", run, task, model) for task in tasks] for run in range(zoo.seeds)]
+        values = [
+            [
+                results.value_of(t, cell, results.headline(t))
+                for t, cell in zip(tasks, row, strict=True)
+                if cell is not None
+            ]
+            for row in cells
+        ]
+        return float(np.std(np.mean(values, axis=1), ddof=1))
+
+    spreads = [spread(method, scored) for method in zoo.methods]
+    assert (
+        f"by {np.median(spreads):.1f} points between runs (SD; the median method, up to {max(spreads):.1f})" in README
+    )
+    assert f"(LoRA's vary by {spread('LoRA', ['defect']):.0f} points)" in README
 
 
 def _cells(name: str) -> list[list[str]]:
