@@ -106,7 +106,7 @@ def test_the_notebooks_and_the_report_of_what_was_trained(
     assert cli.main(["report", "--suite", "tiny"]) == 0
     page = Path(capsys.readouterr().out.strip()).read_text(encoding="utf-8")
     assert "Final test loss" in page  # among the costs
-    assert cli.main(["claims", "--suite", "tiny"]) == 0
+    assert cli.main(["claims", "--suite", "tiny", "--all"]) == 0
     assert "missing: a suite of several sizes" in capsys.readouterr().out
 
 
