@@ -36,8 +36,13 @@ def own_path(suite: Suite) -> Path:
 
 
 def over_sizes(suite: Suite) -> pd.DataFrame:
-    """The trials of suite ``NAME-rates``, which tries a few rates at every size of suite ``NAME``; none: no rows."""
-    return read(store.data_dir() / f"{suite.name}-rates" / "learning_rates.csv")
+    """The trials of suite ``NAME-rates``, which tries a few rates at every size of suite ``NAME``.
+
+    The smallest size comes first; no row where there is no such suite.
+    """
+    found = read(store.data_dir() / f"{suite.name}-rates" / "learning_rates.csv")
+    places = {size: place for place, size in enumerate(suite.sizes)}
+    return found.sort_values("size", key=lambda sizes: sizes.map(places), kind="stable", ignore_index=True)
 
 
 def trial(suite: Suite, model: Model, rate: float) -> Suite:

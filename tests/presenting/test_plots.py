@@ -333,6 +333,13 @@ def test_pareto_joins_what_nothing_cheaper_beats() -> None:
     assert plots.pareto(alike, axis(), "parameters", "MiB", "1B").get_xscale() == "linear"
 
 
+def test_a_cost_that_was_not_measured_at_a_size_is_said_to_be_so() -> None:
+    row = {"size": "1B", "method": "LoRA", "value": 50.0, "low": 45.0, "high": 55.0, "peak": np.nan, "published": False}
+    ax = plots.pareto(pd.DataFrame([row, row | {"size": "3B", "peak": 7.0}]), axis(), "peak", "MiB", "1B")
+    assert [text.get_text() for text in ax.texts] == ["not measured"]
+    assert not ax.get_xticks().size
+
+
 def test_losses_by_rate_and_size() -> None:
     rows = [
         (size, method, rate, loss)

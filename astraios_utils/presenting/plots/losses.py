@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from .base import look, methods_of, sizes_of
 
@@ -90,6 +91,10 @@ def loss_by_rate(trials: pd.DataFrame, axes: Sequence[Axes] | np.ndarray) -> np.
             ax.plot(range(len(sizes)), held, color=shade, marker="o", markersize=4, label=f"{rate:g}", gid=f"{rate:g}")
         ax.set_xticks(range(len(sizes)), sizes)
         ax.set(title=method, xlabel="Model size")
+        ax.set_yscale("log")
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_minor_formatter(NullFormatter())
     panels[0].set_ylabel("Validation loss (nats per token)")
     panels[-1].legend(title="Learning rate", loc="upper left", bbox_to_anchor=(1.01, 1.0))
     return panels

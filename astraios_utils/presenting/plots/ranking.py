@@ -118,7 +118,10 @@ def pareto(frame: pd.DataFrame, ax: Axes, cost: str, label: str, size: str) -> A
             zorder=3,
             gid=f"point:{row['method']}",
         )
-    if frame[cost].max() >= 10 * frame[cost].min():  # on less than a decade a logarithmic axis crowds its labels
+    if rows.empty:
+        ax.set_xticks([])
+        ax.text(0.5, 0.5, "not measured", transform=ax.transAxes, ha="center", color="#555555")
+    elif frame[cost].max() >= 10 * frame[cost].min():  # on less than a decade a logarithmic axis crowds its labels
         ax.set_xscale("log")
     else:
         ax.xaxis.set_major_locator(MaxNLocator(4))
