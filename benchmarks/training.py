@@ -34,7 +34,7 @@ from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallb
 from transformers.utils import logging as transformers_logging
 
 from astraios_utils import methods, models, schema, store
-from astraios_utils.training.cost import host_peak_mib, reset_host_peak
+from astraios_utils.training.cost import reset_host_peak
 from astraios_utils.training.trainer import Tuner, arguments
 
 # Dense bf16 operations per second that the makers state, without sparsity.
@@ -209,7 +209,7 @@ def forget() -> int:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     reset_host_peak()
-    return host_peak_mib()
+    return store.peak_memory_mib()
 
 
 def measure(base: Path, size: str, method: str, precision: str, arm: str, micro: int, options: Any) -> Row:
@@ -233,7 +233,7 @@ def measure(base: Path, size: str, method: str, precision: str, arm: str, micro:
     rate = options.batch * options.length / seconds
     each = operations_per_token(config, options.length, method, trained, count)
     used = rate * each / peak_operations(options.peak_tflops)
-    peak = torch.cuda.max_memory_allocated() / 2**20 if CUDA else host_peak_mib() - held
+    peak = torch.cuda.max_memory_allocated() / 2**20 if CUDA else store.peak_memory_mib() - held
     return Row(size, method, weights, arm, micro, rate, peak, used)
 
 

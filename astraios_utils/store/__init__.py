@@ -198,6 +198,18 @@ def _git(*args: str) -> str | None:
     return done.stdout.strip()
 
 
+def peak_memory_mib() -> int:
+    """Most memory that this process has held, in MiB; since ``training.cost.reset_host_peak`` where that was called.
+
+    Of Linux's two numbers, that of ``getrusage`` would begin with what the parent held when it started this process.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) // 1024
+    except (OSError, StopIteration):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
 def provenance(**extra: Any) -> dict[str, Any]:
     """Who made a file and when: code, interpreter, packages, machine, peak memory; plus what the caller adds."""
     versions = {}
@@ -213,7 +225,7 @@ def provenance(**extra: Any) -> dict[str, Any]:
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
         "packages": versions,
-        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_memory_mib": peak_memory_mib(),
         **extra,
     }
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import resource
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from .. import store
 
 _RAPL = Path("/sys/class/powercap")
 _PROCESS = Path("/proc/self")
@@ -71,15 +72,6 @@ def reset_host_peak() -> None:
     """Let the peak start from what is held now, so that one run of several does not show the largest one's."""
     with contextlib.suppress(OSError):  # Linux alone can; elsewhere the peak is the process's
         (_PROCESS / "clear_refs").write_text("5")
-
-
-def host_peak_mib() -> int:
-    """Most memory the process has held since :func:`reset_host_peak`, in MiB."""
-    try:
-        lines = (_PROCESS / "status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) // 1024
-    except (OSError, StopIteration):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def host_free() -> int:
@@ -178,7 +170,7 @@ class Meter:
             total = _sum(self._before.get(name, 0.0), here)
             return None if total is None else round(total, digits)
 
-        peak = host_peak_mib()
+        peak = store.peak_memory_mib()
         above = None if self._loaded is None else max(0, peak - self._loaded)
         tokens = self._before.get("tokens", 0) + self.tokens
         seconds = self._before.get("step_seconds", 0.0) + self.seconds

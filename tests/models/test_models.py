@@ -52,7 +52,9 @@ def test_counts_from_one_and_two_blocks_are_those_of_whole_models(method: str) -
 
 def test_the_command_prints_json_in_little_memory() -> None:
     code = "from astraios_utils import models; models.print_parameters(True)"
+    held = bytearray(b"1") * (9 << 28)  # a parent's peak is not its child's
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    del held
     printed = json.loads(done.stdout)
     assert [row["parameters"] for row in printed["parameters"]] == [row["paper"] for row in printed["parameters"]]
     assert len(printed["parameters"]) == 28

@@ -348,7 +348,7 @@ def test_train_and_test_loss_are_over_the_same_tokens(make: Callable[..., traini
 
 def test_runs_of_one_process_do_not_show_each_others_memory() -> None:
     held = torch.ones(1 << 26)  # 256 MiB
-    high = cost.host_peak_mib()
+    high = store.peak_memory_mib()
     del held
     meter = cost.Meter()
     assert meter.record()["host_peak_mib"] < high - 200
