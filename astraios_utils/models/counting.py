@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import schema, store
@@ -14,6 +15,7 @@ from .bases import STARCODER, load_config, meta, on_meta, starcoder_config
 if TYPE_CHECKING:
     import pandas as pd
     import torch
+    from transformers import PretrainedConfig
 
 
 def trainable_parameters(model: torch.nn.Module) -> int:
@@ -44,26 +46,32 @@ def count_parameters(
 
     rows = []
     for size in sizes:
-        base = _of_all_blocks(size, trainable_parameters)
+        config = starcoder_config(size)
+        base = _of_all_blocks(config, None)
         for name in names:
             method = schema.match(name, schema.ALL_METHODS, "method")
-
-            def tuned(model: Any, method: str = method) -> int:
-                return trainable_parameters(attach(model, method, changes))
-
-            count = tuned(on_meta(starcoder_config(size))) if changes else _of_all_blocks(size, tuned)
+            count = _trained(config, method, changes) if changes else _of_all_blocks(config, method)
             rows.append((schema.match(size, STARCODER, "size"), method, count, 100 * count / base))
     return pd.DataFrame(rows, columns=["size", "method", "parameters", "percent"])
 
 
-def _of_all_blocks(size: str, count: Callable[[torch.nn.Module], int]) -> int:
-    """Count on StarCoder models of one block and of two, and add what each further block adds."""
-    config = starcoder_config(size)
-    blocks, found = int(config.n_layer), []
-    for config.n_layer in (1, 2):
-        with meta():
-            found.append(count(on_meta(config)))
-    return found[0] + (blocks - 1) * (found[1] - found[0])
+def _trained(config: PretrainedConfig, method: str | None, changes: Mapping[str, Any] | None = None) -> int:
+    """What a method trains of a model; without a method, all parameters of the base."""
+    with meta():
+        model = on_meta(config)
+        return trainable_parameters(model if method is None else attach(model, method, changes))
+
+
+def _of_all_blocks(config: PretrainedConfig, method: str | None) -> int:
+    """Count on models of one block and of two, and add what each further block adds."""
+    one, two = (_trained(_with_blocks(config, blocks), method) for blocks in (1, 2))
+    return one + (int(config.n_layer) - 1) * (two - one)
+
+
+def _with_blocks(config: PretrainedConfig, blocks: int) -> PretrainedConfig:
+    shallow = copy.deepcopy(config)
+    shallow.n_layer = blocks
+    return shallow
 
 
 def count_suite(suite: schema.Suite) -> pd.DataFrame:

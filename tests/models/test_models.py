@@ -8,13 +8,14 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from tiny_models import CONFIGS, stir, tiny, tokens
 
 from astraios_utils import methods, models, schema
-from astraios_utils.models import bases
+from astraios_utils.models import bases, counting
 from astraios_utils.sources import paper
 
 PROMPTS = ("P-Tuning", "Prompt", "Prefix")
@@ -48,6 +49,21 @@ def test_counts_from_one_and_two_blocks_are_those_of_whole_models(method: str) -
         whole = models.attach(models.on_meta(models.starcoder_config("3B")), method)
     count = models.trainable_parameters(whole)
     assert models.count_parameters(["3B"], [method])["parameters"].item() == count
+
+
+@pytest.mark.parametrize("method", ["AdaLoRA", "Parallel", "LoRA"])
+def test_counts_of_changed_methods_hold_no_numbers(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    attached = []
+
+    def attach(*given: Any) -> Any:
+        attached.append(models.attach(*given))
+        return attached[-1]
+
+    monkeypatch.setattr(counting, "attach", attach)
+    changes = {"AdaLoRA": {"init_r": 12}, "Parallel": {"bottleneck_size": 256}, "LoRA": {"r": 8}}[method]
+    changed = models.count_parameters(["1B"], [method], changes)["parameters"].item()
+    assert all(parameter.is_meta for model in attached for parameter in model.parameters())
+    assert changed == models.count_parameters(["1B"], [method])["parameters"].item()  # these are the table's own values
 
 
 def test_the_command_prints_json_in_little_memory() -> None:
