@@ -1,4 +1,4 @@
-"""The ``astraios`` command line. Faults that the user can mend are one line and exit 2.
+"""The ``astraios`` command line. Faults that the user can fix are one line and exit 2.
 
 What the commands do is in :mod:`.commands`, which is imported once the line has been read: help comes at once.
 """
@@ -291,7 +291,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0 when it did what it should (1: ``analyze`` found something), 2 when the user can mend what went wrong, 130 on
+        0 when it did what it should (1: ``analyze`` found something), 2 when the user can fix what went wrong, 130 on
         Ctrl-C.
     """
     parser = build_parser()

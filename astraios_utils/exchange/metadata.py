@@ -16,6 +16,7 @@ import pandas as pd
 import yaml
 
 from .. import schema, store
+from ..metrics.scores import lower_is_better
 from ..tasks import Task, get_task
 
 FORMS = ("model-index", "lm-eval")
@@ -80,7 +81,7 @@ def _cells(rows: pd.DataFrame) -> Iterator[tuple[Task, dict[str, Any]]]:
 def _better(cell: dict[str, Any]) -> dict[str, bool]:
     """By metric, whether more is better: of insecure programs and of robust change, less is."""
     metrics = {key.partition(",")[0] for key in cell if key.endswith(",none") and "_stderr" not in key}
-    return {metric: not metric.startswith(("insecure", "rc@")) for metric in sorted(metrics)}
+    return {metric: not lower_is_better(metric) for metric in sorted(metrics)}
 
 
 def _lm_eval(rows: pd.DataFrame, name: str) -> str:

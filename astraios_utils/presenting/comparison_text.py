@@ -50,16 +50,21 @@ def best_set(table: pd.DataFrame) -> str:
     said = (
         f"Highest mean: **{first['method']}**, {first['mean']:.1f} [{first['low']:.1f}, {first['high']:.1f}], {place}"
     )
-    base = table.loc[table["method"] == UNTUNED, "mean"]
-    if len(base) and float(base.iloc[0]) > first["mean"]:
+    if (base := _higher_base(table)) is not None:
         higher = (
-            f"**The untuned base scores higher ({float(base.iloc[0]):.1f})**: in this mean tuning costs more than it "
+            f"**The untuned base scores higher ({base:.1f})**: in this mean tuning costs more than it "
             "adds, so the ranks tell what a method keeps as much as what it teaches."
         )
         said = f"{higher} {said}"
     if not others:
         return f"{said}. It is separated from all {len(rows) - 1} others."
     return f"{said}. Of the {len(rows) - 1} others, {len(others)} are not separated from it: {_listed(others)}."
+
+
+def _higher_base(table: pd.DataFrame) -> float | None:
+    """The untuned base's mean, where it is above that of every method."""
+    base = table.loc[table["method"] == UNTUNED, "mean"]
+    return float(base.iloc[0]) if len(base) and base.iloc[0] > ranked(table)["mean"].max() else None
 
 
 def _listed(names: Sequence[str], most: int = 12) -> str:
@@ -135,9 +140,8 @@ def decisions(table: pd.DataFrame) -> pd.DataFrame:
     if rows.empty:
         return pd.DataFrame(columns=list(DECISIONS))
     peft = rows[rows["served"] != "whole"]
-    base = table.loc[table["method"] == UNTUNED, "mean"]
-    if len(base) and float(base.iloc[0]) > rows["mean"].max():
-        made.append(("the highest mean", UNTUNED, f"mean {float(base.iloc[0]):.1f}: no tuned model reaches it"))
+    if (base := _higher_base(table)) is not None:
+        made.append(("the highest mean", UNTUNED, f"mean {base:.1f}: no tuned model reaches it"))
     made.append(_decision("the highest mean of a tuned model", rows, "mean", False))
     made.append(_decision("the lowest loss on held-out instructions", rows, "test_loss", True))
     if len(peft):

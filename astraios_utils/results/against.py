@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import stats as _scipy_stats
 
 from ..metrics import scores, stats
-from ..metrics.scores import Metric
+from ..metrics.scores import Metric, lower_is_better
 from ..schema import Model, Suite
 from ..tasks import TASKS
 from . import headline
@@ -25,7 +25,6 @@ from . import headline
 _scipy: Any = _scipy_stats
 Array = npt.NDArray[np.float64]
 Found = Callable[[str, Model], pd.DataFrame | None]  # the verdicts of a task and a model; None: there are none
-LOWER_IS_BETTER = ("bits/byte", "bits/token")
 COLUMNS = (
     *("task", "metric", "size", "method", "value", "low", "high"),
     *("difference", "difference_low", "difference_high", "p", "p_holm", "status"),
@@ -99,7 +98,7 @@ def _status(row: Mapping[Any, Any], reference: str) -> str:
         return "missing"
     if row["method"] == reference or math.isnan(row["difference"]) or not row["p_holm"] <= 0.05:
         return "undecided"
-    return "better" if (row["difference"] < 0) == (row["metric"] in LOWER_IS_BETTER) else "worse"
+    return "better" if (row["difference"] < 0) == lower_is_better(row["metric"]) else "worse"
 
 
 def agreement(
@@ -152,7 +151,7 @@ def _mean(taus: Array) -> Array:
 
 def _better(drawn: Mapping[Any, Array], task: str, size: str, methods: Sequence[str]) -> Array:
     """Scores of methods, (methods, 1 + resamples), so that more is better."""
-    sign = -1 if headline(task) in LOWER_IS_BETTER else 1
+    sign = -1 if lower_is_better(headline(task)) else 1
     return sign * np.stack([drawn[task, size, method] for method in methods])
 
 
@@ -188,7 +187,7 @@ def _cell(row: Mapping[Any, Any], is_reference: bool) -> str:
     """``0.43 (0.40 to 0.46)`` of the reference, ``0.41 (-0.02)`` of others."""
     if math.isnan(row["value"]):
         return "not run"
-    digits = 3 if row["metric"] in LOWER_IS_BETTER else 1
+    digits = 3 if row["metric"].startswith("bits/") else 1
     value = f"{row['value']:.{digits}f}"
     if is_reference or math.isnan(row["difference"]):
         return f"{value} ({row['low']:.{digits}f} to {row['high']:.{digits}f})"

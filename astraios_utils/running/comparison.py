@@ -18,7 +18,7 @@ from .. import methods, models, schema, store, training
 from ..results import claims, comparison
 from ..results.claims import Evidence
 from ..schema import Model, Suite
-from . import ledger, pipeline, search, seeds
+from . import ledger, search, seeds
 
 COSTS = (
     *("run", "size", "method", "test_loss", "retained_loss", "retained_loss_base", "trainable_parameters"),
@@ -77,8 +77,7 @@ def _verdicts(suites: Sequence[Suite], run: int, task: str, model: Model) -> tup
     """A cell's verdicts in one run, from the suite that has the method: made here, or else shipped."""
     for suite in suites:
         if model.method in suite.methods:
-            here = pipeline.verdicts(suite.run_of(run), task, model)
-            return here if here is not None else seeds.shipped_cell(suite.name, run, task, model)
+            return seeds.verdicts(suite, run, task, model)
     return None
 
 
@@ -90,9 +89,8 @@ def evidence(suite: Suite, mine: Suite | None = None) -> Evidence:
         mine: a suite of further methods on the same base and tasks (:mod:`.bench`); its runs are as many.
     """
     suites = [suite] if mine is None else [mine, suite]
-    numbers = [run for run in range(suite.seeds) if seeds.exists(suite, run)] or [0]
     whole = suite if mine is None else joined(suite, mine)
-    return claims.measured(whole, [functools.partial(_verdicts, suites, run) for run in numbers])
+    return claims.measured(whole, [functools.partial(_verdicts, suites, run) for run in seeds.runs(suite)])
 
 
 def is_measured(suite: Suite) -> bool:

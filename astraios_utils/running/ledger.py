@@ -69,9 +69,7 @@ def means(suite: Suite, frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFra
         made = [compare.as_results(evidence, name, frame, suite.methods) for name in asked]
         return pd.concat(made, ignore_index=True)
 
-    drawn = store.fingerprint([asked, suite.sizes, suite.methods, suite.tasks])
-    path = store.suite_dir(suite.name) / "analysis" / f"means-{drawn}.parquet"
-    return store.stored(path, {"frame": store.frame_hash(frame), **_inputs(suite)}, compute)
+    return store.stored(_analysis(suite, "means", asked), {"frame": store.frame_hash(frame), **_inputs(suite)}, compute)
 
 
 def costs(suite: Suite) -> pd.DataFrame | None:
@@ -99,14 +97,17 @@ def _generation_seconds(suite: Suite, model: Model) -> float:
     return 1000 * sum(cost["seconds"] for cost in spent) / tokens if tokens else math.nan
 
 
+def _analysis(suite: Suite, name: str, *asked: object) -> Path:
+    """Where an analysis of a suite, or of a slice of one, is kept."""
+    drawn = store.fingerprint([*asked, suite.sizes, suite.methods, suite.tasks])
+    return store.suite_dir(suite.name) / "analysis" / f"{name}-{drawn}.parquet"
+
+
 def compared(suite: Suite) -> pd.DataFrame:
     """Methods of a suite against those of :func:`references`, paired by problem, computed again when results change."""
-    path = store.suite_dir(suite.name) / "analysis" / f"pairs-{store.fingerprint([suite.methods, suite.tasks])}.parquet"
-    beside = references(suite)
-    couples = [
-        (first, second) for first, second in itertools.combinations(suite.methods, 2) if {first, second} & set(beside)
-    ]
-    return store.stored(path, _inputs(suite), lambda: power.pairs(measured(suite), couples))
+    few = set(references(suite))
+    couples = [couple for couple in itertools.combinations(suite.methods, 2) if few & set(couple)]
+    return store.stored(_analysis(suite, "pairs"), _inputs(suite), lambda: power.pairs(measured(suite), couples))
 
 
 def references(suite: Suite) -> tuple[str, ...]:
@@ -116,9 +117,7 @@ def references(suite: Suite) -> tuple[str, ...]:
 
 def detectable(suite: Suite) -> pd.DataFrame:
     """Which differences a suite's design can detect (:func:`power.table`), computed again when results change."""
-    drawn = store.fingerprint([suite.sizes, suite.methods, suite.tasks])
-    path = store.suite_dir(suite.name) / "analysis" / f"detectable-{drawn}.parquet"
-    return store.stored(path, _inputs(suite), lambda: power.table(measured(suite)))
+    return store.stored(_analysis(suite, "detectable"), _inputs(suite), lambda: power.table(measured(suite)))
 
 
 def published(suite: Suite) -> Evidence:

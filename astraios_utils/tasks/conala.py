@@ -46,9 +46,10 @@ class CoNaLa(JudgedTask):
         The detail holds the counts from which BLEU and CodeBLEU are computed (:mod:`metrics.similarity`).
         """
         reference = str(problem.row["snippet"])
-        status = "failed" if similarity.is_valid(sample) else "invalid"
         if similarity.same(sample, reference):
             status = "passed"
+        else:
+            status = "failed" if similarity.is_valid(sample) else "invalid"
         return Judgement(status, similarity.encode(similarity.counts(sample, reference)))
 
     def load(self, source: Path | None) -> tuple[Problem, ...]:

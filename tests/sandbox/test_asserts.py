@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from astraios_utils.sandbox import ERROR, FAILED, PASSED, REDUCED, Outcome, Program, Sandbox
-from astraios_utils.sandbox.kernel import levels
+from astraios_utils.sandbox import ERROR, FAILED, PASSED, Outcome, Program, Sandbox
 from astraios_utils.sandbox.python import asserts
 
 FILE = "<test>"
@@ -60,14 +57,6 @@ def test_deep_expressions_compile_as_before() -> None:
     with pytest.raises(SyntaxError) as theirs:
         compile("assert (1 == 2", FILE, "exec")
     assert str(ours.value) == str(theirs.value)
-
-
-@pytest.fixture(scope="module")
-def box() -> Iterator[Sandbox]:
-    if levels.missing_for(REDUCED):
-        pytest.skip("no kernel isolation on this machine: " + "; ".join(levels.missing_for(REDUCED)))
-    with Sandbox(workers=1, patience=0.3) as sandbox:
-        yield sandbox
 
 
 def _outcome(box: Sandbox, sample: str, test: str) -> Outcome:

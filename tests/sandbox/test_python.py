@@ -24,15 +24,6 @@ ADD = "def add(a, b):\n    return a + b"
 TEST = "\ndef check(add):\n    assert add(1, 2) == 3\n\ncheck(add)"
 
 
-@pytest.fixture(scope="module")
-def box() -> Iterator[Sandbox]:
-    """The best isolation that this machine offers."""
-    if levels.missing_for(REDUCED):
-        pytest.skip("no kernel isolation on this machine: " + "; ".join(levels.missing_for(REDUCED)))
-    with Sandbox(workers=2, patience=0.3) as sandbox:
-        yield sandbox
-
-
 def judge(box: Sandbox, sample: str, test: str, preamble: str = IMPORTS, timeout: float = 10.0) -> Outcome:
     ((_, outcome),) = box.run([Program("python", sample, test, preamble, timeout)])
     return outcome

@@ -12,7 +12,7 @@ Frames have the columns of ``results`` (``size``, ``method``, ``task``, ``metric
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -20,10 +20,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from ... import schema
 
@@ -298,6 +300,13 @@ def _strip(table: pd.DataFrame, ax: Axes) -> None:
                 gid=f"missing:{method}",
                 scaley=False,
             )
+
+
+def label_powers(axis: Axis, at: Sequence[int]) -> None:
+    """Label a logarithmic axis with plain numbers, at these multiples of the powers of ten."""
+    axis.set_major_locator(LogLocator(subs=at))
+    axis.set_major_formatter("{x:,g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def legend(target: Axes | Figure, notes: Mapping[str, str] | None = None, **where: Any) -> Legend:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
-from matplotlib.ticker import LogLocator, NullFormatter
+
+from .base import label_powers
 
 _COLOURS: Mapping[str, str] = MappingProxyType(  # of the families of suite zoo; any other one is grey
     {
@@ -88,9 +89,7 @@ def cost_front(table: pd.DataFrame, ax: Axes, cost: str, label: str, front: pd.S
     if len(known) and known[cost].min() > 0:
         ax.set_xscale("log")
         wide = known[cost].max() > 100 * known[cost].min()
-        ax.xaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
-        ax.xaxis.set_major_formatter("{x:,g}")
-        ax.xaxis.set_minor_formatter(NullFormatter())
+        label_powers(ax.xaxis, (1,) if wide else (1, 2, 5))
     ax.set(xlabel=label, ylabel="Mean of the tasks (%)")
     ax.margins(x=0.12, y=0.12)
     return ax

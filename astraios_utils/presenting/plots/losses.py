@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, NullFormatter
 
-from .base import look, methods_of, sizes_of
+from .base import label_powers, look, methods_of, sizes_of
 
 
 def loss_curves(losses: pd.DataFrame, axes: Sequence[Axes] | np.ndarray, sizes: Sequence[str]) -> np.ndarray:
@@ -92,9 +91,7 @@ def loss_by_rate(trials: pd.DataFrame, axes: Sequence[Axes] | np.ndarray) -> np.
         ax.set_xticks(range(len(sizes)), sizes)
         ax.set(title=method, xlabel="Model size")
         ax.set_yscale("log")
-        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        ax.yaxis.set_major_formatter("{x:g}")
-        ax.yaxis.set_minor_formatter(NullFormatter())
+        label_powers(ax.yaxis, (1, 2, 5))
     panels[0].set_ylabel("Validation loss (nats per token)")
     panels[-1].legend(title="Learning rate", loc="upper left", bbox_to_anchor=(1.01, 1.0))
     return panels
