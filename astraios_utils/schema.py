@@ -38,7 +38,7 @@ SECURITY_TASKS = ("aatk",)
 ONE_SHOT_TASKS = ("defect-1shot", "clone-1shot")
 # Likelihoods of given texts; nothing is generated. The paper has no such tasks.
 LIKELIHOOD_TASKS = ("nll-python", "nll-java", "prefer-python", "prefer-java")
-TEST_TASKS = ("testgen-python",)  # unit tests for a given function
+TEST_TASKS = ("testgen-python", "testgen-java")  # unit tests for a given function
 TASKS = (
     *(*COMPREHENSION_TASKS, *GENERATION_TASKS, *ROBUSTNESS_TASKS, *SECURITY_TASKS, "conala"),
     *(*ONE_SHOT_TASKS, *LIKELIHOOD_TASKS, *TEST_TASKS),

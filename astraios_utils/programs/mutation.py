@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from .edits import Edit, Source, function, has_docstring, walk
@@ -236,9 +236,14 @@ def shuffled(text: str, name: str, seed: int) -> list[Mutant]:
 
     A benchmark that takes the first mutant its tests reject therefore has bugs of all kinds.
     """
+    return in_turns(mutants(text, name), name, seed)
+
+
+def in_turns(found: Iterable[Mutant], name: str, seed: int) -> list[Mutant]:
+    """The mutants of a function of that name in the order of :func:`shuffled`."""
     rng = random.Random(f"mutants:{name}:{seed}")
     groups: dict[str, list[Mutant]] = {kind: [] for kind in rng.sample(KINDS, len(KINDS))}
-    for mutant in mutants(text, name):
+    for mutant in found:
         groups[mutant.kind].append(mutant)
     for group in groups.values():
         rng.shuffle(group)

@@ -10,6 +10,9 @@ reference or a mutant, in processes of its own.  What is guaranteed, besides all
   run as well, on copies of the arguments.  A failing run counts only if a reply differed from the reference's before.
   So a test that raises for everything, that counts its runs, reads a clock or guesses which mutant it was given
   catches nothing where it has not been shown a difference.
+- **Nothing tells a mutant's run but its replies.**  In the reference's own runs a second copy of it is the one that the
+  tests meet, so that every call costs the same steps in both kinds of run.  Names, messages and hash codes that cross
+  are the same.
 - **Tests that fail the reference count for nothing**, whatever they catch; nor do tests that never call the function.
 - **Nothing is carried over** from the reference's run to a mutant's: each run has new processes and an empty scratch
   space, so that tests cannot record replies and compare them later.
@@ -27,7 +30,15 @@ What is **not** guaranteed:
   are errors here.
 - Whether a test calls the function in its domain: a difference for arguments that nobody would pass counts.
 
-Java: see `sandbox.java`; the same rules, with two JVMs.
+Java, with two JVMs (`sandbox.java`): the same rules, and these differences.
+
+- Tests are what ``Main.main`` runs, as in the benchmark.  An ``AssertionError`` that leaves it is a failure; ``assert``
+  is switched on.  Every run has a JVM of its own.  The trusted side is compiled without the tests' imports.
+- Every method of the class counts as the function under test, and all objects that the tests make of the class are one
+  object on the trusted side.
+- Chance cannot be fixed: tests that draw arguments without a seed are flaky.
+- Steps are those of statements and conditions.  A mutant that never ends in a stream or in the JDK uses up the time
+  limit, and one that runs out of memory or stack ends the run; neither is caught.
 """
 
 from __future__ import annotations
@@ -39,7 +50,9 @@ from dataclasses import dataclass
 from .types import ERROR, TIMEOUT, Outcome, Program
 
 TIMEOUT_SECONDS = 5.0  # of one run of the tests
+JAVA_TIMEOUT_SECONDS = 10.0
 _PREFIX = "Report: "
+INVALID, _NOT_COMPILED = "invalid", "does not compile"
 _SAMPLE = """
 from astraios_utils.sandbox.python import hosted as _hosted
 _begin, _resume = _hosted.host({tests!r}, {names!r}, {entry!r})
@@ -48,8 +61,50 @@ _DRIVER = """
 from astraios_utils.sandbox.python import hosting as _hosting
 _given = {{name: value for name, value in globals().items() if not name.startswith("_")}}
 _reference = _hosting.implementation({reference!r}, {names!r}, _given)
-_mutant = {mutant!r} and _hosting.implementation({mutant!r}, {names!r}, _given) or None
-_hosting.drive(_begin, _resume, _reference, _mutant, {entry!r})  # run {run}
+_met = _hosting.implementation({met!r}, {names!r}, _given)
+_hosting.drive(_begin, _resume, _reference, _met, {entry!r})  # run {run}
+"""
+JAVA_TESTS, _HOSTED = "AstraiosTests", "AstraiosHosted"  # classes on the tests' side
+JAVA_CALL = f"{_HOSTED}.call"
+_JAVA_SAMPLE = """{imports}
+{tests}
+{client}
+class AstraiosHosted {{
+    private static java.util.function.Function<Object, Object> calls;
+    public static void begin(java.util.function.Function<Object, Object> given) throws Throwable {{
+        calls = given;
+        AstraiosHosted.class.getClassLoader().setDefaultAssertionStatus(true);
+        AstraiosTests.main(new String[0]);
+    }}
+    static Object call(String method, Object[] arguments) {{
+        try {{
+            return calls.apply(new Object[] {{method, arguments}});
+        }} catch (java.lang.reflect.UndeclaredThrowableException checked) {{
+            throw AstraiosHosted.<RuntimeException>same(checked.getCause());
+        }}
+    }}
+    @SuppressWarnings("unchecked")
+    private static <T extends Throwable> RuntimeException same(Throwable failure) throws T {{
+        throw (T) failure;
+    }}
+}}
+"""
+_JAVA_DRIVER = """
+class Main {{
+    interface Reference {{
+        astraios$sandbox.Reversed.Meter {meter} = new astraios$sandbox.Reversed.Meter();
+{reference}
+    }}
+    interface Met {{
+        astraios$sandbox.Reversed.Meter {meter} = new astraios$sandbox.Reversed.Meter();
+{met}
+    }}
+    public static void main(String[] arguments) {{
+        astraios$sandbox.Reversed.drive(AstraiosHosted::begin,
+            new astraios$sandbox.Reversed.Implementation(Reference.{name}.class, Reference.{meter}),
+            new astraios$sandbox.Reversed.Implementation(Met.{name}.class, Met.{meter})); // run {run}
+    }}
+}}
 """
 
 
@@ -58,8 +113,8 @@ class Report:
     """What the trusted side says of one run of the tests.
 
     Attributes:
-        ended: ``passed``, ``failed`` (an assertion of the tests), ``error``, ``timeout`` or ``endless`` (the
-            implementation did not end).
+        ended: ``passed``, ``failed`` (an assertion of the tests), ``error``, ``timeout``, ``endless`` (the
+            implementation did not end) or ``invalid`` (Java: they do not compile).
         why: one line, in the tests' words.
         calls: of the function under test.
         differs: whether a reply differed from the reference's.
@@ -103,14 +158,45 @@ def python_program(
         run: tells repetitions apart.
     """
     sample = _SAMPLE.format(tests=tests, names=tuple(names), entry=entry)
-    test = _DRIVER.format(reference=reference, mutant=mutant, names=tuple(names), entry=entry, run=run)
+    met = mutant or reference
+    test = _DRIVER.format(reference=reference, met=met, names=tuple(names), entry=entry, run=run)
     return Program("python", sample, test, preamble, timeout, apart=True)
+
+
+def java_program(
+    tests: str,
+    client: str,
+    reference: str,
+    mutant: str,
+    name: str,
+    imports: str,
+    meter: str,
+    run: int = 0,
+    timeout: float = JAVA_TIMEOUT_SECONDS,
+) -> Program:
+    """One run of model-written Java tests.
+
+    Args:
+        tests: the untrusted source; its class is called ``JAVA_TESTS``.
+        client: the class that they call, whose methods use ``JAVA_CALL`` (`programs.java.roles`).
+        reference, mutant: instrumented implementations without imports (`programs.java.coverage`); an empty mutant: the
+            tests meet the reference.
+        name: the class under test.
+        imports: of the implementations, for both sides.
+        meter: what the hooks are called on.
+        run: tells repetitions apart.
+    """
+    sample = _JAVA_SAMPLE.format(imports=imports, tests=tests, client=client)
+    test = _JAVA_DRIVER.format(reference=reference, met=mutant or reference, name=name, meter=meter, run=run)
+    return Program("java", sample, test, imports, timeout, apart=True)
 
 
 def report(outcome: Outcome) -> Report:
     """The report of one run.  A run without one (its processes ended, or its time) is an error or a timeout."""
     if outcome.status == TIMEOUT:
         return Report(TIMEOUT, outcome.detail)
+    if outcome.status == ERROR and outcome.detail.startswith(_NOT_COMPILED):
+        return Report(INVALID, outcome.detail)
     if outcome.status != ERROR or not outcome.detail.startswith(_PREFIX):
         return Report(ERROR, outcome.detail)
     found = json.loads(outcome.detail.removeprefix(_PREFIX))

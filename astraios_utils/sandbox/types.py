@@ -26,12 +26,14 @@ class Program:
         language: ``"python"`` or ``"java"``.
         sample: the untrusted source, as generated.
         test: the trusted test; Python: source that ends by calling ``check(<entry point>)``, Java: ``class Main``.
-        preamble: trusted source put before the sample (the harness's import block); empty for Java.
+        preamble: trusted source put before the sample (the harness's import block); Java: before the test (``apart``).
         timeout: seconds of wall time that the protocol grants the whole program.
         release: Java language level (``javac --release``); ``None`` is the JDK's own.
         entry_point: Python: the function that the sample is asked for.  The test sees the sample's function of this
             name even where a builtin or an import has the same name; a sample that does not define it has an error.
-        apart: Python: whether sample and test must never share a process, whatever the test needs.
+        apart: Python: whether sample and test must never share a process, whatever the test needs.  Java: whether the
+            sample must have a JVM of its own; its test is then compiled with the imports of ``preamble`` and none of
+            the sample's.
     """
 
     language: str

@@ -78,6 +78,11 @@ def _cut_python(code: str) -> str:
     return "\n".join(lines[:end])
 
 
+def _closes_java(generation: str, start: int) -> bool:
+    """Whether the text from ``start`` on closes the method and the class that the prompt has opened."""
+    return "}" in generation[start:] and generation.count("{") + 2 <= generation.count("}")
+
+
 def _cut_java(code: str) -> str:
     """Cut after the brace that closes the class; if none does, repair the end as the harness does."""
     depth = 2  # the prompt has opened the class and the method
@@ -158,7 +163,7 @@ class HumanEvalPack(OnHumanEvalPack, ExecutedTask):
             if generation[begin:start].strip() and "\n" not in generation[start:]:
                 return False  # the only line with new text was decided by its first letter
             return any(_closes_python(line) for line in generation[begin:].split("\n"))
-        return "}" in generation[start:] and generation.count("{") + 2 <= generation.count("}")
+        return _closes_java(generation, start)
 
     def program(self, problem: Problem, sample: str) -> Program:
         """Import block, sample, test, with the newlines that the harness puts between them."""

@@ -2,31 +2,36 @@
 
 A sample is judged by what its tests do (:mod:`sandbox.reversed_roles` states what they cannot do):
 
-- **valid**: they parse, run to their end or to an assertion, and call the function;
+- **valid**: they parse (Java: compile), run to their end or to an assertion, and call the function;
 - **correct**: they are valid and the reference solution passes them;
 - **mutation score**: the share of planted bugs that they catch, 0 unless they are correct;
 - **line and branch coverage** of the reference, 0 unless they are correct.
 
-The planted bugs are those of :mod:`programs.mutation`, and HumanEvalPack's buggy solution where the problem has one.
-Only bugs count that fail an assertion of the benchmark's own tests: a mutant that passes them may be equivalent, and
-one that crashes needs no test.  The benchmark's own tests therefore have a mutation score of 100.
+The planted bugs are those of :mod:`programs.mutation` and :mod:`programs.java.mutation`, and HumanEvalPack's buggy
+solution where the problem has one.  Only bugs count that fail an assertion of the benchmark's own tests: a mutant that
+passes them may be equivalent, and one that crashes (or, in Java, does not compile) needs no test.  The benchmark's own
+tests therefore have a mutation score of 100; :mod:`scoring.reference_tests` says how many of all mutants they reject.
+
+Python tests are a ``check`` function, as in the benchmark, pytest's or unittest's; Java tests are the ``main`` method
+of a class ``Main``, as in the benchmark.
 """
 
 from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from .. import schema
-from ..programs import mutation
-from ..programs.coverage import Instrumented, instrumented
+from ..programs import java, mutation
+from ..programs.coverage import instrumented
 from ..sandbox import FAILED, PASSED, Program
 from ..sandbox import reversed_roles as roles
 from .base import END_OF_TEXT, DataSource, Decoding, Judgement, Known, ProbedTask, Problem, cut_at_stop
-from .humanevalpack import PREAMBLE, TITLE, OnHumanEvalPack, Synthesize, _cut_python, question
+from .humanevalpack import PREAMBLE, TITLE, OnHumanEvalPack, Synthesize, _closes_java, _cut_java, _cut_python, question
 from .humanevalpack import TASKS as SIBLINGS
 
 MUTANTS = 10  # planted bugs of one problem, at most
@@ -35,7 +40,18 @@ SEED = 0
 MUTANT_SECONDS = 2.0  # wall time of a candidate; one that needs longer is not chosen
 AGAIN = (1, 2)  # numbers of the reference's runs in the mutants' round
 CONFIRM = 3  # number of the reference's run in the round of repeated catches
-STOP = ("\nclass", "\n#", "\n@", "\nprint", "\nif", "\nQuestion:", END_OF_TEXT)
+STOP = {
+    "python": ("\nclass", "\n#", "\n@", "\nprint", "\nif", "\nQuestion:", END_OF_TEXT),
+    "java": ("\nQuestion:", END_OF_TEXT),
+}
+CLASS = "Solution"  # of Java problems
+MAIN = f"""public class Main {{
+    public static void main(String[] args) {{
+        {CLASS} s = new {CLASS}();
+"""
+NO_TESTS = f"{MAIN}    }}\n}}\n"
+
+MakeProgram = Callable[[str, str, int], Program]  # tests, instrumented mutant (empty: the reference), number of the run
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +59,44 @@ class Bench:
     """What one problem's tests are tried on.
 
     Attributes:
-        reference: the solution.
-        mutants: candidates for planted bugs: the text of each, and how it is instrumented.
+        program: one run of some tests.
+        lines, branches: of the reference.
+        mutants: candidates for planted bugs: the text of each, and its instrumented text.
     """
 
-    reference: Instrumented
-    mutants: tuple[tuple[str, Instrumented], ...]
+    program: MakeProgram
+    lines: int
+    branches: int
+    mutants: tuple[tuple[str, str], ...]
 
 
 @functools.lru_cache(maxsize=1024)
-def bench(solution: str, buggy: str, entry: str) -> Bench:
+def python_bench(solution: str, buggy: str, entry: str) -> Bench:
     """The reference and the candidates of a Python problem; ``buggy``: the benchmark's own wrong solution, or empty."""
     planted = [mutant.text for mutant in mutation.shuffled(solution, entry, SEED)[:TRIES]]
-    texts = list(dict.fromkeys(([buggy] if buggy else []) + planted))
-    return Bench(instrumented(solution), tuple((text, instrumented(text)) for text in texts))
+    made = instrumented(solution)
+
+    def program(tests: str, mutant: str, run: int) -> Program:
+        return roles.python_program(tests, made.text, mutant, made.names, entry, PREAMBLE["python"], run)
+
+    texts = dict.fromkeys(([buggy] if buggy else []) + planted)
+    return Bench(program, made.lines, made.branches, tuple((text, instrumented(text).text) for text in texts))
+
+
+@functools.lru_cache(maxsize=1024)
+def java_bench(solution: str, buggy: str, entry: str, start: int) -> Bench:
+    """The same of a Java problem; ``start``: the first character of the solution that may change."""
+    planted = [mutant.text for mutant in java.mutation.shuffled(solution, entry, SEED, start)[:TRIES]]
+    made = java.coverage.instrumented(solution)
+    imports, client = "\n".join(made.imports), java.roles.client(solution, CLASS)
+
+    def program(tests: str, mutant: str, run: int) -> Program:
+        own = java.roles.renamed(tests)
+        return roles.java_program(own, client, made.text, mutant, CLASS, imports, java.coverage.METER, run)
+
+    texts = dict.fromkeys(([buggy] if buggy else []) + planted)
+    mutants = tuple((text, java.coverage.instrumented(text).text) for text in texts)
+    return Bench(program, made.lines, made.branches, mutants)
 
 
 @dataclass(frozen=True)
@@ -65,29 +105,36 @@ class TestGeneration(OnHumanEvalPack, ProbedTask):
 
     __test__ = False  # for pytest: not a class of tests
 
+    @abstractmethod
+    def head_of(self, problem: Problem) -> str:
+        """The beginning of the tests."""
+
+    @abstractmethod
+    def bench(self, problem: Problem) -> Bench:
+        """What the problem's tests are tried on."""
+
+    @abstractmethod
+    def fault_of(self, tests: str) -> str:
+        """Why tests cannot run at all; empty where they may."""
+
     def code_of(self, problem: Problem) -> str:
         """The function that the tests are for, with its docstring."""
         return f"{problem.row['prompt']}{problem.row['canonical_solution']}"
 
-    def head_of(self, problem: Problem) -> str:
-        """The beginning of the tests."""
-        return f"def check({problem.row['entry_point']}):\n"
+    def buggy_of(self, problem: Problem) -> str:
+        """The benchmark's own wrong solution; empty where it has none."""
+        row = problem.row
+        return f"{row['prompt']}{row['buggy_solution']}" if row.get("buggy_solution") else ""
 
     def prompt(self, problem: Problem) -> str:
         """The instruction and the function; then the head of the tests."""
         asked = f"Write unit tests for {problem.row['entry_point']}.\n{self.code_of(problem).rstrip()}"
         return question(asked, self.head_of(problem))
 
-    def finish(self, problem: Problem, generation: str) -> str:
-        """The head, then the first function of the generation."""
-        return self.head_of(problem).rstrip() + _cut_python(cut_at_stop(generation.rstrip(), self.decoding.stop))
-
     def decide(self, problem: Problem, sample: str, known: Known) -> Judgement | Sequence[Program]:
         """The planted bugs first, then the reference, then the mutants, then each catch again."""
-        row = problem.row
-        buggy = f"{row['prompt']}{row['buggy_solution']}" if row.get("buggy_solution") else ""
-        tried = bench(self.code_of(problem), buggy, row["entry_point"])
-        own = [self._own(problem, text) for text in (self.code_of(problem), *(text for text, _ in tried.mutants))]
+        tried = self.bench(problem)
+        own = self.own_runs(problem)
         outcomes = [known(program) for program in own]
         missing = [program for program, outcome in zip(own, outcomes, strict=True) if outcome is None]
         if missing:
@@ -96,12 +143,75 @@ class TestGeneration(OnHumanEvalPack, ProbedTask):
         if statuses[0] != PASSED:
             raise schema.BadInput(f"{self.name}: problem {problem.id}: its solution does not pass its tests")
         planted = [made for (_, made), status in zip(tried.mutants, statuses[1:], strict=True) if status == FAILED]
-        return _Trial(self.language, tried.reference, tuple(planted[:MUTANTS]), row["entry_point"], sample, known).run()
+        where = f"{self.name}: problem {problem.id}"
+        return _Trial(tried, tuple(planted[:MUTANTS]), sample, known, where).run(self.fault_of(sample))
 
-    def _own(self, problem: Problem, solution: str) -> Program:
-        """A solution with the benchmark's own tests."""
-        program = _synthesize(self.language).program(problem, solution)
-        return program if solution == self.code_of(problem) else replace(program, timeout=MUTANT_SECONDS)
+    def own_runs(self, problem: Problem) -> list[Program]:
+        """The reference, then each candidate for a planted bug, with the benchmark's own tests."""
+        run = _synthesize(self.language).program
+        mutants = [run(problem, text) for text, _ in self.bench(problem).mutants]
+        return [
+            run(problem, self.code_of(problem)),
+            *(replace(mutant, timeout=MUTANT_SECONDS) for mutant in mutants),
+        ]
+
+
+@dataclass(frozen=True)
+class PythonTests(TestGeneration):
+    """Write a ``check`` function."""
+
+    def head_of(self, problem: Problem) -> str:
+        """The function's first line."""
+        return f"def check({problem.row['entry_point']}):\n"
+
+    def bench(self, problem: Problem) -> Bench:
+        """What the problem's tests are tried on."""
+        return python_bench(self.code_of(problem), self.buggy_of(problem), problem.row["entry_point"])
+
+    def fault_of(self, tests: str) -> str:
+        """Why tests do not parse."""
+        try:
+            ast.parse(tests)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            return f"does not parse ({type(error).__name__})"
+        return ""
+
+    def finish(self, problem: Problem, generation: str) -> str:
+        """The head, then the first function of the generation."""
+        return self.head_of(problem).rstrip() + _cut_python(cut_at_stop(generation.rstrip(), self.decoding.stop))
+
+
+@dataclass(frozen=True)
+class JavaTests(TestGeneration):
+    """Write the ``main`` method of a class that makes an object of the class under test."""
+
+    def head_of(self, problem: Problem) -> str:
+        """The class and the method, opened, and the object."""
+        return MAIN
+
+    def bench(self, problem: Problem) -> Bench:
+        """What the problem's tests are tried on."""
+        row = problem.row
+        try:
+            return java_bench(self.code_of(problem), self.buggy_of(problem), row["entry_point"], len(row["prompt"]))
+        except java.NotJava as error:
+            raise schema.BadInput(f"{self.name}: problem {problem.id}: its solution cannot be read: {error}") from None
+
+    def fault_of(self, tests: str) -> str:
+        """Why tests do not parse; whether they compile is for the compiler to say."""
+        try:
+            java.roles.renamed(tests)
+        except java.NotJava as error:
+            return f"does not parse ({error})"
+        return ""
+
+    def finish(self, problem: Problem, generation: str) -> str:
+        """The head, then what follows up to the brace that closes the class."""
+        return self.head_of(problem).rstrip() + _cut_java(cut_at_stop(generation.rstrip(), self.decoding.stop))
+
+    def finished(self, generation: str, start: int = 0) -> bool:
+        """Stop at a stop word, or where the class is closed."""
+        return super().finished(generation, start) or _closes_java(generation, start)
 
 
 def _synthesize(language: str) -> Synthesize:
@@ -112,38 +222,47 @@ def _synthesize(language: str) -> Synthesize:
 class _Trial:
     """One sample on its way to a verdict."""
 
-    language: str
-    reference: Instrumented
-    planted: tuple[Instrumented, ...]
-    entry: str
+    bench: Bench
+    planted: tuple[str, ...]
     sample: str
     known: Known
+    where: str
 
-    def run(self) -> Judgement | Sequence[Program]:
-        try:
-            ast.parse(self.sample)
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            return self._judged("invalid", f"does not parse ({type(error).__name__})")
-        first = self._program("", 0)
-        outcome = self.known(first)
-        if outcome is None:
-            return [first]
-        alone = roles.report(outcome)
-        if alone.ended != PASSED:
-            return self._judged(alone.ended, alone.why)
-        if not alone.calls:
-            return self._judged("invalid", f"never calls {self.entry}")
-        return self._against_mutants(alone)
+    def run(self, fault: str) -> Judgement | Sequence[Program]:
+        """The verdict, or what must have run before; ``fault``: why the tests cannot run at all."""
+        if fault:
+            return self._judged(roles.INVALID, fault)
+        alone = self._reports([self._program("", 0)])
+        if isinstance(alone, list):
+            return alone
+        if alone[0].ended == roles.INVALID:
+            return self._not_compiled(alone[0])
+        if alone[0].ended != PASSED:
+            return self._judged(alone[0].ended, alone[0].why)
+        if not alone[0].calls:
+            return self._judged(roles.INVALID, "never calls the function")
+        return self._against_mutants(alone[0])
+
+    def _not_compiled(self, alone: roles.Report) -> Judgement | Sequence[Program]:
+        """Tests are at fault, unless the reference does not compile with tests that call nothing either."""
+        empty = self._reports([self.bench.program(NO_TESTS, "", 0)])
+        if isinstance(empty, list):
+            return empty
+        if empty[0].ended != PASSED:
+            raise schema.BadInput(f"{self.where}: its solution cannot meet tests: {empty[0].why}")
+        return self._judged(roles.INVALID, alone.why)
 
     def _against_mutants(self, alone: roles.Report) -> Judgement | Sequence[Program]:
         programs = [self._program("", number) for number in AGAIN]
-        programs += [self._program(mutant.text, 0) for mutant in self.planted]
+        programs += [self._program(mutant, 0) for mutant in self.planted]
         reports = self._reports(programs)
         if isinstance(reports, list):
             return reports
+        if fault := next((report.why for report in reports if report.ended == roles.INVALID), ""):
+            raise schema.BadInput(f"{self.where}: a planted bug cannot meet tests: {fault}")
         references, mutants = reports[: len(AGAIN)], reports[len(AGAIN) :]
         caught = [mutant for mutant, report in zip(self.planted, mutants, strict=True) if report.caught]
-        again = [self._program("", CONFIRM), *(self._program(mutant.text, CONFIRM) for mutant in caught)]
+        again = [self._program("", CONFIRM), *(self._program(mutant, CONFIRM) for mutant in caught)]
         repeated = self._reports(again) if caught else ()
         if isinstance(repeated, list):
             return repeated
@@ -154,10 +273,7 @@ class _Trial:
         return self._judged(PASSED, "", len(caught), alone)
 
     def _program(self, mutant: str, number: int) -> Program:
-        made = self.reference
-        return roles.python_program(
-            self.sample, made.text, mutant, made.names, self.entry, PREAMBLE[self.language], number
-        )
+        return self.bench.program(self.sample, mutant, number)
 
     def _reports(self, programs: Sequence[Program]) -> list[Program] | tuple[roles.Report, ...]:
         """The reports of these runs, or (a list) the programs that have not run."""
@@ -167,20 +283,20 @@ class _Trial:
 
     def _judged(self, status: str, why: str, caught: int = 0, covered: roles.Report | None = None) -> Judgement:
         lines, branches = (covered.lines, covered.branches) if covered else (0, 0)
-        counts = f"caught={caught}/{len(self.planted)} lines={lines}/{self.reference.lines} "
-        counts += f"branches={branches}/{self.reference.branches}"
+        counts = f"caught={caught}/{len(self.planted)} lines={lines}/{self.bench.lines} "
+        counts += f"branches={branches}/{self.bench.branches}"
         return Judgement(status, f"{counts} {why}".strip())
 
 
-def _task(language: Literal["python", "java"]) -> TestGeneration:
-    return TestGeneration(
+def _task(kind: type[TestGeneration], language: Literal["python", "java"]) -> TestGeneration:
+    return kind(
         name=f"testgen-{language}",
         title=f"Unit tests, {TITLE[language]}",
         language=language,
         metrics=("mutation", "correct", "valid", "lines", "branches"),
         data=DataSource("bigcode/humanevalpack", language, "test", 164, (f"humanevalpack/{language}.jsonl",)),
-        decoding=Decoding(temperature=0.2, top_p=0.95, samples=20, max_length=2048, stop=STOP),
+        decoding=Decoding(temperature=0.2, top_p=0.95, samples=20, max_length=2048, stop=STOP[language]),
     )
 
 
-TASKS = (_task("python"),)
+TASKS = (_task(PythonTests, "python"), _task(JavaTests, "java"))

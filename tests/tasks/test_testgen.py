@@ -12,17 +12,19 @@ import pytest
 
 from astraios_utils import schema, scoring, store
 from astraios_utils.metrics import scores
-from astraios_utils.programs.coverage import instrumented
-from astraios_utils.sandbox import ERROR, PASSED, TIMEOUT, Outcome, Program
+from astraios_utils.sandbox import ERROR, PASSED, TIMEOUT, Outcome, Program, SandboxError, runtime_id
+from astraios_utils.sandbox import reversed_roles as roles
 from astraios_utils.sandbox.reversed_roles import report
 from astraios_utils.tasks import Judgement, get_task, testgen
 
 NANO = store.data_dir() / "nano" / "benchmark" / "humanevalpack-python.jsonl"
+NANO_JAVA = NANO.with_name("humanevalpack-java.jsonl")
 
 
 def _written(tmp_path: Path, samples: dict[str, list[str]], change: dict[str, str] | None = None) -> scoring.Scored:
-    task = get_task("testgen-python")
-    problems = [p for p in task.problems(NANO) if p.id in samples]
+    java = next(iter(samples)).startswith("NanoJava")
+    task = get_task("testgen-java" if java else "testgen-python")
+    problems = [p for p in task.problems(NANO_JAVA if java else NANO) if p.id in samples]
     own, generations = tmp_path / "problems.jsonl", tmp_path / "generations.jsonl"
     own.write_text("\n".join(json.dumps({**p.row, **(change or {})}) for p in problems))
     generations.write_text("\n".join(json.dumps({"problem": p.id, "samples": samples[p.id]}) for p in problems))
@@ -44,6 +46,31 @@ def test_the_benchmarks_own_tests_score_100_and_trivial_ones_0(tmp_path: Path, m
     assert [others[key].value for key in keys] == [0.0] * 4
 
 
+def test_the_same_in_java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        runtime_id("java")
+    except SandboxError as error:
+        pytest.skip(str(error))
+    monkeypatch.setattr(testgen, "MUTANTS", 2)
+    problem = get_task("testgen-java").problems(NANO_JAVA)[0]
+    trivial = [
+        "",
+        testgen.NO_TESTS,
+        f"{testgen.MAIN}assert true; }} }}",
+        f"{testgen.MAIN}s.{problem.row['entry_point']}(1); }} }}",
+    ]
+    scored = _written(tmp_path, {problem.id: [problem.row["test"], *trivial]})
+    assert scored.verdicts["status"].tolist() == ["passed", "invalid", "invalid", "invalid", "passed"]
+    assert scored.verdicts["detail"][0] == "caught=2/2 lines=4/4 branches=2/2"
+    assert scored.verdicts["detail"][4] == "caught=0/2 lines=4/4 branches=2/2"
+    assert scored.verdicts["detail"].str.startswith("caught=0/2").sum() == len(trivial)
+
+
+def test_java_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(schema.BadInput, match="NanoJava/0: its solution cannot be read: line "):
+        _written(tmp_path, {"NanoJava/0": ["class Main {}"]}, {"canonical_solution": "    return 1;\n"})
+
+
 def test_a_reference_that_fails_its_own_tests_is_refused(tmp_path: Path) -> None:
     with pytest.raises(schema.BadInput, match="NanoPython/0: its solution does not pass its tests"):
         _written(tmp_path, {"NanoPython/0": ["assert True"]}, {"canonical_solution": "    return None\n"})
@@ -56,15 +83,15 @@ def _simulated(p: float, rng: random.Random, bugs: int) -> float:
     def known(program: Program) -> Outcome:
         key = program.test
         if key not in draws:
-            shown = 1 if "_mutant = ''" not in key else 0
+            shown = int(program.sample != "")
             end = "failed" if rng.random() < p else "passed"
             found = {"e": end, "c": 1, "d": shown, "h": "same", "l": 1, "b": 0, "w": ""}
             draws[key] = Outcome(ERROR, f"Report: {json.dumps(found)}", 0.0, 0.0)
         return draws[key]
 
-    reference = instrumented("def f(x):\n    return x\n")
-    planted = tuple(instrumented(f"def f(x):\n    return x + {n}\n") for n in range(1, bugs + 1))
-    verdict = testgen._Trial("python", reference, planted, "f", "f(1)", known).run()
+    bench = testgen.Bench(lambda _, mutant, run: Program("python", mutant, f"{mutant} {run}"), 2, 0, ())
+    planted = tuple(f"mutant {n}" for n in range(1, bugs + 1))
+    verdict = testgen._Trial(bench, planted, "f(1)", known, "P/0").run("")
     assert isinstance(verdict, Judgement)
     hit = int(re.match(r"caught=(\d+)", verdict.detail)[1])  # type: ignore[index]
     return hit / bugs
@@ -114,3 +141,31 @@ def test_the_prompt_shows_the_function_and_the_answer_is_one_check() -> None:
     assert task.prompt(problem).endswith(f"def check({problem.row['entry_point']}):")
     sample = task.finish(problem, "\n    assert cube_to_sum(2) == 9\n\nprint(1)")
     assert sample == "def check(cube_to_sum):\n    assert cube_to_sum(2) == 9\n"
+
+
+def test_java_prompt_and_answer() -> None:
+    task = get_task("testgen-java")
+    problem = task.problems(NANO_JAVA)[0]
+    assert problem.row["canonical_solution"].rstrip() in task.prompt(problem)
+    assert problem.row["test"] not in task.prompt(problem)
+    assert task.prompt(problem).endswith("Solution s = new Solution();")
+    answer = "\n        assert s.f(2) == 9;\n    }\n}"
+    assert task.finish(problem, f"{answer}\nclass More {{}}\n") == testgen.MAIN.rstrip() + answer
+    assert task.finished(answer)
+    assert not task.finished(answer[:-1])
+
+
+@pytest.mark.parametrize(
+    ("mutant", "met"),
+    [("", "return x + 1"), ("def f(x):\n    return x - 1\n", "return x - 1")],
+    ids=["reference", "mutant"],
+)
+def test_a_call_is_answered_by_two_implementations_in_either_kind_of_run(mutant: str, met: str) -> None:
+    """Else the time that a call takes would tell a mutant's run."""
+    reference = "def f(x):\n    return x + 1\n"
+    program = roles.python_program("f(1)", reference, mutant, ("f",), "f")
+    assert program.test.count("implementation('def f(x)") == 2
+    assert met in program.test.split("_met = ")[1]
+    java = roles.java_program("", "", "class S { int a; }", mutant and "class S { int b; }", "S", "", "m")
+    assert ("int b;" if mutant else "int a;") in java.test.split("interface Met")[1]
+    assert java.test.count("class S {") == 2

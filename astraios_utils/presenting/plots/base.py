@@ -94,6 +94,7 @@ TASK_TITLES: Mapping[str, str] = MappingProxyType(
         "clone-1shot": "Clone detection, one example shown",
         "conala": "CoNaLa",
         "testgen-python": "Unit tests, Python",
+        "testgen-java": "Unit tests, Java",
         "nll-python": "Likelihood of the reference, Python",
         "nll-java": "Likelihood of the reference, Java",
         "prefer-python": "Reference or bug, Python",

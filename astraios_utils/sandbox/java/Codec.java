@@ -143,6 +143,9 @@ final class Codec {
                 return;
             }
             Handle.Ref theirs = Handle.refOf(value);
+            if (theirs != null && wire.plainOnly()) {
+                throw new Frames.Malformed("no plain data");
+            }
             if (theirs != null && theirs.wire == wire) {
                 out.writeByte('H');
                 out.writeInt(theirs.id);

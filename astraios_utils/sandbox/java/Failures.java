@@ -72,6 +72,17 @@ final class Failures {
         }
     }
 
+    /** The exception as one of the nearest class of the JDK, with its message, in which a name is not told. */
+    static Throwable bare(Throwable failure, String hidden) {
+        String message = message(failure);
+        String told = message == null ? null : message.replace(hidden, "");
+        Throwable made = null;
+        for (Class<?> each = failure.getClass(); made == null; each = each.getSuperclass()) {
+            made = Containers.ofJdk(each) ? make(each.getName(), told) : null;
+        }
+        return made; // of Throwable, at the latest
+    }
+
     private static Object plain(Class<?> type) throws ReflectiveOperationException {
         try {
             return type.getConstructor().newInstance();
@@ -82,10 +93,10 @@ final class Failures {
 
     /**
      * The name of the class that the exception had where it was thrown; of what failed an initialiser, the cause's; of a
-     * value that cannot be written, the reason in words.
+     * value that cannot be written, the reason in words. Without a wire, that of the class here.
      */
     static String origin(Throwable failure, Wire wire) {
-        String known = wire.origins.get(failure);
+        String known = wire == null ? null : wire.origins.get(failure);
         if (known != null) {
             return known;
         }

@@ -106,9 +106,13 @@ public final class Judge {
         int status = detail != null || thrown != null ? ERROR : PASSED;
         if (detail == null && thrown != null) {
             status = thrown instanceof AssertionError ? FAILED : ERROR;
-            detail = Failures.origin(thrown, wire);
+            detail = thrown instanceof Reversed.Report ? thrown.getMessage() : Failures.origin(thrown, wire);
+        }
+        if (detail != null && detail.startsWith(Reversed.PREFIX) && !(thrown instanceof Reversed.Report)) {
+            detail = "an exception that is called like a report";
         }
         boolean own = thrown instanceof Error && !(thrown instanceof AssertionError || thrown instanceof Wire.Gone);
+        own |= thrown instanceof Reversed.Report && ((Reversed.Report) thrown).spoiled;
         boolean reusable = !own || wire.origins.containsKey(thrown);
         ByteArrayOutputStream buffer = new ByteArrayOutputStream();
         DataOutputStream data = new DataOutputStream(buffer);

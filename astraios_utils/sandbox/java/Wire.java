@@ -43,6 +43,15 @@ final class Wire {
     /** Whether a call that was served has ended in an error of this JVM, such as an overflow of its stack. */
     private boolean broken;
 
+    /** A line to nowhere, with which plain data can be written and read, and handles cannot. */
+    static Wire plain(Frames.Loader loader) {
+        return new Wire(null, null, loader, true);
+    }
+
+    boolean plainOnly() {
+        return out == null;
+    }
+
     Wire(DataInputStream in, OutputStream out, Frames.Loader loader, boolean judge) {
         this.in = in;
         this.out = out;
@@ -202,6 +211,9 @@ final class Wire {
             return encode('R', result, table, before);
         } catch (InvocationTargetException thrown) {
             failure = thrown.getCause();
+            if (failure instanceof Reversed.Over) {
+                throw (Reversed.Over) failure;
+            }
         } catch (Throwable thrown) {
             failure = thrown;
         }
@@ -283,6 +295,9 @@ final class Wire {
 
     /** Writes an object of this JVM as a handle: its number, hash code, class names and interfaces. */
     void export(Codec.Writer to, Object object) throws IOException {
+        if (plainOnly()) {
+            throw new Frames.Malformed("no plain data");
+        }
         Integer id = exported.get(object);
         if (id == null) {
             id = exports.size();

@@ -23,6 +23,7 @@ MAX_SLOW = 8  # slow compilations at once
 ATTEMPTS = 2  # of a compilation that ends its server, or finds it hung
 TESTS_KEPT = 4096
 _COMPILED, _GAVE_UP = 0, 2  # see CompileServer
+_IMPORT = re.compile(r"^import [^\n]*;\n", re.MULTILINE)  # as stubs have them
 _WORD = re.compile(r"[^\W\d]\w*")
 
 
@@ -214,7 +215,7 @@ class Compilers:
             self.faults.append((job.tasks[0], compiled.fault))
         else:
             task = job.tasks[0]
-            task.classes, task.share = compiled.classes, compiled.harmless
+            task.classes, task.share = compiled.classes, compiled.harmless and not task.program.apart
             self._compile_test(task, compiled.stubs)
 
     def _give(self, task: Task, test: Compiled) -> None:
@@ -225,6 +226,8 @@ class Compilers:
             self.ready.append(task)
 
     def _compile_test(self, task: Task, stubs: str) -> None:
+        if task.program.apart:
+            stubs = f"{task.program.preamble}\n{_IMPORT.sub('', stubs)}"
         key = (task.program.release or 0, stubs, task.program.test)
         known = self.cache.get(key)
         if known is not None:

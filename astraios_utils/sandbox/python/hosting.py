@@ -1,8 +1,10 @@
 """The trusted side of a program with reversed roles: answers the calls of model-written tests, and reports.
 
 It runs in the tester's process (`tester`), the tests in the sample's (`hosted`).  What the tests get is the replies of
-one implementation to their calls, as plain data.  In a mutant's run the reference answers every call as well, on copies
-of the same arguments: so this side knows whether the tests have seen anything that the reference would not have said.
+one implementation to their calls, as plain data.  Every call is answered by two, on copies of the same arguments: the
+reference, and the one that the tests meet, which is a mutant or a second copy of the reference (so that a call costs
+the same steps in both kinds of run).  So this side knows whether the tests have seen anything that the reference would
+not have said.
 """
 
 from __future__ import annotations
@@ -101,14 +103,15 @@ def drive(
     begin: Callable[[], Any],
     resume: Callable[[str, Any, Any], Any],
     reference: Implementation,
-    mutant: Implementation | None,
+    met: Implementation,
     entry: str,
 ) -> None:
-    """Run the tests against the reference or, where one is given, a mutant.
+    """Run the tests against an implementation.
 
     Args:
         begin, resume: of `hosted`, in the sample's process.
-        reference, mutant: implementations.
+        reference: knows what is right.
+        met: what the tests meet, a mutant or a second copy of the reference.
         entry: the function under test.
 
     Raises:
@@ -116,7 +119,7 @@ def drive(
             words, ``c`` calls of the function under test, ``d`` whether a reply differed from the reference's, ``h`` a
             hash of all calls and replies, ``l`` lines and ``b`` branches of the reference that were executed.
     """
-    run = _Run(reference, mutant, entry)
+    run = _Run(reference, met, entry)
     state = _ask(begin)
     while run.over is None:
         match state:
@@ -150,7 +153,7 @@ class _Run:
     """One run of the tests: what they have asked, and how it ended."""
 
     reference: Implementation
-    mutant: Implementation | None
+    met: Implementation
     entry: str
     over: tuple[str, str] | None = None
     calls: int = 0
@@ -170,17 +173,15 @@ class _Run:
                 tree = codec.Encoder().encode([arguments, keywords])
                 self.digest.update(codec.text_of([name, tree]).encode())
                 given = self.reference.answer(name, tree, float("inf"))
-            shown = _text(given)
-            reply = given
-            if self.mutant is not None:
-                limit = STEPS_FACTOR * self.reference.steps + STEPS_SPARE
-                with codec.deep():
-                    reply = self.mutant.answer(name, tree, limit)
-                self.differs |= _text(reply) != shown
+            limit = STEPS_FACTOR * self.reference.steps + STEPS_SPARE
+            with codec.deep():
+                reply = self.met.answer(name, tree, limit)
+            shown = _text(reply)
+            self.differs |= shown != _text(given)
         except (codec.CodecError, codec.Unsendable, RecursionError):
             self.over = ("error", "a value that is not plain data")
             return "", None, []
-        self.digest.update(_text(reply).encode())
+        self.digest.update(shown.encode())
         if reply[0] == ENDLESS:
             self.over = (ENDLESS, "the function does not end")
         return reply

@@ -1,0 +1,7 @@
+// Trivial: calls the function and asserts nothing.  verdict: passed 0
+public class Main {
+    public static void main(String[] args) {
+        Solution s = new Solution();
+        s.positives(Arrays.asList(1, -2, 3));
+    }
+}

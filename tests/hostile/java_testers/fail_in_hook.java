@@ -1,0 +1,10 @@
+// Fails when its process ends.  verdict: passed 0
+public class Main {
+    public static void main(String[] args) {
+        Solution s = new Solution();
+        s.positives(Arrays.asList(1, -2, 3));
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> {
+            throw new AssertionError();
+        }));
+    }
+}

@@ -1,0 +1,7 @@
+// Trivial: no statement.  verdict: invalid 0
+public class Main {
+    public static void main(String[] args) {
+        Solution s = new Solution();
+
+    }
+}

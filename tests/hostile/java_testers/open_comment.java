@@ -1,0 +1,8 @@
+// Hides what follows in a comment that does not end.  verdict: invalid 0
+public class Main {
+    public static void main(String[] args) {
+        Solution s = new Solution();
+        if (s.positives(Arrays.asList(1, -2, 3)) != 4) throw new AssertionError();
+        /*
+    }
+}

@@ -1,0 +1,8 @@
+// Starts a program.  verdict: error 0
+public class Main {
+    public static void main(String[] args) throws Exception {
+        Solution s = new Solution();
+        if (s.positives(Arrays.asList(1, -2, 3)) != 4) throw new AssertionError();
+        new ProcessBuilder("/bin/true").start().waitFor();
+    }
+}
