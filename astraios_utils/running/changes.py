@@ -56,11 +56,9 @@ def costs_path(suite: str) -> Path:
 
 
 def costs(suite: Suite) -> pd.DataFrame:
-    """What the suite's finished runs cost and forgot, columns ``COSTS``: of this build, or else shipped."""
+    """What the suite's finished runs cost and forgot, columns ``COSTS``: of this build, and shipped for the others."""
     made = training.collect(suite) if suite.recipe else pd.DataFrame()
-    if len(made):
-        return made.reindex(columns=list(COSTS))
-    return shipped_costs(suite)
+    return seeds.with_shipped(made.reindex(columns=list(COSTS)), shipped_costs(suite), ["size", "method"])
 
 
 def shipped_costs(suite: Suite) -> pd.DataFrame:
@@ -70,11 +68,13 @@ def shipped_costs(suite: Suite) -> pd.DataFrame:
 
 
 def ship(suite: Suite) -> list[Path]:
-    """Write the costs of this build's runs to :func:`costs_path`; nothing where none was trained here."""
-    made = training.collect(suite) if suite.recipe else pd.DataFrame()
-    if made.empty:
+    """Write the costs of this build's runs to :func:`costs_path`, next to those shipped of models not trained here.
+
+    Nothing is written where none was trained here.
+    """
+    if not suite.recipe or training.collect(suite).empty:
         return []
-    store.write_frame(costs_path(suite.name), made.reindex(columns=list(COSTS)))
+    store.write_frame(costs_path(suite.name), costs(suite))
     return [costs_path(suite.name)]
 
 

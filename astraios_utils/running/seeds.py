@@ -107,12 +107,16 @@ def loss_logs(suite: Suite) -> list[pd.DataFrame]:
 
 def _loss_log(suite: Suite, run: int) -> pd.DataFrame:
     log, path = training.loss_logs(suite.run_of(run)), losses_path(suite.name, run)
-    if not path.exists():
-        return log
-    held, here = _shipped_log(path), set(log[["size", "method"]].itertuples(index=False, name=None))
-    others = [pair not in here for pair in held[["size", "method"]].itertuples(index=False, name=None)]
-    parts = [part for part in (log, held[others]) if len(part)]
-    return pd.concat(parts, ignore_index=True) if parts else log
+    return with_shipped(log, _shipped_log(path), ["size", "method"]) if path.exists() else log
+
+
+def with_shipped(made: pd.DataFrame, held: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """What was made here, then the shipped rows whose ``keys`` were not made here."""
+    if made.empty or held.empty:
+        return held if made.empty else made
+    here = set(made[[*keys]].itertuples(index=False, name=None))
+    others = [key not in here for key in held[[*keys]].itertuples(index=False, name=None)]
+    return pd.concat([made, held[others]], ignore_index=True) if any(others) else made
 
 
 def _shipped_log(path: Path) -> pd.DataFrame:
@@ -124,6 +128,8 @@ def _shipped_log(path: Path) -> pd.DataFrame:
 def ship(suite: Suite) -> list[Path]:
     """Write the verdict counts and final losses of the runs made here to ``data/<suite>/counts``.
 
+    Cells and models that are shipped and were not made here stay, so that a suite can be run in parts.
+
     Raises:
         schema.MissingArtefact: nothing has been scored here.
     """
@@ -133,9 +139,15 @@ def ship(suite: Suite) -> list[Path]:
         paths = [cell.verdicts(part.name) for cell in pipeline.cells(part)]
         frames = [results.to_counts(pd.read_parquet(path)) for path in paths if path.exists()]
         if frames:
-            store.write_frame(counts_path(suite.name, run), pd.concat(frames, ignore_index=True))
-            store.write_frame(losses_path(suite.name, run), _final_losses(training.loss_logs(part)))
-            written += [counts_path(suite.name, run), losses_path(suite.name, run)]
+            counts, log = counts_path(suite.name, run), losses_path(suite.name, run)
+            made = pd.concat(frames, ignore_index=True)
+            ends = _final_losses(training.loss_logs(part))
+            if counts.exists():
+                made = with_shipped(made, pd.read_parquet(counts), ["task", "size", "method"])
+                ends = with_shipped(ends, _shipped_log(log), ["size", "method"])
+            store.write_frame(counts, made)
+            store.write_frame(log, ends)
+            written += [counts, log]
     if not written:
         raise schema.MissingArtefact(f"suite {suite.name} has no verdicts to ship: run `astraios run` first")
     return written

@@ -140,3 +140,17 @@ def test_extra_tasks_run_only_where_they_are_asked_for(suite: Suite) -> None:
     assert both.slice(tasks=["recode-format"]).tasks == ("recode-format",)
     with pytest.raises(schema.UnknownName):
         suite.slice(tasks=["recode-format"])
+
+
+def test_what_is_shipped_and_was_not_made_here_stays(suite: Suite, build: Path) -> None:
+    _scored(suite, 0, "LoRA", 10)
+    _scored(suite, 0, "FFT", 20)
+    seeds.ship(suite)
+    (build / suite.name).rename(build / "elsewhere")
+    _scored(suite, 0, "LoRA", 30)
+    seeds.ship(suite)
+    task, (size,) = suite.tasks[0], suite.sizes
+    for method, passed in (("LoRA", 30), ("FFT", 20)):
+        held = seeds.shipped(suite.name, 0, task, Model(size, method))
+        assert held is not None
+        assert (held["status"] == "passed").sum() == passed
