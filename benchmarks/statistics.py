@@ -2,9 +2,10 @@
 
     python benchmarks/statistics.py coverage   how often 95% intervals hold the truth, by setting (about a minute)
     python benchmarks/statistics.py verdicts   how often "supported" and "not supported" are wrong, by training noise
+    python benchmarks/statistics.py correlations   the same for statements about correlations and orders (minutes)
     python benchmarks/statistics.py errors     measure the error model of printed numbers again (writes data/paper)
 
-All are seeded. The first two write their tables to data/simulated; ``docs/verdicts.md`` shows them.
+All are seeded. The first three write their tables to data/simulated; ``docs/verdicts.md`` shows them.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy import stats as scipy_stats
 
-from astraios_utils import schema, store
+from astraios_utils import results, schema, store
 from astraios_utils.metrics import scores, stats
 from astraios_utils.results import claims
 from astraios_utils.results.claims import evidence, logic, printed, training_noise
@@ -210,13 +211,82 @@ def _said(name: str, found: Mapping[Any, np.ndarray], seeds: int) -> tuple[bool,
     """What the values say of a statement, and its verdict."""
     test, arguments = STATEMENTS[name]
     measured = {"measures" if test == "grows" else "measure": MEASURE, **arguments}
-    of = claims.Evidence(
-        "simulated", schema.SIZES, dict(found), dict.fromkeys(found, PROBLEMS), pd.DataFrame(), evidence.empty_log(),
-        seeds=seeds,
-    )  # fmt: skip
-    node = claims.TESTS[test](claims.Reader(of), **measured)
-    finding = logic.judge(node)
+    finding, node = _judge(found, seeds, test, measured)
     return finding.holds is True, claims.verdict_of(finding, list(logic.parts(node)))
+
+
+def _judge(
+    found: Mapping[Any, np.ndarray], seeds: int, test: str, arguments: Mapping[str, Any]
+) -> tuple[logic.Finding, logic.Node]:
+    shapes = dict.fromkeys(found, PROBLEMS)
+    nothing = pd.DataFrame(), evidence.empty_log()
+    of = claims.Evidence("simulated", schema.SIZES, dict(found), shapes, *nothing, seeds=seeds)
+    node = claims.TESTS[test](claims.Reader(of), **arguments)
+    return logic.judge(node), node
+
+
+# Two measures by size and method: Kendall's tau within a size, and how far a method's place is the same at every size.
+RELATIONS = {
+    "unrelated, methods differ by size": (0.0, 0.0),
+    "unrelated, methods alike at every size": (0.0, 0.8),
+    "tau 0.5, methods differ by size": (0.5, 0.0),
+    "tau 0.5, methods alike at every size": (0.5, 0.8),
+}
+RELATED: dict[str, tuple[str, dict[str, Any]]] = {
+    "go together": ("correlates", {"x": "defect", "y": "clone"}),
+    "go together, all models at once": ("correlates", {"x": "defect", "y": "clone", "pooled": True}),
+    "go together by more than 0.5": ("correlates", {"x": "defect", "y": "clone", "above": 0.5}),
+    "one goes more with the third": ("more_correlated", {"x": "defect", "than": "clone", "y": "explain-python"}),
+    "methods stand alike at every size": ("same_order", {"measure": "defect"}),
+}
+
+
+def correlations(runs: int) -> pd.DataFrame:
+    """How often the ledger errs about correlations of three measures over seven methods at four sizes.
+
+    All measures rise with size, so that over all models at once everything is correlated. The second and the third are
+    related to the first alike, and to each other.
+
+    Returns:
+        A row per relation and statement: whether it is true, how often it was supported, not supported, and either
+        wrongly.
+    """
+    rows = []
+    for name, (tau, alike) in RELATIONS.items():
+        rng = np.random.default_rng([round(10 * tau), round(10 * alike)])
+        true = {"go together": tau > 0, "go together, all models at once": tau > 0}
+        true |= {"methods stand alike at every size": alike > 0}
+        said = [_related(rng, math.sin(math.pi * tau / 2), alike) for _ in range(runs)]
+        for statement in RELATED:
+            found = np.array([one[statement] for one in said])
+            yes, no, holds = (
+                (found == "supported").mean(),
+                (found == "not supported").mean(),
+                true.get(statement, False),
+            )
+            rows.append(
+                {"truth": name, "statement": statement, "true": holds, "supported": yes, "not_supported": no}
+                | {"wrong": no if holds else yes}
+            )
+    return pd.DataFrame(rows)
+
+
+def _related(rng: np.random.Generator, rho: float, alike: float) -> dict[str, str]:
+    """The verdicts on one set of three measures, each two of which correlate by ``rho`` among the methods of a size."""
+    shape, mixed = (
+        (len(schema.SIZES), len(schema.METHODS)),
+        np.linalg.cholesky(np.full((3, 3), rho) + (1 - rho) * np.eye(3)),
+    )
+    own, each = rng.standard_normal((3, 1, shape[1])), rng.standard_normal((3, *shape))
+    tables = np.tensordot(mixed, math.sqrt(alike) * own + math.sqrt(1 - alike) * each, axes=1)
+    tables += 10 * np.arange(shape[0])[:, None]
+    found = {
+        (measure, results.headline(measure), size, method): np.full(2, tables[i, s, m])
+        for i, measure in enumerate(("defect", "clone", "explain-python"))
+        for (s, size), (m, method) in itertools.product(enumerate(schema.SIZES), enumerate(schema.METHODS))
+    }
+    judged = {name: _judge(found, 1, test, arguments) for name, (test, arguments) in RELATED.items()}
+    return {name: claims.verdict_of(finding, list(logic.parts(node))) for name, (finding, node) in judged.items()}
 
 
 def measure_errors() -> None:
@@ -236,6 +306,13 @@ HEADS = {
         "last_without_0": "last outcome without 0",
         "coverage": "coverage",
         "lowest_coverage": "lowest at any share",
+    },
+    "correlations": {
+        "truth": "truth",
+        "statement": "statement",
+        "supported": "supported",
+        "not_supported": "not supported",
+        "wrong": "wrong",
     },
 }
 
@@ -295,17 +372,21 @@ def draw(frame: pd.DataFrame, runs: int = RUNS) -> Figure:
 def main() -> None:
     """Run one simulation, print its table and write it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["coverage", "verdicts", "errors"])
-    parser.add_argument("--runs", type=int, help="simulated data sets per row (4000, or 300 for verdicts)")
+    parser.add_argument("what", choices=["coverage", "verdicts", "correlations", "errors"])
+    parser.add_argument(
+        "--runs", type=int, help="simulated data sets per row (4000; 300 for verdicts, 1000 for correlations)"
+    )
     parser.add_argument("--workers", type=int, default=2, help="processes, for verdicts")
     options = parser.parse_args()
     if options.what == "errors":
         measure_errors()
         return
-    options.runs = options.runs or (RUNS if options.what == "verdicts" else 4000)
+    options.runs = options.runs or {"verdicts": RUNS, "correlations": 1000}.get(options.what, 4000)
     made = {"verdicts": verdicts(options.runs, options.workers)} if options.what == "verdicts" else {}
     if options.what == "coverage":
         made = {"coverage": coverage(options.runs), "attainable": attainable()}
+    if options.what == "correlations":
+        made = {"correlations": correlations(options.runs)}
     for name, frame in made.items():
         print(frame.round(4).to_string(index=False))
         store.write_frame(FOLDER / f"{name}.csv", frame.round(4))

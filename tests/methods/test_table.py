@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tiny_models import CONFIGS, LAYERS, tiny
 
-from astraios_utils import methods, models, schema
+from astraios_utils import methods, models, schema, store
 
 # Upstream's training/peft_config.py: which modules of one StarCoder block each method changes. LoRA's "c_proj" is the
 # end of both attn.c_proj and mlp.c_proj; "q_attn" exists in multi-head StarCoders only.
@@ -50,6 +50,16 @@ def test_methods_change_the_released_modules(method: str) -> None:
 def test_numbers_of_appendix_d(method: str, fields: dict[str, Any]) -> None:
     config = methods.peft_config(method, "gpt_bigcode")
     assert {name: getattr(config, name) for name in fields} == fields
+
+
+@pytest.mark.parametrize("name", ["nano", "nano-rates", "smol", "zoo"])
+def test_suites_of_ours_let_adalora_allocate_its_ranks(name: str) -> None:
+    suite = store.load_suite(name)
+    config: Any = methods.peft_config("AdaLoRA", "llama", suite.method_configs["AdaLoRA"])
+    assert suite.recipe is not None
+    assert config.total_step == suite.recipe.steps
+    assert 0 < config.tinit < config.total_step - config.tfinal
+    assert config.init_r > config.target_r
 
 
 def test_every_described_architecture_is_tried() -> None:
