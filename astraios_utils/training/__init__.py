@@ -12,6 +12,7 @@ import functools
 import gc
 import json
 import shutil
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -451,7 +452,10 @@ def _write(
     part = run.folder / ".checkpoint.part"
     shutil.rmtree(part, ignore_errors=True)
     options = {} if tuner.kind is None else {"save_embedding_layers": False}  # "auto" would ask the hub each time
-    tuner.model.save_pretrained(part, **({} if state is None else {"state_dict": state}), **options)
+    with warnings.catch_warnings():
+        if tuner.kind == "ADALORA":  # a matrix may end with rank 0, whose tensors are empty
+            warnings.filterwarnings("ignore", message="Adapter '.*invalid shape")
+        tuner.model.save_pretrained(part, **({} if state is None else {"state_dict": state}), **options)
     tokenizer.save_pretrained(part)
     shutil.rmtree(run.checkpoint, ignore_errors=True)
     part.rename(run.checkpoint)

@@ -381,6 +381,23 @@ def test_adaloras_regulariser_is_pefts(make: Callable[..., training.Run]) -> Non
     assert trainer.orthogonality(model).item() == pytest.approx((with_it - without).item(), rel=1e-4)
 
 
+def test_a_matrix_that_adalora_leaves_no_rank_loads_as_it_was_trained(
+    make: Callable[..., training.Run], recwarn: pytest.WarningsRecorder
+) -> None:
+    run = make("AdaLoRA", changes={"init_r": 2, "target_r": 1, "tinit": 2, "tfinal": 2, "deltaT": 1, "total_step": 8})
+    end = training.train(run, quiet).losses.query("split == 'test'")["loss"].iloc[-1]
+    ranks = json.loads((run.checkpoint / "adapter_config.json").read_text())["rank_pattern"]
+    assert sorted({sum(kept) for kept in ranks.values()})[0] == 0
+    assert not [str(one.message) for one in recwarn if "invalid shape" in str(one.message)]
+    batches = trainer.held_out_batches(
+        training.corpus.open_corpus(run.recipe, 0, held_out=True), tokenizer(), run.recipe
+    )
+    model = models.load_tuned(run.base, run.checkpoint).eval()
+    rows = torch.cat([batch["input_ids"] for batch in batches])
+    loss = torch.nn.functional.cross_entropy(model(rows).logits[:, :-1].flatten(0, 1), rows[:, 1:].flatten())
+    assert loss.item() == pytest.approx(end, rel=1e-5)
+
+
 def test_logged_losses_are_cross_entropy_alone(make: Callable[..., training.Run]) -> None:
     # Untrained, AdaLoRA changes nothing, so its first loss is LoRA's; its regulariser alone is above 1 here.
     first = [training.train(make(m, m, steps=1), quiet).losses.iloc[1] for m in ("AdaLoRA", "LoRA")]
