@@ -60,6 +60,18 @@ def test_verdicts_err_in_at_most_5_percent(simulations: ModuleType) -> None:
     pd.testing.assert_frame_equal(simulations.verdicts(1)[columns], written[columns])
 
 
+def test_single_comparisons_err_as_often_as_the_page_says() -> None:
+    single = _written("verdicts")
+    single = single[
+        single["statement"].isin(["AdapterH above P-Tuning, one size", "FFT rises from smallest to largest"])
+    ]
+    sides = single.assign(wrong=(single["supported"] + single["not_supported"]) / 2)
+    for runs, told in ((2, "with 2 runs err in"), (5, "with 5 runs in")):
+        cells = sides.query("training_runs == @runs")["wrong"]
+        assert len(cells) == 12
+        assert f"{told} {cells.mean():.3f}".replace(" 0.", " .") in PAGE.replace("\n", " ")
+
+
 def test_attainable_coverages_are_computed_exactly(simulations: ModuleType) -> None:
     made = simulations.attainable()
     pd.testing.assert_frame_equal(made.round(4), _written("attainable"))
