@@ -32,7 +32,7 @@ def _written(name: str) -> pd.DataFrame:
     return pd.read_csv(store.data_dir() / "simulated" / f"{name}.csv")
 
 
-@pytest.mark.parametrize("name", ["coverage", "attainable", "verdicts"])
+@pytest.mark.parametrize("name", ["coverage", "attainable", "verdicts", "correlations"])
 def test_the_page_shows_the_written_tables(simulations: ModuleType, name: str) -> None:
     found = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", PAGE, flags=re.S)
     assert found is not None
@@ -58,6 +58,21 @@ def test_verdicts_err_in_at_most_5_percent(simulations: ModuleType) -> None:
     assert written.query("training_runs == 1")["misread"].max() > 0.2
     columns = ["truth", "training_sd", "training_runs", "about", "statement"]
     pd.testing.assert_frame_equal(simulations.verdicts(1)[columns], written[columns])
+
+
+def test_verdicts_on_correlations_err_as_the_page_says(simulations: ModuleType) -> None:
+    written = _written("correlations").set_index(["truth", "statement"])
+    error = (0.05 * 0.95 / 1000) ** 0.5
+    beyond = written[written["wrong"] > 0.05 + 2 * error]
+    assert list(beyond.index) == [("tau 0.5, methods alike at every size", "go together by more than 0.5")]
+    assert f"errs in {beyond['wrong'].iloc[0]:.3f}".replace(" 0.", " .") in PAGE.replace("\n", " ")
+    pooled = written.xs("go together, all models at once", level="statement")
+    assert (pooled[["supported", "not_supported"]] == 0).all(axis=None)
+    # not because nothing is ever decided
+    assert written.loc[("tau 0.5, methods differ by size", "go together"), "supported"] > 0.9
+    again = simulations.correlations(20)
+    assert list(again["statement"]) == list(written.index.get_level_values("statement"))
+    assert (again["wrong"].to_numpy() - written["wrong"].to_numpy()).max() < 6 * (0.05 * 0.95 / 20) ** 0.5
 
 
 def test_single_comparisons_err_as_often_as_the_page_says() -> None:
