@@ -32,7 +32,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = MappingProxyType(  # shown below a comma
         "results": ("results --suite nano --task repair-python", "results --suite released --as latex"),
         "claims": ("claims --suite released",),
         "power": ("power --suite nano --difference 5",),
-        "compare": ("compare LoRA FFT --suite nano --size 1.1M",),
+        "compare": ("compare LoRA FFT --suite nano --size 1.1M", "compare LoRA FFT --suite released --suite nano"),
         "run": ("run --suite nano", "run --suite released --size 1B --method LoRA --task repair-python"),
         "evaluate": (
             "evaluate ./my-adapter --suite nano",
@@ -236,7 +236,8 @@ def _add_showing(add: Add) -> None:
 
     pair = add("compare", "compare two methods of a suite: paired differences, adjusted p, wins by problem")
     pair.add_argument("methods", nargs=2, metavar="METHOD")
-    pair.add_argument("--suite", required=True, help="a suite of data/suites, or a suite file")
+    text = "a suite of data/suites, or a suite file; repeat it to see suites side by side"
+    pair.add_argument("--suite", required=True, action="append", help=text)
     pair.add_argument("--size", action="append", default=[], help="only this size (1B); repeatable")
 
     _add_running(add)

@@ -90,7 +90,7 @@ def search(options: argparse.Namespace) -> None:
 
 def results(options: argparse.Namespace) -> None:
     from . import results
-    from .running import changes, comparison, pipeline, run_tables
+    from .running import changes, comparison, ledger, pipeline, run_tables
 
     suite = _slice(options)
     if options.ship:
@@ -112,7 +112,10 @@ def results(options: argparse.Namespace) -> None:
 
         print(*notebook_text.write(notebook_text.facts()), sep="\n")
         return
-    frame = pipeline.aggregate(store.load_suite(options.suite))
+    whole = store.load_suite(options.suite)
+    frame = pipeline.aggregate(whole)
+    if not (frame["provenance"] == "measured").any():  # nothing was run here: what ships
+        frame = ledger.shown(whole)
     if options.markdown:
         print(results.markdown(frame))
     elif options.status:
@@ -151,7 +154,14 @@ def _show_tables(suite: schema.Suite, frame: Any, form: str = "") -> None:
     tables.show(part)
     page = store.suite_dir(suite.name) / "report.html"
     where = page if page.exists() else f"astraios report --suite {suite.name} writes {page}"
-    print(f"\n95% intervals over problems; in brackets: published only. Report: {where}")
+    ships = " Nothing was run here: these are the counts that the project ships." if _ships(part) else ""
+    print(f"\n95% intervals over problems; in brackets: published only.{ships} Report: {where}")
+
+
+def _ships(part: Any) -> bool:
+    """Whether all measured results come from shipped counts although the suite generates its own answers."""
+    measured = part[part["provenance"] == "measured"]
+    return len(measured) > 0 and bool((measured["origin"] == "shipped").all())
 
 
 def run(options: argparse.Namespace) -> None:
@@ -219,24 +229,26 @@ def power(options: argparse.Namespace) -> None:
 
 
 def compare(options: argparse.Namespace) -> None:
+    from .presenting import versus
     from .results import power
     from .running import ledger
 
-    suite = store.load_suite(options.suite)
-    first, second = (schema.match(name, suite.methods, "method") for name in options.methods)
-    sizes = suite.slice(options.size).sizes
-    evidence = ledger.measured(suite)
-    found = power.versus(evidence, first, second, sizes)
-    print(f"{first} minus {second}, in points; 95% intervals over problems; about {evidence.scope}")
-    print(found.round({"value": 2, "low": 2, "high": 2, "p": 4, "p_holm": 4}).to_string(index=False))
+    suites = [store.load_suite(name) for name in options.suite]
+    sizes = versus.sizes_of(suites, options.size)
+    found = {}
+    for suite in suites:
+        first, second = (schema.match(name, suite.methods, "method") for name in options.methods)
+        evidence = ledger.measured(suite)
+        found[suite.name] = (power.versus(evidence, first, second, sizes[suite.name]), evidence.scope)
+    print(versus.text(found, first, second))
 
 
 def report(options: argparse.Namespace) -> None:
     from .presenting import report
-    from .running import pipeline
+    from .running import ledger
 
     suite = store.load_suite(options.suite)
-    print(report.write(suite, pipeline.aggregate(suite)))
+    print(report.write(suite, ledger.shown(suite)))
 
 
 def book(options: argparse.Namespace) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from astraios_utils import results, schema, store
+from astraios_utils import cli, results, schema, store
 from astraios_utils.presenting import comparison_text
 from astraios_utils.results.claims import corrected
 from astraios_utils.running import changes, comparison, ledger, pipeline, run_tables, seeds
@@ -128,10 +130,47 @@ def test_every_link_and_picture_exists() -> None:
     assert not [target for target in targets if not (ROOT / target).exists()]
 
 
-def test_commands_shown_exist() -> None:
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in re.findall(r"\bmake ([a-z-]+)", README):
-        assert re.search(rf"^{target}:", makefile, flags=re.M), f"README.md shows make {target}"
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/**/*.md", "data/**/README.md", "notebooks/*.ipynb")
+
+
+@pytest.mark.parametrize("pages", PAGES)
+def test_every_command_shown_can_be_given(pages: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each `make TARGET` is a target; each `astraios …` is parsed, and a bare name is a command."""
+    texts = {path: path.read_text(encoding="utf-8") for path in sorted(ROOT.glob(pages))}
+    assert texts
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.M))
+    wrong = []
+    for path, text in texts.items():
+        plain = text.replace("\\\n", " ").replace("\\n", "\n")
+        blocks = re.findall(r"^    (?:\.venv/bin/)?(?:make|astraios) .*$", plain, flags=re.M)
+        spans = re.findall(r"`((?:make|astraios) [^`]+)`", plain)
+        wrong += [f"{path}: {line}" for line in [*blocks, *spans] if not _can_be_given(line, targets)]
+    capsys.readouterr()  # what the parser says of the wrong ones
+    assert wrong == []
+
+
+_parser = functools.cache(cli.build_parser)
+
+
+def _can_be_given(line: str, targets: set[str]) -> bool:
+    program, *words = shlex.split(line, comments=True)
+    if program == "make":
+        return bool({word for word in words if "=" not in word} <= targets)
+    if len(words) == 1 and words[0] in cli.EXAMPLES:  # a command is named, not given
+        return True
+    try:
+        _parser().parse_args(words)
+    except SystemExit:
+        return False
+    return True
+
+
+def test_a_command_with_a_flag_that_is_gone_is_found() -> None:
+    assert _can_be_given("    .venv/bin/astraios run --suite nano --size 420K   # a slice", set())
+    assert not _can_be_given("astraios run --suite nano --sizes 420K", set())
+    assert not _can_be_given("astraios rum", set())
+    assert _can_be_given("make reproduce SUITE=nano  # all of it", {"reproduce"})
+    assert not _can_be_given("make reprodce SUITE=nano", {"reproduce"})
 
 
 def test_changes_are_those_of_the_corrected_tables(released_build: Path) -> None:

@@ -32,21 +32,39 @@ def claims_of(suite: Suite) -> tuple[Claim, ...]:
 def measured(suite: Suite, java_level: int | None = None, other: Evidence | None = None) -> Evidence:
     """What a suite measured: its verdicts with joint replicates, the costs and losses of its trained models.
 
-    A suite with several training runs is judged by all of them that were made here or are shipped, run 0 among them;
-    costs are run 0's.
+    A suite whose training runs can be several, or are shipped, is judged by all of them that were made here or are
+    shipped, run 0 among them; costs are run 0's.
 
     Args:
         suite: the suite or a slice of it.
         java_level: one of the suite's Java language levels, for Java scores of that level; the evidence's name says so.
         other: the suite's evidence at another Java level, whose metrics of all other tasks are the same.
     """
-    if suite.seeds > 1:
+    if _has_runs(suite):
         return claims.measured(suite, seeds.sources(suite), costs(suite), seeds.loss_logs(suite))
     found = functools.partial(pipeline.verdicts, suite, java_level=java_level)
     metrics = {} if other is None else other.metrics
     known = {key: metric for key, metric in metrics.items() if key[0] not in results.JAVA_TASKS}
     evidence = claims.measured(suite, found, costs(suite), training.loss_logs(suite), known=known)
     return evidence if java_level is None else replace(evidence, name=f"{suite.name}, Java {java_level}")
+
+
+def _has_runs(suite: Suite) -> bool:
+    """Whether a suite's verdicts come by training run: there are several, or one is shipped."""
+    return suite.seeds > 1 or bool(seeds.shipped_runs(suite))
+
+
+def shown(suite: Suite) -> pd.DataFrame:
+    """A suite's results as a page shows them: run 0's cells that were scored here, and the shipped ones of all others.
+
+    The same as :func:`pipeline.aggregate` for suites that ship no training run.
+    """
+    frame = pipeline.aggregate(suite)
+    if not seeds.shipped_runs(suite):
+        return frame
+    find = functools.partial(seeds.verdicts, suite, 0)
+    inputs = {"results": results.VERSION, **_inputs(suite)}
+    return store.stored(_analysis(suite, "shown"), inputs, lambda: results.results(suite, find))
 
 
 def means(suite: Suite, frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
@@ -181,7 +199,7 @@ def _inputs(suite: Suite) -> dict[str, object]:
     read += [*sorted((store.data_dir() / "paper").glob("*.*"))]
     read += sorted(path for name in ("losses.jsonl", "run.json") for path in (folder / "train").glob(f"*/{name}"))
     read += [path for path in [tuned.costs_path(suite.name)] if path.exists()]
-    for run in seeds.runs(suite) if suite.seeds > 1 else ():
+    for run in seeds.runs(suite) if _has_runs(suite) else ():
         own = store.suite_dir(suite.run_of(run).name) if run else folder
         read += sorted([*own.glob("verdicts/*/*.parquet"), *own.glob("train/*/losses.jsonl")])
         read += [

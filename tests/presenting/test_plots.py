@@ -405,3 +405,32 @@ def test_changes_draw_paired_differences_and_say_what_was_not_run() -> None:
     assert [float(np.ravel(line.get_xdata())[0]) for line in drawn] == [-0.03, 0.01]
     assert [line.get_markerfacecolor() == "white" for line in drawn] == [False, True]
     assert [text.get_text() for text in ax.texts] == ["not run"]
+
+
+def test_standing_and_fronts_explain_their_colours_and_signs() -> None:
+    table = pd.DataFrame(
+        {"method": ["A", "B", "Base"], "family": ["low-rank", "prompt", "untuned"], "mean": [3.0, 2.0, 1.0],
+         "low": [2.0, 1.0, 0.5], "high": [4.0, 3.0, 1.5], "may_be_best": [True, False, np.nan],
+         "shrunk": [2.9, 2.1, np.nan], "cost": [10, 20, 30]}
+    )  # fmt: skip
+    figure, ax = plt.subplots()
+    plots.standing(table, ax)
+    said = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert said[:3] == ["low-rank", "prompt", "untuned"]
+    assert said[3:] == [
+        "may be the best", "below the best", "not ranked: base, checks", "pulled to its family’s mean",
+    ]  # fmt: skip
+    plt.close(figure)
+    figure, ax = plt.subplots(layout="constrained")
+    plots.cost_front(table, ax, "cost", "Cost", pd.Series([True, False, False]))
+    plots.family_legend(table, figure)
+    (legend,) = figure.legends
+    colours = {
+        text.get_text(): line.get_color() for text, line in zip(legend.get_texts(), legend.get_lines(), strict=True)
+    }
+    assert colours == plots.comparison.family_colours(table)
+    plt.close(figure)
+    figure = plt.figure()
+    plots.family_legend(table.head(0), figure)
+    assert not figure.legends
+    plt.close(figure)

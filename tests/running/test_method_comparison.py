@@ -151,7 +151,9 @@ def test_text_and_leaderboard_say_what_the_table_has(suite: Suite) -> None:
     assert board.left_out == {"POLY": "it needs tasks"}
     details = dict(next(line for line in board.lines if line.method == "(IA)3").details)
     assert details["source"] == "a test"
-    assert "defect" in details
+    assert details["family"] == table.set_index("method").loc["(IA)3", "family"]
+    assert "Defect detection" in details
+    assert board.about["(IA)3"] == next(line.details for line in board.lines if line.method == "(IA)3")
 
 
 def test_figures_show_every_method_and_an_empty_table_draws_nothing(suite: Suite) -> None:

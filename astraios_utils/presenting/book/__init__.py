@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ... import schema, store
-from ...running import pipeline
+from ...running import ledger
 from ...schema import Suite
 from .. import report
 from . import checks, galleries, interface, pages
@@ -73,7 +73,7 @@ def _write_reports(suites: Sequence[Suite], to: Path) -> list[Suite]:
     """Write the report of each suite that has results; returns those suites."""
     written = []
     for suite in suites:
-        frame = pipeline.aggregate(suite)
+        frame = ledger.shown(suite)
         if (frame["provenance"] == "measured").any():
             to.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(report.write(suite, frame), to / f"{suite.name}.html")

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import nbformat
 
 from ... import store
-from ...running import links, pipeline
+from ...running import links, seeds
 from ...running.notebooks import FIGURE_TYPE
 from ...schema import Suite
 from ..notebook_text import CAPTIONS
@@ -195,5 +195,5 @@ def cells_held(suite: Suite) -> set[str]:
         "/".join(quote(part, safe="") for part in (task, model.size, model.method))
         for task in suite.tasks
         for model in suite.models
-        if pipeline.verdicts(suite, task, model) is not None
+        if seeds.verdicts(suite, 0, task, model) is not None
     }

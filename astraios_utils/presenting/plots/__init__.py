@@ -17,7 +17,7 @@ from .base import (
     reference,
     sizes_of,
 )
-from .comparison import cost_front, rate_sensitivity, standing
+from .comparison import cost_front, family_legend, rate_sensitivity, standing
 from .losses import extrapolation, final_losses, loss_against, loss_by_rate, loss_curves
 from .ranking import critical_difference, pareto, redraw_shares
 from .scores import (
@@ -60,6 +60,7 @@ __all__ = [
     "differences",
     "draw",
     "extrapolation",
+    "family_legend",
     "final_losses",
     "grafting",
     "humanevalpack",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from .base import label_powers
+from .base import handle, label_powers
 
 _COLOURS: Mapping[str, str] = MappingProxyType(  # of the families of suite zoo; any other one is grey
     {
@@ -59,10 +62,26 @@ def standing(table: pd.DataFrame, ax: Axes) -> Axes:
     ax.set_yticks(range(len(rows)), [row["method"] for row in rows], fontsize=7)
     ax.set(xlabel="Mean of the tasks (%)", ylim=(len(rows) - 0.4, -0.6))
     ax.grid(True, axis="x")
-    for family, colour in colours.items():
-        ax.plot([], [], color=colour, marker="o", linestyle="", markersize=4, label=family)
-    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=7)
+    look: dict[str, Any] = {"color": "#333333", "linestyle": "", "markersize": 4}
+    signs = [
+        handle("may be the best", marker="o", **look),
+        handle("below the best", marker="o", markerfacecolor="white", **look),
+        handle("not ranked: base, checks", marker="x", **look),
+        handle("pulled to its family’s mean", marker="|", **{**look, "color": "#777777", "markersize": 8}),
+    ]
+    ax.legend(handles=[*_families(table), *signs], loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=7)
     return ax
+
+
+def _families(table: pd.DataFrame) -> list[Line2D]:
+    colours = family_colours(table)
+    return [handle(family, colour, linestyle="", markersize=4) for family, colour in colours.items()]
+
+
+def family_legend(table: pd.DataFrame, figure: Figure) -> None:
+    """Explain the families' colours below a figure of fronts; nothing where there is no row."""
+    if len(table):
+        figure.legend(handles=_families(table), loc="outside lower center", ncol=5)
 
 
 def cost_front(table: pd.DataFrame, ax: Axes, cost: str, label: str, front: pd.Series) -> Axes:

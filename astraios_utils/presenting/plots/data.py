@@ -6,7 +6,7 @@ axis gives its tick's label, a numeric one the number.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,20 +48,26 @@ def description(figure: Figure) -> str:
     parts = [f"{len(panels)} panels: {', '.join(panels)}."] if len(panels) > 1 else []
     for name, label in (("x", axes[0].get_xlabel()), ("y", axes[0].get_ylabel())):
         if label:
-            parts.append(f"{'Horizontal' if name == 'x' else 'Vertical'} axis: {label}{_range(frame[name])}.")
+            parts.append(f"{'Horizontal' if name == 'x' else 'Vertical'} axis: {label}{listed_range(frame[name])}.")
     series = [name for name in dict.fromkeys(frame["series"]) if name]
     if series:
         parts.append(f"Series: {', '.join(series[:12])}{' and others' if len(series) > 12 else ''}.")
     return " ".join(parts)
 
 
-def _range(values: pd.Series) -> str:
+def listed_range(values: Sequence[Any] | pd.Series) -> str:
     """`` from 3 to 20``, or the categories; nothing where there are none."""
-    numbers = pd.to_numeric(values, errors="coerce").dropna()
-    if len(numbers) < len(values.dropna()):
-        names = list(dict.fromkeys(str(value) for value in values.dropna()))
+    known = pd.Series(values, dtype=object).dropna()
+    plain = known.map(lambda value: str(value).replace("\u2212", "-").replace(",", ""))
+    numbers = pd.to_numeric(plain, errors="coerce").dropna()
+    if len(numbers) < len(known):
+        names = list(dict.fromkeys(map(str, known)))
         return f" ({', '.join(names[:8])}{', …' if len(names) > 8 else ''})"
-    return f" from {numbers.min():.3g} to {numbers.max():.3g}" if len(numbers) else ""
+    return f" from {_short(numbers.min())} to {_short(numbers.max())}" if len(numbers) else ""
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def _of_axes(ax: Axes) -> Iterator[Row]:

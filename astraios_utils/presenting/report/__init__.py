@@ -17,7 +17,7 @@ import jinja2
 import pandas as pd
 
 from ... import schema, store
-from ...running import ledger, pipeline
+from ...running import ledger
 from ...schema import Suite
 from . import content, detectable, leaderboard, payload, statements
 
@@ -32,7 +32,7 @@ def write(suite: Suite, frame: pd.DataFrame) -> Path:
 
     Args:
         suite: the whole suite.
-        frame: its results (:func:`pipeline.aggregate`).
+        frame: its results (:func:`ledger.shown`).
 
     Raises:
         schema.MissingArtefact: no cell of the suite has been measured.
@@ -53,7 +53,7 @@ def show(suite: str | Suite, height: int = 800) -> HTML:
     from IPython.display import HTML
 
     suite = store.load_suite(suite) if isinstance(suite, str) else suite
-    inside = html.escape(page(suite, pipeline.aggregate(suite)))
+    inside = html.escape(page(suite, ledger.shown(suite)))
     return HTML(  # type: ignore[no-untyped-call]
         f'<div><iframe title="{html.escape(suite.title)}" width="100%" height="{height}" style="border: 0" '
         f'sandbox="allow-scripts allow-downloads allow-popups" srcdoc="{inside}"></iframe></div>'
@@ -66,7 +66,7 @@ def page(suite: Suite, frame: pd.DataFrame) -> str:
         raise schema.MissingArtefact(
             f"suite {suite.name} has no measured cell: run `make reproduce SUITE={suite.name}` first"
         )
-    figures = content.figures(store.figures_dir(suite.name), suite.name)
+    figures = content.figures(store.figures_dir(suite.name), suite)
     chunks = {"results": payload.squeeze(payload.results(frame, content.shown_metrics))}
     chunks |= {f"figure:{figure.name}": payload.squeeze(figure.svg) for figure in figures}
     verdicts, parts = ledger.claim_verdicts(suite)
@@ -84,6 +84,7 @@ def page(suite: Suite, frame: pd.DataFrame) -> str:
         "detectable": detectable.of(ledger.detectable(suite)),
         "pairs": list(dict.fromkeys(apart["size"])),
         "references": ledger.references(suite),
+        "labels": content.labels(suite, frame["metric"].unique()),
         **content.of_results(suite, frame),
     }
     # The most that the page can be without verdicts: with all their links, and with a sentence that names each.
@@ -108,7 +109,6 @@ def _render(context: dict[str, Any], chunks: dict[str, str], held: tuple[str, ..
         looks=content.LOOKS,
         verdict_looks=statements.LOOKS,
         metrics=content.METRICS,
-        power_heads=detectable.HEADS,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -15,12 +15,15 @@ from urllib.parse import quote
 import pandas as pd
 
 from ... import results, store
-from ...running import ledger
+from ...results import comparison, power
+from ...running import ledger, seeds
 from ...running.figures import is_whole
 from ...schema import Suite
 from ...sources import paper
 from ...tasks import TASKS
-from .. import plots
+from .. import plots, versus
+from ..notebook_text import CAPTIONS
+from . import pictures
 
 # How a cell stands to the paper: a sign that needs no colour, a class for the style sheet, what it means.
 LOOKS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
@@ -34,7 +37,7 @@ LOOKS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "different": ("≠", "different", "further from the paper than decoding and training noise explain"),
         "undecided": ("?", "open", "own answers: neither shown to be equal nor shown to differ"),
         "not published": ("", "alone", "measured; the paper prints no value to compare with"),
-        "no artefact": ("—", "missing", "nobody’s generations could be had, so nothing is claimed"),
+        "no artefact": ("—", "missing", "no generations are available, so nothing is claimed"),
     }
 )
 GROUPS = MappingProxyType(
@@ -52,15 +55,13 @@ GROUPS = MappingProxyType(
 MEANS = MappingProxyType({"performance": "Figure 1", "generation": "Figure 1", "change": "Figure 7"})
 METRICS = MappingProxyType(
     {
-        **{key: label.removesuffix(" (%)") for key, label in plots.METRIC_LABELS.items()},
+        **{key: label.replace(" (%)", "") for key, label in plots.METRIC_LABELS.items()},
         "valid": "Valid programs",
         "insecure": "Insecure among the valid",
         "bleu": "BLEU",
         "codebleu": "CodeBLEU",
     }
 )
-
-SPELLED = MappingProxyType({"recode": "(ReCode)", "humanevalpack": "(HumanEvalPack)", "cwe": "CWE", "java": "Java"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +118,17 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A picture of the suite's figures folder."""
+    """A picture of the suite's figures folder.
+
+    Attributes:
+        note: how it relates to a figure of the paper; empty where it does not.
+        described: what it shows, for those who do not see it.
+    """
 
     name: str
     title: str
-    caption: str
+    note: str
+    described: str
     width: int
     height: int
     svg: str = field(repr=False)
@@ -150,10 +157,17 @@ def of_results(suite: Suite, frame: pd.DataFrame) -> dict[str, Any]:
         "counts": {status: int(counts.get(status, 0)) for status in LOOKS if counts.get(status, 0)},
         "cells": len(shown),
         "measured": int((shown["provenance"] == "measured").sum()),
-        "shipped": bool((frame["origin"] == "shipped").any()),
+        "shipped": _shipped(frame),
+        "runs": len(seeds.runs(suite)),
         "provenance": store.read_json(store.suite_dir(suite.name) / "results.parquet.json") or {},
         "costs": costs(ledger.costs(suite)),
     }
+
+
+def _shipped(frame: pd.DataFrame) -> str:
+    """Whether ``all`` or ``some`` measured results come from shipped counts; empty: none."""
+    ships = frame.loc[frame["provenance"] == "measured", "origin"] == "shipped"
+    return "" if not ships.any() else "all" if ships.all() else "some"
 
 
 def sections(suite: Suite, frame: pd.DataFrame) -> list[Section]:
@@ -179,9 +193,26 @@ def _order(place: str) -> tuple[bool, bool, bool, int]:
     )
 
 
-def title(task: str) -> str:
-    """A task in words."""
-    return plots.TASK_TITLES[task] if task in plots.TASK_TITLES else TASKS[task].title
+def metric_name(key: str) -> str:
+    """A metric in words: ``pass@5`` is Pass@5, ``rp@1/func_name`` is RP@1, func_name."""
+    base, _, rest = key.partition("/")
+    if key in METRICS or base not in METRICS:
+        return METRICS.get(key) or re.sub("^pass@", "Pass@", key)
+    return f"{METRICS[base]}, {rest}"
+
+
+def labels(suite: Suite, metrics: Iterable[str]) -> dict[str, Any]:
+    """What the page's script calls things: tasks, means over tasks, metrics; and where its texts come from."""
+    return {
+        "tasks": {name: versus.title(name) for name in (*suite.tasks, *power.MEANS)},
+        "compared": {name: versus.directed(name) for name in (*suite.tasks, *power.MEANS)},
+        "metrics": {key: metric_name(key) for key in metrics},
+        "suite": suite.name,
+        "runs": len(seeds.runs(suite)),
+        "controls": [method for method in comparison.CONTROLS if method in suite.methods],
+        "released": suite.generations == "released",
+        "published": suite.published,
+    }
 
 
 def _matrix(suite: Suite, frame: pd.DataFrame, task: str, metric: str) -> Matrix:
@@ -192,7 +223,7 @@ def _matrix(suite: Suite, frame: pd.DataFrame, task: str, metric: str) -> Matrix
         method: [_value(held.get((size, method), {}), task, size, method, digits) for size in suite.sizes]
         for method in suite.methods
     }
-    return Matrix(task, metric, title(task), suite.sizes, rows)
+    return Matrix(task, metric, versus.title(task), suite.sizes, rows)
 
 
 def _value(row: Mapping[Any, Any], task: str, size: str, method: str, digits: int) -> Value:
@@ -232,7 +263,7 @@ def overview(frame: pd.DataFrame) -> list[dict[str, Any]]:
         task, metric = str(row["task"]), str(row["metric"])
         texts = {
             "anchor": anchor(task, metric),
-            "title": title(task),
+            "title": versus.title(task),
             "metric": METRICS.get(metric, metric),
             "largest": number(row["largest difference"], 2) or results.MISSING,
         }
@@ -240,21 +271,29 @@ def overview(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def figures(folder: Path, suite: str) -> list[Figure]:
-    """The SVG pictures that were drawn from the whole suite; the paper's first, with the paper's captions."""
-    captions = paper.figures().set_index("figure")["caption"]
+def figures(folder: Path, suite: Suite) -> list[Figure]:
+    """The SVG pictures that were drawn from the whole suite; those that the paper has, too, come first."""
+    printed = paper.figures().set_index("figure")["caption"]
     found = []
     for path in sorted(folder.glob("*.svg"), key=lambda p: (not p.stem.startswith("figure_"), p.stem)):
         svg = path.read_text(encoding="utf-8")
-        if not is_whole(svg, suite):
-            continue
-        words = " ".join(SPELLED.get(word, word) for word in path.stem.split("_"))
-        numbered = re.fullmatch(r"figure (\d+) (.*)", words)
-        title = f"Figure {int(numbered[1])}: {numbered[2]}" if numbered else words[:1].upper() + words[1:]
-        caption = str(captions.get(int(numbered[1]), "")) if numbered else ""
-        width, height = _extent(svg)
-        found.append(Figure(path.stem, title, caption, width, height, svg))
+        if is_whole(svg, suite.name):
+            title, note = _titled(path.stem, suite.published, printed)
+            found.append(Figure(path.stem, title, note, pictures.described(svg), *_extent(svg), svg))
     return found
+
+
+def _titled(name: str, published: bool, printed: pd.Series) -> tuple[str, str]:
+    """A picture's title and note. A number, and the paper's caption, belong to suites of the paper alone."""
+    title = CAPTIONS[name].text if name in CAPTIONS else name.replace("_", " ").capitalize()
+    numbers = [int(number) for number in re.findall(r"\d+", name)] if name.startswith("figure_") else []
+    if not numbers:
+        return title, ""
+    place = f"Figure{'s' * (len(numbers) > 1)} {' and '.join(map(str, numbers))}"
+    if not published:
+        return title, f"Drawn like the paper’s {place[0].lower()}{place[1:]}."
+    caption = printed.get(numbers[0])
+    return f"{place}: {title}", f"In the paper: “{caption}”" if caption else ""
 
 
 def _extent(svg: str) -> tuple[int, int]:

@@ -11,11 +11,11 @@ import pandas as pd
 
 from ... import results
 from ...results import claims
-from ...results.power import MEANS
+from .. import versus
 from . import content
 
 HEADS: Sequence[str] = (
-    *("Problems", "Samples each", "Training runs", "New problems (points)", "These problems (points)"),
+    *("New problems (points)", "These problems (points)", "Problems", "Samples each", "Training runs"),
     *("SD of a run (points)", "Power", "Problems needed", "Training runs needed"),
 )
 
@@ -26,12 +26,14 @@ class Detectable:
 
     Attributes:
         scope: what the figures are about (``claims.SCOPES``).
-        difference: in points, of the last three columns.
-        rows: title, and number and text of each column of ``HEADS``.
+        difference: in points, of the last columns.
+        heads: those of ``HEADS`` of which anything is known.
+        rows: title, and number and text of each column.
     """
 
     scope: str
     difference: float
+    heads: Sequence[str]
     rows: Sequence[tuple[str, Sequence[tuple[float, str]]]]
 
 
@@ -39,22 +41,26 @@ def of(table: pd.DataFrame) -> Detectable | None:
     """The section, of a table (:func:`power.table`); ``None`` where no two methods of a size have results."""
     if table.empty:
         return None
-    rows = [(_title(str(row["measure"])), _values(row)) for row in table.to_dict("records")]
-    return Detectable(claims.SCOPES[bool(table["seeds"].max() > 1)], float(table["difference"].iloc[0]), rows)
-
-
-def _title(measure: str) -> str:
-    known = claims.MEASURES[measure].title if measure in MEANS else content.title(measure)
-    return known[:1].upper() + known[1:]
+    values = [_values(row) for row in table.to_dict("records")]
+    known = [place for place in range(len(HEADS)) if any(not math.isnan(row[place][0]) for row in values)]
+    titles = [versus.title(str(measure)) for measure in table["measure"]]
+    rows = [(title, [row[place] for place in known]) for title, row in zip(titles, values, strict=True)]
+    scope = claims.SCOPES[bool(table["seeds"].max() > 1)]
+    return Detectable(scope, float(table["difference"].iloc[0]), [HEADS[place] for place in known], rows)
 
 
 def _values(row: Mapping[Any, Any]) -> list[tuple[float, str]]:
     counts = [(float(row[name]), f"{row[name]:,.0f}") for name in ("problems", "samples", "seeds")]
-    points = [(float(row[name]), content.number(row[name], 1)) for name in ("detectable", "detectable_here")]
+    points = [(float(row[name]), _points(row[name])) for name in ("detectable", "detectable_here")]
     spread = (float(row["training_sd"]), content.number(row["training_sd"], 1))
     chance = (float(row["power"]), f"{row['power']:.0%}" if row["power"] == row["power"] else "")
     needed = [(float(row[name]), _needed(row[name])) for name in ("problems_needed", "seeds_needed")]
-    return [(value, text or results.MISSING) for value, text in [*counts, *points, spread, chance, *needed]]
+    return [(value, text or results.MISSING) for value, text in [*points, *counts, spread, chance, *needed]]
+
+
+def _points(value: float) -> str:
+    """A difference in points; ``any`` where nothing is left to chance, as with greedy answers of known models."""
+    return "any" if value == 0 else content.number(value, 1)
 
 
 def _needed(count: float) -> str:

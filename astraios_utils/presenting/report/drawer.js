@@ -53,8 +53,6 @@ const STATUSES = Object.keys(LOOKS);
 const ordered = (statuses) => Object.entries(statuses).sort(([a], [b]) => STATUSES.indexOf(a) - STATUSES.indexOf(b));
 const words = (statuses) => ordered(statuses).map(([status, count]) => `${count} ${status}`).join(", ");
 
-const titles = new Map($$(".matrix").map((figure) => [figure.dataset.task, $("figcaption", figure).firstChild.data.trim()]));
-
 async function cellView(task, size, method) {
   const data = await chunk(`verdicts:${task}`);
   const model = `${size}/${method}`;
@@ -80,7 +78,7 @@ async function cellView(task, size, method) {
   form.addEventListener("input", apply);
   apply();
   return [
-    h("h2", { id: "drawer-title", tabindex: -1 }, `${titles.get(task) ?? task}: ${size} ${method}`),
+    h("h2", { id: "drawer-title", tabindex: -1 }, `${title(task)}: ${size} ${method}`),
     facts(task, size, method),
     h("div", { class: "outcomes" }, ordered(sum).map(([status, n]) => h("span", {}, pill(status), ` ${n}`))),
     bar(sum),
@@ -96,8 +94,8 @@ function facts(task, size, method) {
   const head = ["Metric", "Measured", "95% interval", "± SE", "Published", "Status"];
   const cells = (row) => [number(row.value) || "undefined", interval(row), number(row.se), number(row.published)];
   return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Metrics" }, h("table", {},
-    h("thead", {}, h("tr", {}, head.map((text) => h("th", { scope: "col" }, text)))),
-    h("tbody", {}, rows.map((row) => h("tr", {}, h("th", { scope: "row" }, row.metric),
+    h("thead", {}, h("tr", {}, head.map((text, i) => h("th", { scope: "col", class: i && i < 5 ? "number" : null }, text)))),
+    h("tbody", {}, rows.map((row) => h("tr", {}, h("th", { scope: "row" }, metricName(row.metric)),
       cells(row).map((text) => h("td", { class: "number" }, text)), h("td", {}, row.status))))));
 }
 
@@ -109,10 +107,10 @@ async function problemView(task, size, method, problem) {
   const counted = data.models[model].origin === "shipped";
   return [
     h("h2", { id: "drawer-title", tabindex: -1 }, problem),
-    h("p", {}, `${titles.get(task) ?? task}, ${size} ${method}`),
+    h("p", {}, `${title(task)}, ${size} ${method}`),
     asked((await chunk(`problems:${task}`))?.[problem]),
     h("h3", {}, "Samples"),
-    texts?.models[model] ? null : h("p", { class: "note" }, whyNoTexts(task, counted)),
+    texts?.models[model] ? null : h("p", { class: "note" }, ...[whyNoTexts(task, counted)].flat()),
     h("ul", { class: "samples" }, groups.map((group, place) => sampleItem(group, place, counted))),
     h("h3", {}, "The same problem, every model"),
     problemGrid(data, task, problem, model),
@@ -148,24 +146,27 @@ async function disagreements(task, size, first, second) {
   if (!one || !other) return null;
   const theirs = new Map(other.map((row) => [row.name, row]));
   const share = (row) => good(row) / row.total;
-  return one.filter((row) => theirs.has(row.name))
+  const shared = one.filter((row) => theirs.has(row.name));
+  const found = shared
     .map((row) => ({ name: row.name, one: row, other: theirs.get(row.name), gap: share(row) - share(theirs.get(row.name)) }))
     .filter((row) => row.gap !== 0).sort((a, b) => Math.abs(b.gap) - Math.abs(a.gap));
+  return Object.assign(found, { shared: shared.length });
 }
 
 async function compareView(size, first, second) {
   const rows = await pairsOf(size, first, second);
   const value = (row, method) => results.find((r) =>
     r.task === row.measure && r.size === size && r.method === method && r.shown)?.value ?? null;
-  const title = (name) => titles.get(name) ?? name;
+  const chance = (p) => (p === null ? "" : p < 0.0001 ? "< 0.0001" : number(p, 4));
   const shown = list("Paired differences", [
-    { head: "Task", value: (r) => title(r.measure), cell: (r) => title(r.measure) },
-    { head: first, number: true, value: (r) => value(r, first), cell: (r) => number(value(r, first)) },
-    { head: second, number: true, value: (r) => value(r, second), cell: (r) => number(value(r, second)) },
+    { head: "Task", value: (r) => title(r.measure), cell: (r) => LABELS.compared[r.measure] ?? r.measure },
     { head: "Difference", number: true, value: (r) => r.value, cell: (r) => number(r.value) },
     { head: "95% interval", number: true, value: (r) => r.low, cell: interval },
-    { head: "p, adjusted", number: true, value: (r) => r.p_holm, cell: (r) => number(r.p_holm, 4) },
-    { head: "Wins / ties / losses", value: (r) => r.wins, cell: (r) => (r.wins === null ? "" : `${r.wins} / ${r.ties} / ${r.losses}`) },
+    { head: "p, adjusted", number: true, value: (r) => r.p_holm, cell: (r) => chance(r.p_holm) },
+    { head: "Wins / ties / losses", number: true, value: (r) => r.wins,
+      cell: (r) => (r.wins === null ? "" : `${r.wins} / ${r.ties} / ${r.losses}`) },
+    { head: first, number: true, value: (r) => value(r, first), cell: (r) => number(value(r, first)) },
+    { head: second, number: true, value: (r) => value(r, second), cell: (r) => number(value(r, second)) },
   ]);
   shown.show(rows);
   const place = h("div", {});
@@ -183,7 +184,7 @@ async function compareView(size, first, second) {
       { head: "Difference", number: true, value: (r) => r.gap, cell: (r) => `${number(100 * r.gap, 0)} points` },
     ]);
     table.show(found ?? []);
-    const count = !found ? "No verdicts of both methods are on this page." : `They differ on ${found.length} problems.`;
+    const count = !found ? "No verdicts of both methods are on this page." : `They differ on ${found.length} of ${found.shared} problems.`;
     place.replaceChildren(h("p", {}, count), found?.length ? table.element : "");
   };
   form.addEventListener("input", apply);
@@ -191,7 +192,25 @@ async function compareView(size, first, second) {
   return [
     h("h2", { id: "drawer-title", tabindex: -1 }, `${size}: ${first} minus ${second}`),
     rows.length ? shown.element : h("p", { class: "note" }, "No task was answered by both."),
+    LABELS.runs > 1 ? h("p", { class: "note" }, `Differences are over ${LABELS.runs} training runs; the last two columns and the `
+      + "problems below are those of run 0.") : null,
     h("h3", {}, "Where they disagree"), form, place,
+  ];
+}
+
+/** A method of the leaderboard: what it is, what it cost, its scores; and the ways on. */
+function methodView(name) {
+  const about = JSON.parse($("#board-about").textContent)[name];
+  const size = results[0].size;
+  const others = LABELS.controls.filter((other) => other !== name);
+  const cells = unique(results.filter((r) => r.method === name && measured(r)).map((r) => r.task)).filter(hasVerdicts);
+  return [
+    h("h2", { id: "drawer-title", tabindex: -1 }, name),
+    h("p", {}, "Compare with ", others.flatMap((other, i) => [i ? ", " : "",
+      h("a", { href: `#compare/${[size, name, other].map(encodeURIComponent).join("/")}` }, other)])),
+    h("dl", { class: "provenance" }, about.flatMap(([what, text]) => [h("dt", {}, what), h("dd", {}, text)])),
+    h("h3", {}, "Its answers"),
+    h("ul", {}, cells.map((task) => h("li", {}, h("a", { href: cellLink(task, size, name) }, title(task))))),
   ];
 }
 
@@ -203,11 +222,15 @@ function compareForm() {
   });
 }
 
+/** Why the text of samples is not on the page, and how to get it. */
 function whyNoTexts(task, counted) {
   if (JSON.parse($("#lacking-chunks").textContent).includes(`texts:${task}`))
     return "The samples’ text is left out: the page would exceed 5 MB. Their statuses and details are all here.";
-  return counted ? "Outcomes only: these come from the shipped counts, without samples."
-    : "Outcomes only: the samples’ text was not at hand, or they are answers in a word.";
+  if (!counted) return "Outcomes only: the samples’ text was not on the machine that wrote this page, or they are answers in a word.";
+  const make = LABELS.released ? [`astraios fetch ${task}`] : [];
+  const steps = [...make, `astraios run --suite ${LABELS.suite} --task ${task}`, `astraios report --suite ${LABELS.suite}`];
+  return ["Outcomes only: these come from the shipped counts, without samples. For their text, run ",
+    ...steps.flatMap((step, i) => [i ? ", then " : "", h("code", {}, step)]), "."];
 }
 
 /** Ascending numbers in few words: 0–3, 7. */
@@ -245,7 +268,7 @@ function problemGrid(data, task, problem, here) {
 
 /** Where the drawer stands; from a problem, the ways back to its cell and on to its neighbours. */
 function trail(data, task, size, method, problem) {
-  if (problem === undefined) return [`${titles.get(task) ?? task} › ${size} ${method}`];
+  if (problem === undefined) return [`${title(task)} › ${size} ${method}`];
   const names = problemsOf(data, `${size}/${method}`).map((row) => row.name);
   const step = (by, text) => {
     const name = names[names.indexOf(problem) + by];
@@ -258,7 +281,9 @@ function trail(data, task, size, method, problem) {
 /** What the address asks for, and the way there; null for any other address. */
 async function asksFor(address) {
   const [kind, ...parts] = address.slice(1).split("/").map(decodeURIComponent);
-  if (kind === "compare" && parts.length === 3) return [await compareView(...parts), [parts.join(" › ")]];
+  if (kind === "compare" && parts.length === 3) return [await compareView(...parts), [`Compare two methods › ${parts[0]}`]];
+  const listed = kind === "method" && JSON.parse($("#board-about").textContent)[parts[0]];
+  if (listed) return [methodView(parts[0]), ["Leaderboard"]];
   const [task, size, method, problem] = parts;
   const held = kind === "cell" ? await chunk(`verdicts:${task}`) : null;
   if (!held?.models[`${size}/${method}`]) return null;
@@ -266,13 +291,17 @@ async function asksFor(address) {
   return [view, trail(held, task, size, method, problem)];
 }
 
-/** Show #cell/TASK/SIZE/METHOD, or with /PROBLEM, or #compare/SIZE/FIRST/SECOND; anything else closes the drawer. */
+let under = ""; // the address below the drawer
+
+/** Show #cell/TASK/SIZE/METHOD, or with /PROBLEM, #compare/SIZE/FIRST/SECOND or #method/NAME; anything else closes the drawer. */
 async function route() {
   const drawer = $("#drawer");
   const address = location.hash;
-  const found = await asksFor(address);
+  const [, place, query] = /^#([a-z]+)\?(.*)$/.exec(address) ?? [];
+  filtered.get(place)?.(query);
+  const found = place ? null : await asksFor(address);
   if (address !== location.hash) return; // the reader went elsewhere meanwhile
-  if (!found) { drawer.close(); return; }
+  if (!found) { under = address; drawer.close(); return; }
   const [view, way] = found;
   $("#drawer-body").replaceChildren(...view.filter(Boolean));
   $("#trail").replaceChildren(...way);
@@ -322,8 +351,10 @@ async function start() {
   const drawer = $("#drawer");
   $("#close").addEventListener("click", () => drawer.close());
   drawer.addEventListener("click", (event) => { if (event.target === drawer) drawer.close(); });
-  // No element has this name, so nothing scrolls; an empty hash would scroll to the top.
-  drawer.addEventListener("close", () => { if (/^#(cell|compare)\//.test(location.hash)) location.hash = "-"; });
+  drawer.addEventListener("close", () => {
+    if (/^#(cell|compare|method)\//.test(location.hash)) rename(under);
+    if (/^#(cell|compare|method)\//.test(location.hash)) location.hash = "-"; // no element has this name, so nothing scrolls
+  });
   // In a notebook's frame a bare "#x" would be resolved against the notebook's address.
   document.addEventListener("click", (event) => {
     const link = event.target.closest('a[href^="#"]');

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ...running import comparison
 from ...schema import UNTUNED, Suite
+from .. import versus
 
 # Column of the table, head, decimals.
 SHOWN: Sequence[tuple[str, str, int]] = (
@@ -39,12 +40,12 @@ _DETAILS: Mapping[str, tuple[str, int]] = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One method: what its row shows, and what opens below it.
+    """One method: what its row shows, and what a click on it shows.
 
     Attributes:
         values: number and text of each column of ``SHOWN``.
         best: ``yes``, ``no``, or nothing for checks and the base.
-        details: (what, text) pairs.
+        details: (what, text) pairs of the method's own view.
     """
 
     method: str
@@ -64,6 +65,11 @@ class Leaderboard:
     families: Sequence[str]
     budgets: Sequence[str]
     left_out: Mapping[str, str]
+
+    @property
+    def about(self) -> dict[str, Sequence[tuple[str, str]]]:
+        """What a method's own view shows, by method."""
+        return {line.method: line.details for line in self.lines}
 
 
 def of(suite: Suite) -> Leaderboard | None:
@@ -95,14 +101,15 @@ def _line(suite: Suite, row: Mapping[Any, Any]) -> Line:
 def _details(suite: Suite, row: Mapping[Any, Any]) -> list[tuple[str, str]]:
     method = row["method"]
     configured = json.dumps(suite.method_configs.get(method, {}), ensure_ascii=False)
-    found = [("source", str(row["source"]))]
+    found = [("family", row["family"]), ("source", str(row["source"]))]
     if method != UNTUNED:
         found += [("arguments", configured), ("generates", str(row["served"]))]
     for name, (words, digits) in _DETAILS.items():
         text = _text(row, name, digits)
         if text:
             found.append((words, text))
-    return found + [(task, _text(row, task, 1)) for task in suite.tasks if _text(row, task, 1)]
+    scores = [(versus.directed(task), _text(row, task, 2)) for task in suite.tasks]
+    return found + [(task, text) for task, text in scores if text]
 
 
 def _value(row: Mapping[Any, Any], column: str) -> float:
@@ -116,7 +123,7 @@ def _text(row: Mapping[Any, Any], column: str, digits: int) -> str:
         return ""
     if column == "learning_rate":
         return f"{value:g}"
-    text = f"{value:,.{digits}f}"
+    text = f"{round(value, digits) + 0.0:,.{digits}f}"  # plus 0: no -0.0
     ends = {"mean": ("low", "high")}.get(column, (f"{column}_low", f"{column}_high"))
     ends = ends if ends[0] in row else (f"{column} low", f"{column} high")
     low, high = (_value(row, end) for end in ends)

@@ -35,6 +35,11 @@ async function inflate(name) {
   return new Response(stream).json();
 }
 
+/** What the page calls tasks and metrics; its suite's name, and whether others released its generations. */
+const LABELS = JSON.parse($("#labels").textContent);
+const title = (task) => LABELS.tasks[task] ?? task;
+const metricName = (metric) => LABELS.metrics[metric] ?? metric;
+
 const number = (value, digits = 2) =>
   value === null ? "" : value.toFixed(digits).replace(/^-(?=0\.?0*$)/, "").replace("-", "−");
 const cellLink = (...parts) => "#cell/" + parts.map(encodeURIComponent).join("/");
@@ -83,10 +88,11 @@ function sortable(table) {
 
 /**
  * A list drawn from data, sorted by its heads, so many rows at a time.
- * columns: { head, value(row), cell(row) → node or text, number }; returns { element, show(rows) }.
+ * columns: { head, value(row), cell(row) → node or text, number, wide (not on a phone) }; returns { element, show(rows) }.
  */
 function list(label, columns) {
-  const heads = columns.map((column) => h("th", { scope: "col", class: column.number ? "number" : null }, column.head));
+  const looks = ({ number, wide }) => [number ? "number" : "", wide ? "wide" : ""].filter(Boolean).join(" ") || null;
+  const heads = columns.map((column) => h("th", { scope: "col", class: looks(column) }, column.head));
   const body = h("tbody");
   const more = h("button", { type: "button", class: "more", onclick: () => draw(Infinity) });
   let held = [];
@@ -94,7 +100,7 @@ function list(label, columns) {
   let by = [0, 0];
   const draw = (limit) => {
     const drawn = sorted.slice(0, limit).map((row) =>
-      h("tr", {}, columns.map((column) => h("td", { class: column.number ? "number" : null }, column.cell(row)))));
+      h("tr", {}, columns.map((column) => h("td", { class: looks(column) }, column.cell(row)))));
     body.replaceChildren(...drawn);
     more.hidden = sorted.length <= limit;
     more.textContent = `Show all ${sorted.length} rows`;
@@ -111,8 +117,8 @@ function list(label, columns) {
   return { element: h("div", {}, scroll, more), show(rows) { held = rows; arrange(); } };
 }
 
-function select(label, name, options, any) {
-  const choices = [h("option", { value: "" }, any), ...options.map((option) => h("option", { value: option }, option))];
+function select(label, name, options, any, called = (option) => option) {
+  const choices = [h("option", { value: "" }, any), ...options.map((option) => h("option", { value: option }, called(option)))];
   return h("label", {}, `${label} `, h("select", { name }, choices));
 }
 
@@ -121,6 +127,38 @@ const pill = (status) => h("span", { class: `status ${LOOKS[status] ?? "none"}` 
 const LOOKS = {
   passed: "good", secure: "good", failed: "bad", insecure: "bad", error: "odd", timeout: "late", invalid: "none", unknown: "none",
 };
+
+// --- filters, which the address keeps: #results?task=defect&method=LoRA -----------------------------------------------
+const filtered = new Map(); // the name of a section -> what sets its filters from a query
+
+/** Go to an address without an entry in the history and without scrolling. */
+function rename(hash) {
+  try {
+    history.replaceState(null, "", location.href.replace(/#.*/, "") + hash);
+  } catch {
+    // a frame without an address of its own
+  }
+}
+
+/** Apply a form's filters now, at each change, and when the address asks for them. */
+function filters(place, form, apply) {
+  const values = () => Object.fromEntries(new FormData(form));
+  const first = values();
+  const run = () => apply(values());
+  form.addEventListener("input", () => {
+    run();
+    const chosen = Object.entries(values()).filter(([name, value]) => value !== first[name]);
+    rename(`#${place}${chosen.length ? `?${new URLSearchParams(chosen)}` : ""}`);
+  });
+  form.addEventListener("submit", (event) => event.preventDefault());
+  filtered.set(place, (query) => {
+    for (const [name, value] of Object.entries({ ...first, ...Object.fromEntries(new URLSearchParams(query)) }))
+      if (form.elements[name]) form.elements[name].value = value;
+    run();
+    $(`#${place}`).scrollIntoView();
+  });
+  run();
+}
 
 // --- all results ------------------------------------------------------------------------------------------------------
 let results = []; // a row per model, task and metric
@@ -142,47 +180,44 @@ const hasVerdicts = (task) => $(`script[data-name="${CSS.escape(`verdicts:${task
 
 function resultList() {
   const shown = list("All results", [
-    { head: "Task", value: (r) => r.task, cell: (r) => linkTo(r, r.task) },
-    { head: "Size", value: (r) => r.size, cell: (r) => r.size },
-    { head: "Method", value: (r) => r.method, cell: (r) => r.method },
-    { head: "Metric", value: (r) => r.metric, cell: (r) => r.metric },
+    { head: "Task", value: (r) => title(r.task), cell: (r) => [linkTo(r, title(r.task)),
+      h("small", { class: "narrow" }, `${r.size} ${r.method}, ${metricName(r.metric)}`)] },
+    { head: "Size", wide: true, value: (r) => r.size, cell: (r) => r.size },
+    { head: "Method", wide: true, value: (r) => r.method, cell: (r) => r.method },
+    { head: "Metric", wide: true, value: (r) => metricName(r.metric), cell: (r) => metricName(r.metric) },
     { head: "Measured", number: true, value: (r) => r.value, cell: (r) => number(r.value) || "—" },
     { head: "95% interval", number: true, value: (r) => r.low, cell: interval },
-    { head: "± SE", number: true, value: (r) => r.se, cell: (r) => number(r.se) },
+    { head: "± SE", number: true, wide: true, value: (r) => r.se, cell: (r) => number(r.se) },
     { head: "Published", number: true, value: (r) => r.published, cell: (r) => number(r.published) },
     { head: "Difference", number: true, value: (r) => r.difference, cell: (r) => number(r.difference) },
     { head: "Status", value: (r) => r.status, cell: (r) => r.status },
-  ]);
+  ].filter(({ head }) => LABELS.published || !["Published", "Difference", "Status"].includes(head)));
   const form = $("#result-filters");
   const choices = (name) => unique(results.map((row) => row[name]));
   const save = h("a", { download: "results.csv", href: "#results" }, "Download these rows");
   const count = h("output");
   form.append(
-    select("Task", "task", choices("task"), "all"), select("Size", "size", choices("size"), "all"),
+    select("Task", "task", choices("task"), "all", title), select("Size", "size", choices("size"), "all"),
     select("Method", "method", choices("method"), "all"), select("Status", "status", choices("status"), "any"),
     h("label", {}, "Metric ", h("select", { name: "metric" }, [
       h("option", { value: "shown" }, "those of the tables"), h("option", { value: "" }, "all"),
-      ...choices("metric").map((metric) => h("option", { value: metric }, metric)),
+      ...choices("metric").map((metric) => h("option", { value: metric }, metricName(metric))),
     ])), count, save,
   );
   let rows = [];
-  const apply = () => {
-    const wanted = Object.fromEntries(new FormData(form));
-    rows = results.filter((row) =>
-      ["task", "size", "method", "status"].every((name) => !wanted[name] || row[name] === wanted[name]) &&
-      (!wanted.metric || (wanted.metric === "shown" ? row.shown : row.metric === wanted.metric)));
-    count.textContent = `${rows.length} of ${results.length} rows`;
-    shown.show(rows);
-  };
   save.addEventListener("click", () => {
     const names = Object.keys(results[0]).filter((name) => name !== "shown");
     const lines = [names, ...rows.map((row) => names.map((name) => row[name] ?? ""))].map((line) => line.join(","));
     save.href = URL.createObjectURL(new Blob([lines.join("\n") + "\n"], { type: "text/csv" }));
   });
-  form.addEventListener("input", apply);
-  form.addEventListener("submit", (event) => event.preventDefault());
   $("#result-list").append(shown.element);
-  apply();
+  filters("results", form, (wanted) => {
+    rows = results.filter((row) =>
+      ["task", "size", "method", "status"].every((name) => !wanted[name] || row[name] === wanted[name]) &&
+      (!wanted.metric || (wanted.metric === "shown" ? row.shown : row.metric === wanted.metric)));
+    count.textContent = `${rows.length} of ${results.length} rows`;
+    shown.show(rows);
+  });
 }
 
 // --- leaderboard ------------------------------------------------------------------------------------------------------
@@ -190,18 +225,14 @@ function boardFilters() {
   const form = $("#board-filters");
   if (!form) return;
   const rows = $$("#board tbody tr");
-  const apply = () => {
-    const { family, budget, best, text } = Object.fromEntries(new FormData(form));
+  filters("leaderboard", form, ({ family, budget, best, text }) => {
     for (const row of rows) {
       const { dataset } = row;
       row.hidden = (family !== "" && dataset.family !== family) || (budget !== "" && dataset.budget !== budget) ||
         (best !== "" && dataset.best !== best) || !dataset.name.toLowerCase().includes(text.toLowerCase());
     }
     $("output", form).textContent = `${rows.filter((row) => !row.hidden).length} of ${rows.length} rows`;
-  };
-  form.addEventListener("input", apply);
-  form.addEventListener("submit", (event) => event.preventDefault());
-  apply();
+  });
 }
 
 // --- claims -----------------------------------------------------------------------------------------------------------
@@ -209,24 +240,28 @@ function claimFilters() {
   const form = $("#claim-filters");
   if (!form) return;
   const claims = $$(".claim");
-  const apply = () => {
-    const { theme, verdict, evidence } = Object.fromEntries(new FormData(form));
+  const words = new Map(claims.map((claim) => [claim, claim.textContent.toLowerCase()]));
+  const apply = ({ theme, verdict, evidence, text }) => {
+    const all = !theme && !verdict && !evidence && !text;
     for (const claim of claims) {
       const verdicts = claim.dataset.verdicts.split(";").filter(Boolean).map((pair) => pair.split("="));
       const fits = verdicts.some(([name, held]) => (!evidence || name === evidence) && (!verdict || held === verdict));
-      claim.hidden = !fits || (theme !== "" && claim.dataset.theme !== theme);
+      const folded = all && claim.dataset.of && !$(`#claim-${CSS.escape(claim.dataset.of)}`)?.open;
+      claim.hidden = folded || !fits || (theme !== "" && claim.dataset.theme !== theme) || !words.get(claim).includes(text.toLowerCase());
     }
     $("output", form).textContent = `${claims.filter((claim) => !claim.hidden).length} of ${claims.length} claims and readings`;
   };
-  form.addEventListener("input", apply);
-  apply();
-  claims.forEach((claim) => claim.addEventListener("toggle", () => drawParts(claim), { once: true }));
+  filters("claims", form, apply);
+  claims.forEach((claim) => claim.addEventListener("toggle", () => {
+    drawParts(claim);
+    apply(Object.fromEntries(new FormData(form)));
+  }));
 }
 
 /** The comparisons that a claim consists of, each with its value and interval on one common scale. */
 async function drawParts(claim) {
   const parts = await chunk("claims");
-  for (const place of $$(".parts", claim)) {
+  for (const place of $$(".parts:empty", claim)) {
     const own = (parts ?? []).filter(
       (part) => part.claim === place.dataset.claim && part.evidence === place.dataset.evidence && part.value !== null);
     if (!own.length) continue;

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from ... import store
-from ...running import pipeline
+from ...running import pipeline, seeds
 from ...running.pipeline import Cell
 from ...schema import Model, Suite
 from ...tasks import CodeXGlue, ProgramTask, get_task, task_of
@@ -89,7 +89,7 @@ def _candidates(suite: Suite) -> Iterator[tuple[str, Callable[[], Any]]]:
     """What might be held, the most wanted first: names, and what makes each."""
     found: dict[str, dict[Model, tuple[pd.DataFrame, str]]] = {}
     for task in suite.tasks:
-        cells = {model: pipeline.verdicts(suite, task, model) for model in suite.models}
+        cells = {model: seeds.verdicts(suite, 0, task, model) for model in suite.models}
         found[task] = {model: cell for model, cell in cells.items() if cell is not None}
         if found[task]:
             yield f"verdicts:{task}", partial(verdicts, found[task])
@@ -118,14 +118,13 @@ def _readable(suite: Suite) -> dict[str, Path | None]:
 def problems(suite: Suite, name: str, path: Path | None) -> dict[str, dict[str, str]]:
     """What a task asks, by problem: prompt, tests and reference, as far as a problem has them.
 
-    Of a problem with variants, the first one is shown.
+    Of a problem with variants, the first one is shown; of several questions, the first: the others hold answers.
     """
     task, found = task_of(suite, name), dict[str, dict[str, str]]()
+    ask = task.turns()[0].prompt
     for problem in task.references(path):
         row = problem.row
-        texts = {"prompt": task.prompt(problem)} | {
-            kind: str(row[field]) for kind, field in PARTS.items() if row.get(field)
-        }
+        texts = {"prompt": ask(problem)} | {kind: str(row[field]) for kind, field in PARTS.items() if row.get(field)}
         found.setdefault(problem.id, texts)
     return found
 

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from ...results import claims
+from ...results.claims.corrected import CORRECTED
 from .payload import plain
 
 STYLES = ("supported", "unsupported", "undecided", "undecided", "untestable", "untestable")
@@ -20,6 +21,12 @@ LOOKS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {verdict: (claims.LOOKS[verdict][0], style) for verdict, style in zip(claims.VERDICTS, STYLES, strict=True)}
 )
 PARTS = ("claim", "evidence", "part", "value", "low", "high", "unit")
+
+
+_DESCRIBED = {
+    claims.PUBLISHED: "the numbers that the paper prints",
+    CORRECTED: "the paper’s tables, corrected where a released file gives another value",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +50,7 @@ class Evidence:
     @property
     def described(self) -> str:
         """The evidence in a few words."""
-        return "the numbers that the paper prints" if self.key == claims.PUBLISHED else "what this suite measured"
+        return _DESCRIBED.get(self.key, "what this suite measured")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,10 @@ class Ledger:
 
     entries: Sequence[Claim]
     tally: Mapping[str, Mapping[str, int]]
+
+    def readings(self, claim: str) -> int:
+        """How many other readings of a claim there are."""
+        return sum(entry.variant_of == claim for entry in self.entries)
 
     @property
     def themes(self) -> Sequence[str]:
@@ -109,9 +120,9 @@ def _text(value: Any) -> str:
 
 
 def _name(evidence: str) -> str:
-    """``published``, ``measured``, or ``measured, Java 8`` for the evidence ``SUITE, Java 8``."""
-    if evidence == claims.PUBLISHED:
-        return "published"
+    """``published``, ``corrected``, ``measured``, or ``measured, Java 8`` for the evidence ``SUITE, Java 8``."""
+    if evidence in _DESCRIBED:
+        return evidence
     return "measured" + "".join(evidence.partition(", ")[1:])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import accessibility
 import browser
 import matplotlib.pyplot as plt
 import nbformat
@@ -17,37 +18,6 @@ from astraios_utils.running.notebooks import FIGURE_TYPE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 PAGES = ("index.html", "methods.html", "figures.html", "suites/released/03_eval_comprehension.html")
-# Text whose contrast with its ground is below WCAG AA: 4.5, or 3 where it is large or bold and larger than 18.6 px.
-FAINT = """(() => {
-  const rgb = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
-    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const ground = (element) => {
-    for (let at = element; at; at = at.parentElement) {
-      const style = getComputedStyle(at);
-      if (style.backgroundImage !== "none") return null;
-      const colour = rgb(style.backgroundColor);
-      if (colour.length === 3 || colour[3] > 0.99) return colour;
-    }
-    return [255, 255, 255];
-  };
-  const found = [];
-  const walk = document.createTreeWalker(document.querySelector(".bd-main"), NodeFilter.SHOW_TEXT);
-  while (walk.nextNode()) {
-    const element = walk.currentNode.parentElement;
-    if (!walk.currentNode.data.trim() || !element.checkVisibility({ opacityProperty: true })) continue;
-    const style = getComputedStyle(element);
-    const under = ground(element);
-    if (!under) continue;
-    const [a, b] = [light(rgb(style.color)), light(under)];
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    const size = parseFloat(style.fontSize);
-    const large = size >= 24 || (size >= 18.6 && Number(style.fontWeight) >= 700);
-    if (ratio < (large ? 3 : 4.5)) found.push(`${walk.currentNode.data.trim().slice(0, 30)}: ${ratio.toFixed(2)}`);
-  }
-  return [...new Set(found)];
-})()"""
 
 
 def _notebook(path: Path) -> None:
@@ -108,7 +78,8 @@ def test_a_page_asks_no_other_host_and_fits_a_phone(site: Path, page: browser.Pa
 def test_text_stands_out_in_both_themes(site: Path, page: browser.Page, name: str, theme: str) -> None:
     page.open(site / name)
     page.run(f"document.documentElement.dataset.theme = '{theme}'")
-    assert page.run(FAINT) == []
+    assert accessibility.faint(page, ".bd-main") == []
+    assert accessibility.faults(page, ".bd-main") == []
 
 
 def test_a_table_cell_leads_to_its_problems(site: Path, page: browser.Page) -> None:

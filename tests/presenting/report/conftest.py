@@ -78,7 +78,8 @@ def suite(
     folder = store.figures_dir("released")
     folder.mkdir(parents=True)
     source = "<dc:source>suite released, whole, results none</dc:source>"
-    square = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 30">{source}<path d="M0 0h40v30z"/></svg>'
+    names = 'xmlns="http://www.w3.org/2000/svg" xmlns:dc="http://purl.org/dc/elements/1.1/"'
+    square = f'<svg {names} viewBox="0 0 40 30">{source}<path d="M0 0h40v30z"/></svg>'
     (folder / "figure_05_defect.svg").write_text(square.replace("whole", "1b_lora"))  # of a slice: not accepted
     (folder / "figure_12_humanevalpack.svg").write_text(square)
     return store.load_suite("released").slice(tasks=SLICE)

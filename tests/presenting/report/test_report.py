@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from astraios_utils import cli, results, schema, store
-from astraios_utils.presenting import report
+from astraios_utils.presenting import report, versus
 from astraios_utils.presenting.report import content, detectable, payload, statements
 from astraios_utils.results import claims, power
 from astraios_utils.running import pipeline
@@ -35,7 +35,7 @@ def test_page_stands_alone(suite: Suite, frame: pd.DataFrame) -> None:
     assert not re.findall(r'(?:src|href)="(?!#|data:)', page)
     assert "default-src 'none'" in page
     assert "17.26" in page  # Python synthesis, 1B LoRA: measured, and Table 3
-    assert "<small>at hand: " in page  # beside a verdict of "not testable"
+    assert "by the data that are here: " in page  # next to a verdict of "not testable"
     for task in suite.tasks:
         assert f'data-task="{task}"' in page
 
@@ -121,6 +121,16 @@ def test_problems_have_prompt_tests_and_reference() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["nano", "zoo"])
+def test_the_problems_of_every_task_can_be_shown(name: str) -> None:
+    suite = store.load_suite(name)
+    readable = payload._readable(suite)
+    assert "explain-python" in readable  # whose second question holds the answer to the first
+    for task, path in readable.items():
+        held = payload.problems(suite, task, path)
+        assert all(texts["prompt"] for texts in held.values()), task
+
+
 def test_problems_that_would_be_downloaded_are_left_out(suite: Suite) -> None:
     assert payload._readable(suite) == {}  # no mirror, and no file of the suite's own
     nano = store.load_suite("nano")
@@ -198,13 +208,16 @@ def test_says_which_differences_can_be_detected(suite: Suite, frame: pd.DataFram
     rows = dict(re.findall(r'<th scope="row">(.*?)</th>(.*?)</tr>', section[0], flags=re.S))
     assert set(designs["measure"]) == {"synthesize-python", "recode-format", "aatk"}
     known = designs.set_index("measure").loc["synthesize-python"]
-    texts = re.findall(r"<td[^>]*>(.*?)</td>", rows[html.escape(content.title("synthesize-python"))])
-    # HumanEval: 164 problems, 20 samples of each, one model per method; training noise is unknown
-    assert texts[:3] == ["164", "20", "1"]
-    assert texts[3] == f"{known['detectable']:.1f}"
-    assert 1 < float(texts[4]) < float(texts[3]) < 10
-    assert (texts[5], texts[8]) == ("—", "—")
-    assert texts[6] == f"{known['power']:.0%}"
+    texts = re.findall(r"<td[^>]*>(.*?)</td>", rows[html.escape(versus.title("synthesize-python"))])
+    # HumanEval: 164 problems, 20 samples of each, one model per method; training noise is unknown, and has no columns
+    assert texts[0] == f"{known['detectable']:.1f}"
+    assert 1 < float(texts[1]) < float(texts[0]) < 10
+    assert texts[2:5] == ["164", "20", "1"]
+    assert texts[5] == f"{known['power']:.0%}"
+    assert len(texts) == 7
+    assert "SD of a run" not in section[0]
+    greedy = re.findall(r"<td[^>]*>(.*?)</td>", rows[html.escape(versus.title("recode-format"))])
+    assert greedy[1] == "any"  # one greedy answer per problem: again on these problems, it would be the same
 
 
 def test_detectable_differences_of_several_runs_are_about_the_method() -> None:
@@ -214,7 +227,7 @@ def test_detectable_differences_of_several_runs_are_about_the_method() -> None:
     assert (found.scope, found.difference) == ("the method", 2.0)
     ((title, values),) = found.rows
     assert title == "Mean performance"
-    assert [text for _, text in values] == ["1", "20", "5", "1.0", "1.0", "1.0", "25%", "no number", "1"]
+    assert [text for _, text in values] == ["1.0", "1.0", "1", "20", "5", "1.0", "25%", "no number", "1"]
     assert detectable.of(pd.DataFrame(columns=list(power.COLUMNS))) is None  # one method alone: no section
 
 
@@ -315,3 +328,24 @@ def test_show_holds_the_page_in_a_frame_of_its_own(
     inside = re.search(r'srcdoc="([^"]*)"', shown)
     assert inside is not None
     assert html.unescape(inside[1]) == report.page(suite, frame)
+
+
+def test_titles_of_figures_are_captions_and_numbers_are_the_papers_own(suite: Suite) -> None:
+    folder = store.figures_dir("released")
+    square = (folder / "figure_12_humanevalpack.svg").read_text()
+    (folder / "figure_03_11_final_loss.svg").write_text(square)
+    (folder / "java_language_levels.svg").write_text(square)
+    (folder / "mine_alone.svg").write_text(square)
+    shown = {figure.name: (figure.title, figure.note) for figure in content.figures(folder, suite)}
+    assert next(iter(shown)) == "figure_03_11_final_loss"
+    assert shown["figure_03_11_final_loss"][0] == "Figures 3 and 11: Final loss by size"
+    title, note = shown["figure_12_humanevalpack"]
+    assert title == "Figure 12: Pass@1 of synthesis, repair and explanation by size and method"
+    assert note.startswith("In the paper: “")
+    assert shown["java_language_levels"] == ("Pass@1 in Java at language levels 8, 9, 10 and 17", "")
+    assert shown["mine_alone"] == ("Mine alone", "")
+    own = {
+        figure.name: (figure.title, figure.note)
+        for figure in content.figures(folder, suite.model_copy(update={"published": False}))
+    }
+    assert own["figure_03_11_final_loss"] == ("Final loss by size", "Drawn like the paper’s figures 3 and 11.")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import accessibility
 import browser
 import pandas as pd
 import pytest
 
 from astraios_utils import store
 from astraios_utils.presenting import report
-from astraios_utils.presenting.report import payload
+from astraios_utils.presenting.report import leaderboard, payload
 from astraios_utils.results import claims
 from astraios_utils.running import ledger, pipeline
 
@@ -59,7 +61,20 @@ def written(
         held |= {"problems:synthesize-python": payload.squeeze(told)}
         held |= {"verdicts:synthesize-python": payload.squeeze(data), "texts:synthesize-python": payload.squeeze(texts)}
         patch.setattr(payload, "fitting", lambda *_: (held, ("texts:aatk",)))
+        patch.setattr(leaderboard, "of", lambda _: _board())
         return report.write(suite, frame)
+
+
+def _board() -> leaderboard.Leaderboard:
+    """Two methods of the suite, LoRA with text that tries to be markup."""
+    known = math.nan, ""
+    rows = {"LoRA": (30.0, "low-rank", "yes"), "FFT": (40.0, "full", "no")}
+    lines = [
+        leaderboard.Line(name, family, "2%", best, [(mean, f"{mean:.1f}"), *[known] * 6], [("source", HOSTILE)])
+        for name, (mean, family, best) in rows.items()
+    ]
+    heads = [head for _, head, _ in leaderboard.SHOWN]
+    return leaderboard.Leaderboard(heads, lines, ["full", "low-rank"], ["2%"], {"Gone": "no reason"})
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +90,7 @@ def tab(program: str, written: Path, tmp_path_factory: pytest.TempPathFactory) -
 def page(tab: browser.Page) -> Iterator[browser.Page]:
     """The one tab, closed drawer, desktop size."""
     tab.run("document.querySelector('#drawer').close()")
-    tab.wait("!location.hash.startsWith('#cell/')")
+    tab.wait("!/^#(cell|compare|method)[/]/.test(location.hash)")
     tab.resize(1280)
     yield tab
     assert tab.faults == []
@@ -93,7 +108,8 @@ def test_every_link_leads_somewhere(page: browser.Page) -> None:
     dangling = page.run(
         f"""(async () => {{ const lost = []; for (const link of {LINKS}) {{
           const [kind, task, size, method] = link.hash.slice(1).split('/').map(decodeURIComponent);
-          const there = kind === 'cell' ? (await chunk(`verdicts:${{task}}`)).models[`${{size}}/${{method}}`]
+          const there = kind === 'method' ? document.querySelector(`[data-name="${{task}}"]`)
+            : kind === 'cell' ? (await chunk(`verdicts:${{task}}`)).models[`${{size}}/${{method}}`]
             : document.getElementById(kind);
           if (!there) lost.push(link.hash); }} return lost; }})()"""
     )
@@ -152,7 +168,20 @@ def test_claims_are_filtered(page: browser.Page, judged: tuple[pd.DataFrame, pd.
         """(() => { const form = document.querySelector('#claim-filters'); form.reset();
         form.dispatchEvent(new Event('input')); })()"""
     )
-    assert page.run("document.querySelectorAll('.claim:not([hidden])').length") == verdicts["claim"].nunique()
+    # Without a filter, other readings are folded into their claim until it is opened.
+    main = verdicts[verdicts["variant_of"].isna()]
+    assert page.run("document.querySelectorAll('.claim:not([hidden])').length") == main["claim"].nunique()
+    first = verdicts["variant_of"].dropna().iloc[0]
+    others = verdicts.loc[verdicts["variant_of"] == first, "claim"].nunique()
+    page.run(f"document.querySelector('#claim-{first} summary').click()")
+    page.wait(f"document.querySelectorAll('.claim[data-of={first}]:not([hidden])').length === {others}")
+    page.run(f"document.querySelector('#claim-{first} summary').click()")
+    page.wait(f"!document.querySelector('.claim[data-of={first}]:not([hidden])')")
+
+
+def test_evidence_of_each_kind_has_a_name_of_its_own(page: browser.Page) -> None:
+    heads = page.run("[...document.querySelectorAll('.ledger-tally thead th')].map((head) => head.textContent)")
+    assert heads == ["Claims by verdict", "published", "corrected", "measured", "measured, Java 8"]
 
 
 def test_claim_shows_its_comparisons(page: browser.Page, judged: tuple[pd.DataFrame, pd.DataFrame]) -> None:
@@ -217,9 +246,9 @@ def test_two_methods_are_compared(page: browser.Page, pairs: pd.DataFrame) -> No
     )
     assert len(rows) == len(own) > 0
     for row, wanted in zip(rows, own.to_dict("records"), strict=True):  # stored as LoRA minus FFT: every sign turns
-        assert float(row[3].replace("−", "-")) == pytest.approx(-wanted["value"], abs=0.006)
+        assert float(row[1].replace("−", "-")) == pytest.approx(-wanted["value"], abs=0.006)
         if wanted["wins"] == wanted["wins"]:
-            assert row[6] == f"{wanted['losses']:.0f} / {wanted['ties']:.0f} / {wanted['wins']:.0f}"
+            assert row[4] == f"{wanted['losses']:.0f} / {wanted['ties']:.0f} / {wanted['wins']:.0f}"
     task = page.run("document.querySelector('#drawer select').value")
     counts = own.set_index("measure").loc[task]
     listed = page.run(
@@ -229,6 +258,32 @@ def test_two_methods_are_compared(page: browser.Page, pairs: pd.DataFrame) -> No
     page.run("document.querySelector('#drawer [aria-label=\"Problems on which they disagree\"] a').click()")
     page.wait("document.querySelector('#drawer .samples')")
     assert page.run("location.hash").startswith(f"#cell/{task}/1B/FFT/")
+
+
+def test_the_leaderboard_sorts_filters_and_shows_a_method(page: browser.Page) -> None:
+    shown = """[...document.querySelectorAll('#board tbody tr')].filter((row) => row.checkVisibility())
+        .map((row) => row.dataset.name)"""
+    sort = "[...document.querySelectorAll('#board th button')].find((b) => b.textContent === 'Mean').click()"
+    assert page.run(shown) == ["LoRA", "FFT"]
+    page.run(sort)
+    assert page.run(shown) == ["FFT", "LoRA"]
+    page.run("location.hash = '#leaderboard?family=low-rank'")
+    page.wait("document.querySelector('#board-filters output').textContent === '1 of 2 rows'")
+    assert page.run(shown) == ["LoRA"]
+    page.run("document.querySelector('#board tbody tr:not([hidden]) a').click()")
+    page.wait("document.querySelector('#drawer').open")
+    assert page.run("location.hash") == "#method/LoRA"
+    assert page.run("document.querySelector('#drawer dd').textContent") == HOSTILE
+    links = page.run("[...document.querySelectorAll('#drawer a')].map((link) => link.hash)")
+    assert "#compare/1B/LoRA/FFT" in links
+    assert "#cell/synthesize-python/1B/LoRA" in links
+    assert accessibility.faults(page, "#drawer") == []
+    page.run("document.querySelector('#close').click()")
+    page.wait("location.hash === '#leaderboard?family=low-rank'")
+    page.run("location.hash = '#leaderboard?'")
+    page.wait("document.querySelector('#board-filters output').textContent === '2 of 2 rows'")
+    page.run(sort)
+    page.run(sort)
 
 
 def test_says_what_has_no_room(page: browser.Page) -> None:
@@ -285,3 +340,61 @@ def test_colours_by_choice(page: browser.Page) -> None:
     assert page.run("getComputedStyle(document.body).backgroundColor") != before
     page.run("document.querySelector('#theme').click()")
     assert page.run("getComputedStyle(document.body).backgroundColor") == before
+
+
+PLACES = (
+    "#top",
+    "#cell/synthesize-python/1B/LoRA",
+    "#cell/synthesize-python/1B/LoRA/Python%2F2",
+    "#compare/1B/FFT/LoRA",
+)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("place", PLACES)
+def test_text_stands_out_and_everything_has_a_name(page: browser.Page, theme: str, place: str) -> None:
+    page.run(f"document.documentElement.dataset.theme = '{theme}'; location.hash = '{place}'")
+    page.wait("/^#(cell|compare)[/]/.test(location.hash) === document.querySelector('#drawer').open")
+    page.run("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    root = "body" if place == "#top" else "#drawer"
+    assert accessibility.faint(page, root) == []
+    assert accessibility.faults(page, root) == []
+    page.run("document.querySelectorAll('.claim').forEach((each) => { each.open = false; })")
+    page.run("delete document.documentElement.dataset.theme")
+
+
+def test_the_address_keeps_filters(page: browser.Page, frame: pd.DataFrame) -> None:
+    page.run(
+        """(() => { const form = document.querySelector('#result-filters');
+        form.elements.method.value = '(IA)3'; form.elements.task.value = 'aatk';
+        form.dispatchEvent(new Event('input')); })()"""
+    )
+    address = page.run("location.hash")
+    assert address == "#results?task=aatk&method=%28IA%293"
+    page.run("location.hash = '#results?method=FFT&task=aatk&metric='")
+    wanted = int(((frame["method"] == "FFT") & (frame["task"] == "aatk")).sum())
+    page.wait(f"document.querySelector('#result-filters output').textContent === '{wanted} of {len(frame)} rows'")
+    page.run("document.querySelector('#result-list a').click()")
+    page.wait("document.querySelector('#drawer').open")
+    page.run("document.querySelector('#close').click()")
+    page.wait("location.hash === '#results?method=FFT&task=aatk&metric='")  # and not somewhere else
+    page.run("location.hash = '#results?'")
+    page.wait("document.querySelector('#result-filters').elements.method.value === ''")
+    page.run("location.hash = '#claims?text=robust&nonsense=1'")
+    page.wait("document.querySelector('#claim-filters').elements.text.value === 'robust'")
+    shown = page.run("[...document.querySelectorAll('.claim:not([hidden])')].map((c) => c.textContent.toLowerCase())")
+    assert 0 < len(shown) < page.run("document.querySelectorAll('.claim').length")
+    assert all("robust" in text for text in shown)
+    page.run("location.hash = '#claims?'")
+    page.wait("document.querySelector('#claim-filters').elements.text.value === ''")
+
+
+def test_a_phone_shows_a_result_with_its_interval(page: browser.Page) -> None:
+    page.resize(390)
+    ends = page.run(
+        """[...document.querySelector('#result-list tbody tr').cells].filter((cell) => cell.checkVisibility())
+        .map((cell) => [cell.textContent, cell.getBoundingClientRect().right])"""
+    )
+    assert "1B" in ends[0][0]  # size and method stand below the task
+    assert all(end <= 390 for _, end in ends[:3])
+    assert re.fullmatch(r"[\d.]+ to [\d.]+", ends[2][0])
