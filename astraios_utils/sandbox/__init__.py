@@ -8,9 +8,11 @@ What is guaranteed, at the level *full* (``levels``; Linux with user namespaces,
   The exception is stated in the verdict: where a Python test needs what cannot cross between processes (a function of
   its own as an argument, a class of the sample's, the identity of an object, captured output), and does not pass
   without it, sample and test run in one process.  That verdict's detail begins with ``in one process``: a sample can
-  forge it.  The test decides about it, by its text, its arguments, by comparing or adding two objects of the sample's,
-  and by asking a value whose class the sample derived from a plain one (a list, a number) for what the plain one
-  does not have; a sample whose test does none of this cannot ask for it.
+  forge it.  The test decides about it, by its text, its arguments, by comparing, adding or hashing two objects of the
+  sample's, by comparing one with an object that is no plain data, and by asking a value whose class the sample derived
+  from a plain one (a list, a number) for what the plain one does not have; a sample whose test does none of this
+  cannot ask for it.  A pass for which anything but plain data crossed, or whose test needs one process, counts only if
+  the program passes in one process as well.
 - **A sample cannot reach anything else**: no network, no other process (to see, signal or trace), no file but the
   interpreter's and its packages', read-only, and an empty scratch space of 16 MB that is its own; not the home
   directory, the environment, other samples or verdicts.  Descriptors and devices are its own: no flag, lock or time
@@ -36,7 +38,8 @@ What is **not** guaranteed:
   handle, which can be called, iterated, indexed, converted and asked for attributes, but is equal to itself alone and
   has no arithmetic and no order.  If its class derives from a plain one, it is the plain value, and the class's own
   equality and other special methods have no effect.
-- That a container which a function has returned changes in the test when a later call changes it in the sample.
+- That a container which a function has returned changes in the test when a later call changes it in the sample, but
+  for a test that reads a result again after a call whose own result it drops.
 - Fairness between samples under memory pressure beyond the per-sample limit: suspects that together hold too much are
   stopped and judged again alone.
 """
@@ -77,7 +80,7 @@ __all__ = [
     "runtime_id",
 ]
 
-RULES = 2  # the version of the rules by which verdicts are given; a change makes earlier verdicts stale
+RULES = 3  # the version of the rules by which verdicts are given; a change makes earlier verdicts stale
 LANGUAGES = ("python", "java")
 
 

@@ -2778,6 +2778,179 @@ def f():
     return A()
 --
 assert math.floor(f()) == 1 and math.ceil(f()) == 2 and math.trunc(f()) == 3
+====
++ the order of a set
+def f(words):
+    return set(words)
+--
+words = ['pear', 'fig', 'apple', 'kiwi', 'plum', 'date', 'lime']
+assert list(f(words)) == list(set(words)) and str(f(words)) == str(set(words))
+assert list(f([3, 19, 27, 11])) == list(set([3, 19, 27, 11]))
+====
++ an ordered dictionary whose order alone changes
+def f(d, k):
+    d.move_to_end(k)
+--
+d = OrderedDict(a=1, b=2)
+f(d, 'a')
+assert d == OrderedDict(b=2, a=1) and list(d) == ['b', 'a']
+====
+sorted by a key of the sample's
+def f():
+    return functools.cmp_to_key(lambda a, b: b - a)
+--
+assert sorted([1, 3, 2], key=f()) == [3, 2, 1]
+====
+objects of a factory: order, sum, attributes, sets
+@dataclasses.dataclass(order=True, frozen=True)
+class Card:
+    rank: int
+    def __radd__(self, o):
+        return Card(self.rank + o) if o else self
+def deal(*ranks):
+    return [Card(r) for r in ranks]
+def card(r):
+    return Card(r)
+--
+def check(candidate):
+    assert [c.rank for c in sorted(candidate(3, 1, 2))] == [1, 2, 3]
+    assert max(card(3), card(4)).rank == 4
+    assert len({card(1), card(1), card(2)}) == 2 and {card(1): 'a'}[card(1)] == 'a'
+check(deal)
+====
+objects of a factory: arithmetic with numbers
+class Money:
+    def __init__(self, c):
+        self.cents = c
+    def __add__(self, o):
+        return Money(self.cents + (o.cents if isinstance(o, Money) else o))
+    __radd__ = __add__
+    def __iadd__(self, o):
+        self.cents += o
+        return self
+def money(c):
+    return Money(c)
+--
+def check(candidate):
+    assert (candidate(5) + 3).cents == 8 and (3 + candidate(5)).cents == 8
+    assert sum([candidate(1), candidate(2)]).cents == 3
+    a = candidate(1)
+    a += 4
+    assert a.cents == 5
+check(money)
+====
+a class as the candidate
+class Interval:
+    def __init__(self, a, b):
+        self.a, self.b = a, b
+    def __contains__(self, x):
+        return self.a <= x <= self.b
+    def __eq__(self, o):
+        return (self.a, self.b) == (o.a, o.b)
+    def __and__(self, o):
+        return Interval(max(self.a, o.a), min(self.b, o.b))
+--
+def check(candidate):
+    assert 3 in candidate(1, 5) and 6 not in candidate(1, 5)
+    assert candidate(1, 5) & candidate(3, 9) == candidate(3, 5)
+check(Interval)
+====
+a class in small letters
+class stack:
+    def __init__(self):
+        self.xs = []
+    def push(self, x):
+        self.xs.append(x)
+    def __contains__(self, x):
+        return x in self.xs
+--
+s = stack()
+s.push(1)
+assert 1 in s and 2 not in s
+====
+a class that is returned and derived from
+def base():
+    class B:
+        def hi(self):
+            return 'hi ' + self.name
+    return B
+--
+def check(candidate):
+    B = candidate()
+    class D(B):
+        name = 'd'
+    assert D().hi() == 'hi d'
+check(base)
+====
+instances of classes that do not cross
+def f(n):
+    return functools.partial(pow, n), re.match('a', 'ab'), itertools.count(n)
+--
+import functools, re, itertools
+p, m, c = f(2)
+assert isinstance(p, functools.partial) and isinstance(m, re.Match) and isinstance(c, itertools.count)
+====
+equality with objects of the test's
+import argparse
+def f(v):
+    return argparse.Namespace(v=v), typing_list(v)
+def typing_list(v):
+    return List[int]
+--
+import argparse, typing
+from unittest.mock import ANY
+a, b = f(1)
+assert a == argparse.Namespace(v=1) and b == typing.List[int] and [a] == [ANY]
+====
+a view of an argument
+def f(xs):
+    return xs[::-1], memoryview(xs)
+--
+xs = np.array([1, 2, 3])
+a, _ = f(xs)
+a[0] = 9
+assert xs[2] == 9
+b = bytearray(b'abc')
+_, m = f(b)
+m[0] = 90
+assert b == b'Zbc'
+====
+a result that a later call changes
+kept = []
+def f(x):
+    kept.append(x)
+    return kept
+--
+a = f(1)
+f(2)
+assert a == [1, 2]
+====
+a global variable that the test sets
+scale = 2
+def helper(x):
+    return x
+def f(x):
+    return helper(x) * scale
+--
+assert f(3) == 6
+scale = 10
+assert f(3) == 30
+helper = lambda x: 1
+assert f(3) == 10
+====
+a named tuple of the test's comes back
+def f(ps):
+    return max(ps, key=lambda p: p.x)
+--
+P = namedtuple('P', 'x y')
+r = f([P(1, 2), P(3, 0)])
+assert r == P(3, 0) and isinstance(r, P)
+====
+the length that an iterator expects
+def f(xs):
+    return iter(xs)
+--
+assert operator.length_hint(f([1, 2])) == 2
 """
 
 ECHO = "def f(x=None, *rest):\n    return x"

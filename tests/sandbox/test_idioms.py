@@ -68,3 +68,60 @@ def test_an_idiom_passes(outcomes: dict[str, Outcome], idiom: Idiom) -> None:
     outcome = outcomes[idiom.name]
     assert outcome.status == PASSED, outcome
     assert not (idiom.apart and outcome.in_one_process), "it can be judged where nobody can forge the verdict"
+
+
+# Tests that fail in plain execution, though nothing of their text fails in two processes.
+FALSE = {
+    "objects that are equal": (
+        "import dataclasses\n@dataclasses.dataclass\nclass P:\n    x: int\ndef f(x):\n    return P(x)",
+        "assert f(1) != f(1)",
+    ),
+    "an object that is equal to a number": (
+        "class P:\n    def __eq__(self, other):\n        return True\ndef f():\n    return P()",
+        "assert f() != 3",
+    ),
+    "a text with its own equality": (
+        "class S(str):\n    def __eq__(self, other):\n        return True\ndef f():\n    return S('a')",
+        "assert not f() == 'b'",
+    ),
+    "an object that cannot be called": ("class P:\n    pass\ndef f():\n    return P()", "assert callable(f())"),
+    "an object that is no iterator": (
+        "class P:\n    def __iter__(self):\n        return iter([1])\ndef f():\n    return P()",
+        "from collections.abc import Iterator\nassert isinstance(f(), Iterator)",
+    ),
+    "an identity": ("def f(x):\n    return x", "x = []\nassert f(x) is not x"),
+    "what is printed": (
+        "def f():\n    print('a')",
+        "import io, sys\nsys.stdout = out = io.StringIO()\nf()\nassert not out.getvalue()",
+    ),
+    "a builtin that the sample replaces": (
+        "def sum(xs):\n    return 0\ndef f():\n    return 1",
+        "assert sum([f()]) == 1",
+    ),
+    "a variable that the test sets": ("n = 1\ndef f():\n    return n", "n = 2\nassert f() == 1"),
+    "a result that a later call changes": (
+        "kept = []\ndef f(x):\n    kept.append(x)\n    return kept",
+        "a = f(1)\nf(2)\nassert a == [1]",
+    ),
+}
+
+
+def test_what_fails_in_plain_execution_does_not_pass() -> None:
+    if levels.missing_for(FULL):
+        pytest.skip("; ".join(levels.missing_for(FULL)))
+    for sample, test in FALSE.values():
+        with pytest.raises(AssertionError):
+            exec(f"{sample}\n{test}", {})
+    with Sandbox() as box:
+        outcomes = dict(box.run(Program("python", sample, test) for sample, test in FALSE.values()))
+    names = list(FALSE)
+    assert {names[index] for index, outcome in outcomes.items() if outcome.status == PASSED} == set()
+
+
+def test_a_pass_with_objects_is_confirmed_and_cannot_be_forged() -> None:
+    """It passes in two processes, so that its detail does not say ``in one process``."""
+    sample = "class P:\n    x = 3\n    def get(self):\n        return self.x\ndef f():\n    return P()"
+    with Sandbox() as box:
+        ((_, outcome),) = box.run([Program("python", sample, "assert f().get() == 3")])
+    assert outcome.status == PASSED
+    assert not outcome.in_one_process

@@ -362,6 +362,25 @@ CALLS = [
     ("public static final int LIMIT = 3; int f() { return LIMIT; }", "check(s.f() == Solution.LIMIT);"),
     ("int f(Object o) { return o.hashCode(); }", "check(s.f(\"a\") == \"a\".hashCode());"),
     ("void f(int[][] a) { a[1][0] = 5; }", "int[][] a = {{1}, {2}}; s.f(a); check(a[1][0] == 5);"),
+    ("static class V implements Comparable<V> { int x; V(int x) { this.x = x; } public int compareTo(V o) "
+     "{ return x - o.x; } int x() { return x; } } V f(int n) { return new V(n); }",
+     "List<Solution.V> l = new ArrayList<>(List.of(s.f(2), s.f(1))); Collections.sort(l); check(l.get(0).x() == 1 "
+     "&& Collections.max(l).x() == 2 && new TreeSet<>(l).last().x() == 2);"),
+    ("static class R implements Iterable<Integer> { public Iterator<Integer> iterator() { return List.of(1, 2)"
+     ".iterator(); } } R f() { return new R(); }",
+     "Solution.R r = s.f(); int t = 0; for (int x : r) t += x; check(t == 3);"),
+    ("static class Node { int v; Node n; Node(int v, Node n) { this.v = v; this.n = n; } int sum() { return n == null "
+     "? v : v + n.sum(); } } int f(Node n) { return n.sum(); }",
+     "check(s.f(new Solution.Node(1, new Solution.Node(2, null))) == 3 && new Solution.Node(4, null).sum() == 4);"),
+    ("static class Odd extends IllegalStateException { Odd(String m) { super(m); } } static class Odder extends Odd "
+     "{ Odder(int n) { super(\"n\" + n); } } void f(int n) { throw n > 0 ? new Odder(n) : new Odd(null); }",
+     "try { s.f(1); check(false); } catch (Solution.Odder e) { check(e.getMessage().equals(\"n1\") && "
+     "e.getClass().getSimpleName().equals(\"Odder\")); } try { s.f(0); check(false); } catch (Solution.Odder e) "
+     "{ check(false); } catch (Solution.Odd e) { check(e.getMessage() == null); }"),
+    ("static class Bad extends Exception { Bad(Throwable cause) { super(cause); } } void f() throws Bad { try { Object "
+     "o = null; o.hashCode(); } catch (NullPointerException e) { throw new Bad(new IllegalStateException(e)); } }",
+     "try { s.f(); check(false); } catch (Solution.Bad e) { check(e.getCause() instanceof IllegalStateException && "
+     "e.getCause().getCause() instanceof NullPointerException && e.getCause().getCause().getCause() == null); }"),
     ("Set<String> f() { Set<String> h = new HashSet<>(100); h.add(\"zebra\"); h.add(\"ape\"); h.add(\"emu\"); "
      "return h; } String g() { return f().toString(); }", "check(s.f().toString().equals(s.g()));"),
 ]  # fmt: skip

@@ -244,6 +244,22 @@ SHARED = {
     "assert isinstance(f(), types.GeneratorType)": needs.MECHANISM,
     "assert isinstance(f(), map)": needs.MECHANISM,
     "assert isinstance(f(1), int) and list(map(str, [f(1)])) == ['1']": "",
+    "a = [1]\nb = f(a)\nb[0] = 2\nassert a == [2]": needs.SHARED,
+    "a = f(1)\nf(2)\nassert a == [1, 2]": needs.SHARED,
+    "a = f(1)\nb = f(2)\nassert a == b": "",
+    "assert isinstance(f(), re.Match)": needs.MECHANISM,
+    "from x import C\nassert isinstance(f(), C)": needs.MECHANISM,
+    "import datetime\nassert isinstance(f(), datetime.date)": "",
+    "assert f().area() == 2": needs.STATE,
+    "x = f()\nassert x.area == 2": needs.STATE,
+    "import random\nr = random.Random(0)\nassert f(r.randint(1, 2)).real == 1": "",
+    "class T:\n    def area(self):\n        return 1\nassert f(T()).area() == 1": "",
+    "assert math.isclose(f(1), 2)": "",
+    "n = 3\nassert f() == 3": needs.STATE,
+    "n = 3\nassert f() == n": "",
+    "METADATA = {}\ndef check(candidate):\n    assert candidate() == 1\ncheck(f)": "",
+    "B = f()\nclass D(B):\n    pass": needs.CLASS,
+    "class B:\n    pass\nclass D(B):\n    pass\nassert f() == 1": "",
 }
 
 

@@ -1,19 +1,28 @@
 package astraios$sandbox;
 
 import java.io.IOException;
+import java.lang.reflect.Constructor;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Exceptions: they cross as the nearest class of the JDK, with their message and the name of their own class. */
+/**
+ * Exceptions: they cross as the nearest class of the JDK or, where the test names the sample's, as its stub; with their
+ * message, the name of their own class, and their causes.
+ */
 final class Failures {
     private static final int MAX_MESSAGE = 100_000;
+    private static final int MAX_CAUSES = 5;
 
     private Failures() {}
 
     static void write(Codec.Writer to, Throwable failure) throws IOException {
+        write(to, failure, MAX_CAUSES);
+    }
+
+    private static void write(Codec.Writer to, Throwable failure, int left) throws IOException {
         List<String> names = new ArrayList<>();
         for (Class<?> each = failure.getClass(); each != Object.class; each = each.getSuperclass()) {
-            if (Containers.ofJdk(each)) {
+            if (Containers.ofJdk(each) || !to.wire.judge) {
                 names.add(each.getName());
             }
         }
@@ -25,6 +34,19 @@ final class Failures {
         String message = message(failure);
         to.out.writeBoolean(message != null);
         Frames.text(to.out, message == null ? "" : message);
+        Throwable cause = left == 0 ? null : cause(failure);
+        to.out.writeBoolean(cause != null);
+        if (cause != null) {
+            write(to, cause, left - 1);
+        }
+    }
+
+    private static Throwable cause(Throwable failure) {
+        try {
+            return failure.getCause();
+        } catch (Throwable again) { // it may be the sample's own method
+            return null;
+        }
     }
 
     private static String message(Throwable failure) {
@@ -38,6 +60,10 @@ final class Failures {
     }
 
     static Throwable read(Codec.Reader from, Wire wire) throws IOException {
+        return read(from, wire, MAX_CAUSES);
+    }
+
+    private static Throwable read(Codec.Reader from, Wire wire, int left) throws IOException {
         String origin = Frames.text(from.in);
         Throwable failure = null;
         List<String> names = new ArrayList<>();
@@ -48,13 +74,40 @@ final class Failures {
         String text = Frames.text(from.in);
         String message = some ? text : null;
         for (String each : names) {
+            failure = failure == null && wire.judge ? stub(each, message, wire) : failure;
             failure = failure == null ? make(each, message) : failure;
         }
         if (failure == null) {
             throw new Frames.Malformed("an exception of no known class");
         }
         wire.origins.put(failure, origin);
+        if (from.in.readBoolean()) {
+            if (left == 0) {
+                throw new Frames.Malformed("an exception with too many causes");
+            }
+            Throwable cause = read(from, wire, left - 1);
+            try {
+                failure.initCause(cause);
+            } catch (IllegalStateException given) { // its class makes its own cause
+                return failure;
+            }
+        }
         return failure;
+    }
+
+    /** The exception of the stub that has that name, where the test names a class of the sample's; else null. */
+    private static Throwable stub(String name, String message, Wire wire) {
+        Class<?> type = wire.loader.own(name);
+        if (type == null || !Throwable.class.isAssignableFrom(type)) {
+            return null;
+        }
+        try {
+            Constructor<?> constructor = type.getDeclaredConstructor(String.class, Handle.Ref.class);
+            constructor.setAccessible(true);
+            return (Throwable) constructor.newInstance(message, null);
+        } catch (ReflectiveOperationException | RuntimeException unsuitable) {
+            return null;
+        }
     }
 
     private static Throwable make(String name, String message) {

@@ -58,7 +58,12 @@ final class Stubs {
     private static final Pattern IMPORT = Pattern.compile("javax?(\\.[\\w$]+)+(\\.\\*)?");
     private static final String REMOTE = "astraios$sandbox.Remote";
     private static final String REF = "astraios$sandbox.Handle.Ref";
-    private static Set<String> jdkNames;
+    private static final Set<String> STUBBED = Set.of("java.lang.Comparable", "java.lang.Iterable", "java.lang.Runnable",
+            "java.lang.AutoCloseable", "java.util.Iterator", "java.util.Comparator", "java.util.concurrent.Callable",
+            "java.util.function.Function", "java.util.function.BiFunction", "java.util.function.Supplier",
+            "java.util.function.Consumer", "java.util.function.Predicate", "java.util.function.UnaryOperator",
+            "java.util.function.BinaryOperator");
+    private static Map<String, List<String>> jdkNames;
 
     private final Elements elements;
     private final Types types;
@@ -133,7 +138,7 @@ final class Stubs {
     /** Notes the names that a class and its nested classes have in the stubs, if they have any. */
     private void learn(TypeElement type) {
         String name = type.getSimpleName().toString();
-        if (!words.contains(name) || name.equals("java") || (jdkNames().contains(name))) {
+        if (!words.contains(name) || name.equals("java") || isPublicInJdk(name)) {
             return;
         }
         Element outer = type.getEnclosingElement();
@@ -141,15 +146,26 @@ final class Stubs {
         ElementFilter.typesIn(type.getEnclosedElements()).forEach(this::learn);
     }
 
-    /** The simple names of all types in the packages java.* of java.base, which a test means when it uses them. */
-    private static Set<String> jdkNames() {
+    /** Whether the JDK has a public type of that simple name, which a test then means. */
+    private boolean isPublicInJdk(String name) {
+        for (String each : jdkNames().getOrDefault(name, List.of())) {
+            TypeElement type = elements.getTypeElement(each);
+            if (type == null || type.getModifiers().contains(Modifier.PUBLIC)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** All types in the packages java.* of java.base, by their simple names. */
+    private static Map<String, List<String>> jdkNames() {
         if (jdkNames == null) {
-            Path root = FileSystems.getFileSystem(URI.create("jrt:/")).getPath("/modules/java.base/java");
-            try (Stream<Path> files = Files.walk(root)) {
-                jdkNames = files.map(path -> path.getFileName().toString())
+            Path root = FileSystems.getFileSystem(URI.create("jrt:/")).getPath("/modules/java.base");
+            try (Stream<Path> files = Files.walk(root.resolve("java"))) {
+                jdkNames = files.map(path -> root.relativize(path).toString().replace('/', '.'))
                         .filter(name -> name.endsWith(".class") && !name.contains("$"))
                         .map(name -> name.substring(0, name.length() - 6))
-                        .collect(Collectors.toCollection(HashSet::new));
+                        .collect(Collectors.groupingBy(name -> name.substring(name.lastIndexOf('.') + 1)));
             } catch (IOException unreadable) {
                 throw new IllegalStateException(unreadable);
             }
@@ -160,6 +176,10 @@ final class Stubs {
     // ---------------------------------------------------------------- classes
 
     private void type(TypeElement type, String prefix) {
+        if (isFailure(type)) {
+            failure(type, prefix);
+            return;
+        }
         String name = type.getSimpleName().toString();
         boolean isInterface = type.getKind().isInterface();
         out.append(prefix.isEmpty() ? "" : "static ").append(isInterface ? "interface " : "class ").append(name);
@@ -171,19 +191,67 @@ final class Stubs {
             constructors(type);
         }
         constants(type);
-        Map<String, ExecutableElement> methods = new TreeMap<>();
-        for (ExecutableElement each : ElementFilter.methodsIn(elements.getAllMembers(type))) {
-            if (words.contains(each.getSimpleName().toString()) && !ofObject(each)) {
-                methods.put(key(each), each);
-            }
-        }
-        methods.forEach((key, method) -> method(type, method, key));
+        methods(type).forEach((key, method) -> method(type, method, key));
         for (TypeElement each : ElementFilter.typesIn(type.getEnclosedElements())) {
             if (known.containsKey(each)) {
                 type(each, name + ".");
             }
         }
         out.append("}\n");
+    }
+
+    private boolean isFailure(TypeElement type) {
+        return types.isSubtype(type.asType(), elements.getTypeElement("java.lang.Throwable").asType());
+    }
+
+    /** An exception class of the sample's, which a test catches by its name: plain, with a message and nothing else. */
+    private void failure(TypeElement type, String prefix) {
+        TypeElement above = (TypeElement) types.asElement(type.getSuperclass());
+        while (!known.containsKey(above) && !(ofJdk(above) && takesMessage(above))) {
+            above = (TypeElement) types.asElement(above.getSuperclass());
+        }
+        String name = type.getSimpleName().toString();
+        out.append(prefix.isEmpty() ? "" : "static ").append("class ").append(name).append(" extends ");
+        out.append(show(above.asType(), 0)).append(" {\n");
+        out.append(name).append("(java.lang.String message, ").append(REF).append(" ref) { super(message");
+        out.append(known.containsKey(above) ? ", ref" : "").append("); }\n}\n");
+    }
+
+    private boolean takesMessage(TypeElement type) {
+        return ElementFilter.constructorsIn(type.getEnclosedElements()).stream()
+                .anyMatch(each -> each.getModifiers().contains(Modifier.PUBLIC) && key(each).equals("(java.lang.String)"));
+    }
+
+    /** The methods that the test names, and those that the JDK's interfaces ask for. */
+    private Map<String, ExecutableElement> methods(TypeElement type) {
+        Set<String> asked = new HashSet<>();
+        for (TypeMirror each : interfacesOfJdk(type)) {
+            TypeElement named = (TypeElement) types.asElement(each);
+            for (ExecutableElement method : ElementFilter.methodsIn(elements.getAllMembers(named))) {
+                if (method.getModifiers().contains(Modifier.ABSTRACT)) {
+                    asked.add(method.getSimpleName().toString());
+                }
+            }
+        }
+        Map<String, ExecutableElement> found = new TreeMap<>();
+        for (ExecutableElement each : ElementFilter.methodsIn(elements.getAllMembers(type))) {
+            String name = each.getSimpleName().toString();
+            if ((words.contains(name) || asked.contains(name)) && !ofObject(each)) {
+                found.put(key(each), each);
+            }
+        }
+        return found;
+    }
+
+    /** The public interfaces of the JDK that a class names, without its collections: those cross as plain data. */
+    private List<TypeMirror> interfacesOfJdk(TypeElement type) {
+        List<TypeMirror> found = new ArrayList<>();
+        for (TypeMirror each : type.getInterfaces()) {
+            if (STUBBED.contains(((TypeElement) types.asElement(each)).getQualifiedName().toString())) {
+                found.add(each);
+            }
+        }
+        return found;
     }
 
     private boolean ofObject(ExecutableElement method) {
@@ -202,6 +270,7 @@ final class Stubs {
                 names.add(show(each, 0));
             }
         }
+        interfacesOfJdk(type).forEach(each -> names.add(show(each, 0)));
         out.append(names);
     }
 
@@ -295,7 +364,8 @@ final class Stubs {
         for (TypeMirror each : member.getThrownTypes()) {
             boolean own = each.getKind() == TypeKind.DECLARED && !ofJdk((TypeElement) types.asElement(each));
             if (!own || checked(each)) {
-                thrown.add(own ? "java.lang.Exception" : show(each, 0));
+                boolean named = known.containsKey(types.asElement(each));
+                thrown.add(own && !named ? "java.lang.Exception" : show(each, 0));
             }
         }
         if (!thrown.isEmpty()) {

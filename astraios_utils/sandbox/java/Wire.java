@@ -34,7 +34,7 @@ final class Wire {
     final IdentityHashMap<Throwable, String> origins = new IdentityHashMap<>();
     private final DataInputStream in;
     private final OutputStream out;
-    private final boolean judge;
+    final boolean judge;
     private final List<Object> exports = new ArrayList<>();
     private final IdentityHashMap<Object, Integer> exported = new IdentityHashMap<>();
     private final Map<Integer, Object> imports = new HashMap<>();

@@ -26,10 +26,11 @@ limit of wall time is a timeout if it has had `patience` seconds of CPU time, or
 reached the limit (`watch.Meter`). One that ends after its limit, or that is stopped to make room in memory, is judged
 again *alone*; there it has its whole limit of CPU time and sleep, however long the machine keeps it from running.
 
-What a test cannot do: read or write fields of the sample (constants it can), catch the sample's exception classes by
-name, pass a subclass of a sample's class, see later changes of a container that the sample kept, or find two strings
-identical (``==``) that only the sample interned. An object of the sample's own class that is no collection is never
-equal to plain data, whatever its ``equals`` says; a comparator of the sample sorts, but makes no two values equal.
+What a test cannot do: read or write fields of the sample (constants it can), ask an exception of the sample's for more
+than class, message and causes, pass a subclass of a sample's class, see later changes of a container that the sample
+kept, or find two strings identical (``==``) that only the sample interned. An object of the sample's own class that is
+no collection is never equal to plain data, whatever its ``equals`` says; a comparator of the sample sorts, but makes no
+two values equal.
 Further limits: the heap (512 MB; the protocol: a quarter of the machine's memory), messages of 32 MB, sources of 1 MiB,
 5 s of CPU time for a compilation, no place to write files.
 """

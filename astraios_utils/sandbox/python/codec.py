@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from . import failures, own, values
+from . import failures, own, set_order, values
 from .limits import MAX_MESSAGE
 
 MAX_ERRORS = 32  # exceptions inside one value
@@ -110,13 +110,13 @@ class Encoder:
         if kind is dict:
             return {"d": self._pairs(container)}
         if kind is set:
-            return {"s": [self.encode(item) for item in container]}
+            return self._items("s", container)
         if kind is bytearray:
             return {"B": container.hex()}
         if kind is collections.deque:
             return {"q": [container.maxlen, [self.encode(item) for item in container]]}
         if kind is collections.OrderedDict:
-            return {"o": self._pairs(container)}
+            return {"o": self._pairs(container, collections.OrderedDict.items)}
         if kind is collections.Counter:
             return {"C": self._pairs(container)}
         if kind is collections.defaultdict:
@@ -138,8 +138,13 @@ class Encoder:
             return {"O": [list(container.shape), [self.encode(item) for item in container.ravel().tolist()]]}
         raise Unsendable(f"{kind.__name__} is not a container")
 
-    def _pairs(self, mapping: Any) -> list[list[Any]]:
-        return [[self.encode(key), self.encode(item)] for key, item in dict.items(mapping)]
+    def _items(self, tag: str, items: Any) -> Any:
+        """The tree of a set, such that its copy has the same order of iteration."""
+        order, copied = set_order.insertion_order(items)
+        return {f"{tag}c" if copied else tag: [self.encode(item) for item in order]}
+
+    def _pairs(self, mapping: Any, items: Callable[[Any], Any] = dict.items) -> list[list[Any]]:
+        return [[self.encode(key), self.encode(item)] for key, item in items(mapping)]
 
     def _rare(self, value: Any) -> Any:
         """Plain data that is seldom met, subclasses of plain types, and at last a handle."""
@@ -147,7 +152,7 @@ class Encoder:
         if issubclass(kind, Handle):
             return {"R": value.handle_number}
         if kind is frozenset:
-            return {"f": [self.encode(item) for item in value]}
+            return self._items("f", value)
         if kind is bytes:
             return {"b": value.hex()}
         if kind is complex:
@@ -204,6 +209,7 @@ class Encoder:
         fields = getattr(kind, "_fields", None)
         if isinstance(value, tuple) and fields is not None and len(fields) == tuple.__len__(value):
             items = [self.encode(item) for item in tuple.__iter__(value)]
+            self.left_behind |= not issubclass(kind, own.Own)  # its class
             return {"n": [kind.__name__, [str(field) for field in fields], items]}
         for base, plain in own.MUTABLE:
             if isinstance(value, base) and not own.behaves_otherwise(kind):
@@ -277,6 +283,7 @@ class Decoder:
         self._handle = handle
         self._classes = classes
         self._name = ""  # of the class of the next container; empty for a plain one
+        self.strange = False  # whether a value was a handle, or of a class of the other side's own
 
     def decode(self, tree: Any) -> Any:
         """Raises `CodecError`."""
@@ -309,6 +316,7 @@ class Decoder:
 
     def _derived(self, body: Any) -> Any:
         """A value of a class of the other side's own."""
+        self.strange = True
         name, mutable, tree, number = body
         if not _IDENTIFIER.fullmatch(name):
             name = "derived"
@@ -356,6 +364,11 @@ class Decoder:
     def _set(self, body: Any) -> set[Any]:
         result: set[Any] = self._new(set())
         result.update(self._items(body))
+        return result
+
+    def _copied_set(self, body: Any) -> set[Any]:
+        result: set[Any] = self._new(set())
+        result.update(set(self._items(body)))
         return result
 
     def _bytearray(self, body: Any) -> Any:
@@ -433,6 +446,7 @@ class Decoder:
     def _stand_in(self, body: Any) -> Any:
         if type(body) is not int or body < 0 or self._handle is None:
             raise CodecError("unexpected handle")
+        self.strange = True
         return self._handle(body)
 
     _TAGS: dict[str, Callable[[Decoder, Any], Any]] = {  # noqa: RUF012  (a constant)
@@ -440,6 +454,7 @@ class Decoder:
         "u": lambda self, body: "".join(map(chr, body)),
         "t": lambda self, body: tuple(self._items(body)),
         "f": lambda self, body: frozenset(self._items(body)),
+        "fc": lambda self, body: frozenset(set_order.copy_of(self._items(body))),
         "b": lambda self, body: bytes.fromhex(body),
         "B": _bytearray,
         "c": lambda self, body: complex(*body),
@@ -461,6 +476,7 @@ class Decoder:
         "C": _counter,
         "D": _defaultdict,
         "s": _set,
+        "sc": _copied_set,
         "q": _deque,
         "A": _array,
         "O": _object_array,
@@ -494,7 +510,10 @@ def overwrite(target: Any, source: Any) -> None:
         target[:] = source
     elif isinstance(target, (dict, set)):
         target.clear()
-        dict.update(target, source) if isinstance(target, dict) else target.update(source)
+        if isinstance(target, collections.OrderedDict):
+            collections.OrderedDict.update(target, source)
+        else:
+            dict.update(target, source) if isinstance(target, dict) else target.update(source)
     elif isinstance(target, collections.deque):
         target.clear()
         target.extend(source)

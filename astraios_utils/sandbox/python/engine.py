@@ -25,7 +25,9 @@ in a ``while`` loop; the longest, in a ``for`` loop, 2.9.
 
 **What cannot be judged in two processes is judged in one.**  A program that does not pass, and whose test needs what
 cannot cross (`needs`, `tester`), runs again: sample and test in the sample's process, as confined as before.  The
-verdict's detail then begins with ``in one process``, since there a sample can forge it.
+verdict's detail then begins with ``in one process``, since there a sample can forge it.  A program that passes although
+its test needs what cannot cross, or for which objects of the sample's crossed, must pass so as well; its verdict is
+then the one of two processes.
 """
 
 from __future__ import annotations
@@ -79,6 +81,7 @@ class _Task:
     program: Program
     restarts: int = 0
     together: bool = False  # whether sample and test are to run in one process
+    passed: Outcome | None = None  # of two processes, where one has to confirm it
 
 
 @dataclass(slots=True, eq=False)
@@ -482,10 +485,12 @@ class _Run:
         task, limit = running.task, running.task.program.timeout
         self._full_since = math.inf
         self._drop(running)
-        if outcome.status != PASSED and not task.together and _needs_one_process(task.program, verdict):
-            task.together = True
+        if not task.together and _needs_one_process(task.program, verdict):
+            task.together, task.passed = True, outcome if outcome.status == PASSED else None
             self._again.append(task)
             return []
+        if task.passed is not None and outcome.status == PASSED:
+            outcome = task.passed
         if outcome.seconds <= limit or (running.alone and outcome.cpu <= limit):
             return [(running.task.index, outcome)]
         if running.alone:
@@ -572,9 +577,11 @@ def _too_large(program: Program) -> bool:
 
 
 def _needs_one_process(program: Program, verdict: dict[str, Any]) -> bool:
-    """Whether a verdict that is not ``passed`` says nothing, because the test needs what cannot cross."""
+    """Whether a verdict says nothing, or not enough, because the test needs what cannot cross."""
     if program.apart:
         return False
+    if verdict["status"] == PASSED and verdict["strange"]:
+        return True
     test = needs.of(program.test)
     combined = verdict["combined"] and test.combines
-    return bool(verdict["need"] or combined or test.reason(frozenset(verdict["named"]) - {program.entry_point}))
+    return bool(verdict["need"] or combined or test.reason(frozenset(verdict["named"]), program.entry_point))

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import ast
 import builtins
-import collections
 import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+from . import plainness, sharing
 
 IDENTITY = "the identity of an object"
 STREAMS = "what is printed or read"
@@ -37,15 +38,9 @@ _WORDS = {
     **dict.fromkeys(("settrace", "setprofile", "modules", "assertLogs", "assertWarns", "gc", "weakref"), INTERPRETER),
     **dict.fromkeys(("inspect", "doctest", "pickle", "get_type_hints", "vars", "dir", "setattr", "delattr"), STATE),
     **dict.fromkeys(("asdict", "fields", "astuple", "is_dataclass", "hasattr", "globals", "locals"), STATE),
+    **dict.fromkeys(("length_hint",), MECHANISM),
     **dict.fromkeys(("contextvars", "threading", "multiprocessing", "signal", "tracemalloc"), INTERPRETER),
 }
-_CHANGES = frozenset(
-    (
-        *("append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "add", "discard", "update"),
-        *("setdefault", "popitem", "appendleft", "extendleft", "popleft", "rotate", "fill", "resize"),
-    )
-)
-_METHODS = frozenset(name for kind in (str, list, dict, set, collections.deque) for name in dir(kind))
 # Classes of what never crosses: the test gets a handle of it.
 _MECHANISMS = frozenset(
     (
@@ -56,6 +51,7 @@ _MECHANISMS = frozenset(
 _PLAIN_CONTEXTS = frozenset(("open", "suppress", "raises", "assertRaises", "assertRaisesRegex", "subTest"))
 _CLASS_USERS = {"isinstance": 1, "issubclass": 1, "raises": 0, "assertRaises": 0, "assertIsInstance": 1}
 _CLASS_NAME = re.compile(r"_*[A-Z]\w*")
+_CAMEL_CASE = re.compile(r"_*[A-Z][A-Za-z0-9]*")  # a class by its name; problems have functions like ``Pascal_Snake``
 _LAST_CHECK = re.compile(r"check\(\s*(\w+)\s*\)\s*\Z")
 
 
@@ -66,7 +62,7 @@ class Needs:
     Attributes:
         always: reasons that hold whatever the sample is.
         of_names: reasons that hold if the name is the sample's, by name.
-        entry: the function that the test checks, which it calls and does nothing else with; empty if unknown.
+        entry: the function (or class) that the test checks; empty if unknown.
         combines: whether there is an operator between two values that are no constants; a need where both turn out to
             be objects of the sample's.
     """
@@ -76,15 +72,17 @@ class Needs:
     entry: str = ""
     combines: bool = False
 
-    def reason(self, names: frozenset[str]) -> str:
+    def reason(self, names: frozenset[str], entry_point: str = "") -> str:
         """Why the test cannot be judged in two processes; empty if it can.
 
         Args:
             names: what the test looked up in the sample.
+            entry_point: the function that the problem asks for, if it says so.
         """
         if self.always:
             return self.always[0]
-        own = names - {self.entry}
+        own = names - {self.entry if not _CAMEL_CASE.fullmatch(self.entry) else ""}
+        own -= {entry_point if entry_point != self.entry else ""}
         found = next((why for name, why in self.of_names.items() if name in own), "")
         return found or (STATE if len(own) > 1 else "")
 
@@ -100,15 +98,22 @@ def of(test: str) -> Needs:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return needs
     bound = set(_bound(tree))
-    _Reader(needs, bound, needs.entry).visit(tree)
+    _Reader(needs, bound, needs.entry, tree).visit(tree)
     needs.combines = any(map(_combines, ast.walk(tree)))
-    if any(map(_given, _changed(tree))) or _changes_what_it_passed(tree):
-        needs.always.append(SHARED)
+    needs.always += [reason for reason in (SHARED,) if sharing.changes(tree)]
+    needs.always += [reason for reason in (STATE,) if _sets_a_global(tree, bound) or plainness.exceeded(tree)]
     return needs
 
 
 def _combines(node: ast.AST) -> bool:
+    """Whether a node of a test may order, add or hash two values that the sample made."""
     match node:
+        case ast.Call(func=ast.Name(id="sorted" | "min" | "max" | "sum")) | ast.Call(func=ast.Attribute(attr="sort")):
+            return _between_results(node)
+        case ast.Set(elts=items) | ast.Dict(keys=items):
+            return any(isinstance(item, ast.Call) for item in items)
+        case ast.SetComp(elt=item) | ast.DictComp(key=item):
+            return isinstance(item, ast.Call)
         case ast.BinOp(left=left, right=right):
             return not isinstance(left, ast.Constant) and not isinstance(right, ast.Constant)
         case ast.Compare(left=left, ops=[ast.Lt() | ast.LtE() | ast.Gt() | ast.GtE()], comparators=[right]):
@@ -116,42 +121,30 @@ def _combines(node: ast.AST) -> bool:
     return False
 
 
-def _changed(tree: ast.AST) -> Iterator[ast.expr]:
-    """The containers that a test changes in place: what a method is called of, or whose items are set."""
-    for node in ast.walk(tree):
-        match node:
-            case ast.Call(func=ast.Attribute(value=base, attr=attr)) if attr in _CHANGES:
-                yield base
-            case ast.Subscript(value=base, ctx=ast.Store() | ast.Del()):
-                yield base
+def _between_results(call: ast.Call) -> bool:
+    """Whether a sorting or summing call is given results of other calls, or a key that is no lambda of the test's."""
+    for keyword in call.keywords:
+        if keyword.arg == "key" and not isinstance(keyword.value, ast.Lambda):
+            return True
+    listed = [part.elts for part in call.args if isinstance(part, ast.List | ast.Tuple | ast.Set)]
+    made = [part.elt for part in call.args if isinstance(part, ast.ListComp | ast.SetComp | ast.GeneratorExp)]
+    return any(isinstance(part, ast.Call) for part in [*made, *call.args[1:], *(one for few in listed for one in few)])
 
 
-def _given(node: ast.expr) -> bool:
-    """Whether an expression is an attribute of an object or the result of a call, or items of these.
-
-    A test's own ``self.a`` is not, nor what a builtin makes or a plain container holds (``d.setdefault(1, [])``).
-    """
-    while isinstance(node, ast.Subscript):
-        node = node.value
-    match node:
-        case ast.Attribute(value=ast.Name(id="self" | "cls")):
-            return False
-        case ast.Call(func=ast.Name(id=name)):
-            return not hasattr(builtins, name)
-        case ast.Call(func=ast.Attribute(attr=name)):
-            return name not in _METHODS
-    return isinstance(node, ast.Attribute)
-
-
-def _changes_what_it_passed(tree: ast.AST) -> bool:
-    """Whether a test changes a container after it has given it to a function, which may have kept it."""
-    passed: dict[str, int] = {}
-    for call in ast.walk(tree):
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and not hasattr(builtins, call.func.id):
-            for name in [part.id for part in call.args if isinstance(part, ast.Name)]:
-                passed[name] = min(call.lineno, passed.get(name, call.lineno))
-    names = [base for base in _changed(tree) if isinstance(base, ast.Name)]
-    return any(base.lineno > passed.get(base.id, base.lineno) for base in names)
+def _sets_a_global(tree: ast.Module, bound: set[str]) -> bool:
+    """Whether a test sets a variable that it never reads, and then calls a function that is not its own."""
+    read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    if any(isinstance(node, ast.Global) for node in ast.walk(tree)):
+        return True
+    unread = False
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign):
+            unread |= any(isinstance(name, ast.Name) and name.id not in read for name in statement.targets)
+        called = (node.func for node in ast.walk(statement) if isinstance(node, ast.Call))
+        own = bound | set(dir(builtins))
+        if unread and any(isinstance(function, ast.Name) and function.id not in own for function in called):
+            return True
+    return False
 
 
 def _bound(tree: ast.AST) -> Iterator[str]:
@@ -168,6 +161,13 @@ def _bound(tree: ast.AST) -> Iterator[str]:
                 yield short or name.partition(".")[0]
 
 
+_IMPORT = ast.Import | ast.ImportFrom
+
+
+def _is_member(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+
+
 def _names(node: ast.AST | None) -> list[str]:
     return [] if node is None else [part.id for part in ast.walk(node) if isinstance(part, ast.Name)]
 
@@ -179,8 +179,10 @@ def _attributes(node: ast.AST) -> list[str]:
 class _Reader(ast.NodeVisitor):
     """Collects needs from a test's syntax tree."""
 
-    def __init__(self, needs: Needs, bound: set[str], entry: str) -> None:
+    def __init__(self, needs: Needs, bound: set[str], entry: str, tree: ast.Module) -> None:
         self._needs, self._bound, self._entry = needs, bound, entry
+        self._classes = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+        self._imported = {name for node in ast.walk(tree) if isinstance(node, _IMPORT) for name in _bound(node)}
         self._parameters: set[str] = set()  # of the functions that the walk is in: they may be functions of the sample
 
     def _always(self, reason: str) -> None:
@@ -256,15 +258,22 @@ class _Reader(ast.NodeVisitor):
             self._always(STREAMS)
         position = _CLASS_USERS.get(name)
         if position is not None and len(node.args) > position:
-            for used in _names(node.args[position]):
-                self._if_samples(used, CLASS)
-            if _MECHANISMS & {*_names(node.args[position]), *_attributes(node.args[position])}:
-                self._always(MECHANISM)
+            self._class_asked_for(node.args[position])
         if isinstance(function, ast.Name) and not _CLASS_NAME.fullmatch(name) and name not in _WORDS:
             for part in (*node.args, *node.keywords):
                 self.visit(part)
         else:
             self.generic_visit(node)
+
+    def _class_asked_for(self, node: ast.expr) -> None:
+        """A class of the sample's, or one of whose instances the test gets a handle."""
+        names = _names(node)
+        for name in names:
+            self._if_samples(name, CLASS)
+        foreign = {*_attributes(node), *(name for name in names if name in self._imported)}
+        roots = {part.value.id for part in ast.walk(node) if _is_member(part)}  # type: ignore[attr-defined]
+        if _MECHANISMS & {*names, *foreign} or foreign - roots - plainness.CLASSES:
+            self._always(MECHANISM)
 
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
         """A class that is caught by its name."""
@@ -274,9 +283,10 @@ class _Reader(ast.NodeVisitor):
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         """A class that is derived from."""
-        for base in node.bases:
-            for name in _names(base):
-                self._if_samples(name, CLASS)
+        for name in [name for base in node.bases for name in _names(base)]:
+            self._if_samples(name, CLASS)
+            if name in self._bound - self._classes - self._imported:  # what a function of the sample's returned
+                self._always(CLASS)
         self.generic_visit(node)
 
     def visit_With(self, node: ast.With) -> None:

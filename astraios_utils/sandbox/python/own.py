@@ -33,7 +33,7 @@ def _moment(value: datetime.time) -> datetime.time:
 MUTABLE: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (list, lambda value: list(list.__iter__(value))),
     (bytearray, lambda value: bytearray(memoryview(value))),
-    (collections.OrderedDict, lambda value: collections.OrderedDict(dict.items(value))),
+    (collections.OrderedDict, lambda value: collections.OrderedDict(collections.OrderedDict.items(value))),
     (collections.Counter, lambda value: collections.Counter(dict(dict.items(value)))),
     (collections.defaultdict, lambda value: collections.defaultdict(value.default_factory, dict.items(value))),
     (dict, lambda value: dict(dict.items(value))),

@@ -93,6 +93,8 @@ class Subject:
             if request["name"] not in self.namespace or (request.get("own") and self._is_given(request["name"])):
                 return {"missing": None}
             return self._guarded(lambda: self.namespace[request["name"]])
+        if operation == "replaced":
+            return {"v": [name for name in request["names"] if name in self.namespace and not self._is_given(name)]}
         decoder = codec.Decoder(handle=self._objects.__getitem__)
         target = self._objects[request["h"]]
         with codec.deep():

@@ -12,7 +12,8 @@ import operator
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..types import ERROR, FAILED, IN_ONE_PROCESS, PASSED, printable
@@ -39,6 +40,8 @@ class Link:
         self.need = ""  # why the test cannot be judged in two processes, once it turns out
         self.named: set[str] = set()  # what the test has looked up in the sample
         self.combined = False  # whether the test has put an operator between two objects of the sample's
+        self.strange = False  # whether the sample has handed over what is no plain data
+        self._hashed: Remote | None = None  # an object of the sample's that the test has put into a set or dictionary
 
     def _exchange(self, request: dict[str, Any]) -> dict[str, Any]:
         if self.broken:
@@ -76,7 +79,15 @@ class Link:
         if "missing" in reply:
             raise KeyError(name)
         self.named.add(name)
-        return self._value(reply, [])
+        strange = self.strange  # a function is an object, but so it has to be
+        value = self._value(reply, [])
+        self.strange = strange
+        return value
+
+    def note_replaced(self, names: list[str]) -> None:
+        """Ask whether the sample has defined any of the builtins or imports that the test uses, which it cannot see."""
+        reply = self._exchange({"op": "replaced", "names": names})
+        self.strange |= bool(self._value(reply, []))
 
     def together(self, job: dict[str, Any]) -> tuple[str, str]:
         """Have sample and test executed in the sample's process: status and detail as it says."""
@@ -109,6 +120,7 @@ class Link:
         try:
             with codec.deep():
                 value = decoder.decode(reply["v"]) if "v" in reply else None
+                self.strange |= decoder.strange
                 if "w" in reply:
                     contents = [decoder.decode(tree) for tree in reply["w"]]
                     for target, source in zip(sent, contents, strict=True):
@@ -119,6 +131,11 @@ class Link:
         if error is not None:
             raise error
         return value
+
+    def note_hash(self, remote: Remote) -> None:
+        """A second object that the test hashes may be equal to the first."""
+        self.combined |= self._hashed is not None and self._hashed is not remote
+        self._hashed = remote
 
     def _remote(self, number: int) -> Remote:
         return self._remotes.setdefault(number, Remote(number, self))
@@ -142,9 +159,14 @@ class Remote(codec.Handle):
     def __eq__(self, other: object) -> bool:
         if self is not other and isinstance(other, Remote):
             self._link.need = self._link.need or "equality of two objects of the sample's"
+        elif self is not other and not _crosses(other):
+            self._link.need = self._link.need or "equality with an object of the test's"
         return self is other
 
-    __hash__ = object.__hash__
+    def __hash__(self) -> int:
+        if sys._getframe(1).f_code.co_filename == TEST:
+            self._link.note_hash(self)
+        return object.__hash__(self)
 
     def __iter__(self) -> Any:
         return self._link.request("iter", self)
@@ -224,6 +246,16 @@ class Remote(codec.Handle):
         return str(self._link.request("shown", self))
 
 
+def _crosses(value: object) -> bool:
+    """Whether a value of the test's is plain data."""
+    try:
+        with codec.deep():
+            codec.Encoder().encode(value)
+    except (codec.Unsendable, RecursionError):
+        return False
+    return True
+
+
 def _between(self: Remote, other: object) -> Any:
     """An operator other than equality: there is none here, and two objects of the sample's may have one there."""
     if isinstance(other, Remote) and sys._getframe(1).f_code.co_filename == TEST:
@@ -264,7 +296,8 @@ def judge(
 
     Returns:
         ``status``, ``detail``, ``seconds``, ``need`` (why the test cannot be judged so, or empty), ``named`` (what it
-        looked up in the sample) and ``combined`` (whether it put an operator between two objects of the sample's).
+        looked up in the sample), ``combined`` (whether it put an operator between two objects of the sample's) and
+        ``strange`` (whether anything but plain data came back).
     """
     start = time.monotonic()
     link = Link(channel, hint)
@@ -279,6 +312,7 @@ def judge(
         "need": link.need,
         "named": sorted(link.named),
         "combined": link.combined,
+        "strange": link.strange,
     }
 
 
@@ -300,7 +334,10 @@ def _apart(link: Link, job: dict[str, Any], namespace: dict[str, Any] | None) ->
         entry = job.get("entry_point", "")
         if entry in namespace or entry in vars(builtins):
             namespace[entry] = _entry(link, entry)
-        exec(compile(asserts.rewritten(job["test"], TEST), TEST, "exec", dont_inherit=True), namespace)
+        known = {*namespace, *vars(builtins)} - {entry}
+        test = compile(asserts.rewritten(job["test"], TEST), TEST, "exec", dont_inherit=True)
+        exec(test, namespace)
+        link.note_replaced(sorted(set(_names_in(test)) & known))
     except SampleGone:
         return ERROR, link.broken
     except BaseException as error:  # the protocol: whatever is raised, the sample has not passed
@@ -313,6 +350,14 @@ def _apart(link: Link, job: dict[str, Any], namespace: dict[str, Any] | None) ->
             detail = f"{detail}: {printable(values)}"[: verdict.LENGTH]
         return status, detail
     return (ERROR, link.broken) if link.broken else (PASSED, "")  # a test that catches everything must not save it
+
+
+def _names_in(code: types.CodeType) -> Iterator[str]:
+    """The global names and attributes that a test's code uses."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _names_in(constant)
 
 
 def _lift_memory_limit() -> None:
