@@ -10,9 +10,23 @@ import pandas as pd
 from ..results import comparison
 from ..running import search
 from ..schema import UNTUNED, Suite
+from . import versus
 
 NOTHING = "*Nothing is measured yet: no run of this suite is here or shipped.*"
 DECISIONS = ("You want", "Take", "Evidence")
+BOARD = (
+    *("method", "family", "% trained", "mean [95%]", "rank [95%]", "may be best", "minus LoRA", "test loss", "forgot"),
+    *("served", "rate"),
+)
+COSTS = {
+    "trainable_parameters": "trained parameters",
+    "percent": "% trained",
+    "checkpoint_bytes": "bytes of the checkpoint",
+    "step_seconds": "seconds of training steps",
+    "generation_seconds": "seconds per 1,000 tokens",
+    "served": "served",
+    "pscp": "soft-cost score (PSCP)",
+}
 
 
 def ranked(table: pd.DataFrame) -> pd.DataFrame:
@@ -195,6 +209,57 @@ def as_markdown(table: pd.DataFrame) -> dict[str, str]:
     }
 
 
+def board(table: pd.DataFrame) -> pd.DataFrame:
+    """The leaderboard as texts (``BOARD``), the highest mean first; checks and the base have no rank."""
+    rows = []
+    for row in table.sort_values("mean", ascending=False, kind="stable").to_dict("records"):
+        aside, whole = row["control"], row["method"] == UNTUNED
+        cells = (
+            row["method"],
+            row["family"],
+            "" if whole else _number(row["percent"], ".2f"),
+            f"{row['mean']:.1f} [{row['low']:.1f}, {row['high']:.1f}]",
+            "" if aside else f"{row['rank']:.0f} [{row['rank_low']:.0f}, {row['rank_high']:.0f}]",
+            "" if aside else "yes" if row["may_be_best"] else "no",
+            _number(row.get("vs LoRA", math.nan), "+.1f"),
+            _number(row["test_loss"], ".3f"),
+            _number(row["forgot"], "+.3f"),
+            "" if pd.isna(row["served"]) else row["served"],
+            _number(row["learning_rate"], "g"),
+        )
+        rows.append(cells)
+    return pd.DataFrame(rows, columns=list(BOARD))
+
+
+def apart(table: pd.DataFrame) -> pd.DataFrame:
+    """The methods that differ from LoRA or FFT after adjustment: differences in points with intervals and p."""
+    controls = [control for control in comparison.CONTROLS if f"vs {control} p" in table]
+    lower = table[[f"vs {control} p" for control in controls]].min(axis=1) <= 0.05
+    rows = []
+    for row in table[lower].sort_values("mean", ascending=False, kind="stable").to_dict("records"):
+        cells = {"method": row["method"]}
+        for control in controls:
+            gap, low, high, p = (row[f"vs {control}{end}"] for end in ("", " low", " high", " p"))
+            known = not math.isnan(gap)
+            cells[f"minus {control} [95%]"] = f"{gap:+.1f} [{low:+.1f}, {high:+.1f}]" if known else ""
+            cells[f"p ({control})"] = _number(p, ".3f")
+        rows.append(cells)
+    return pd.DataFrame(rows)
+
+
+def scores(suite: Suite, table: pd.DataFrame) -> pd.DataFrame:
+    """Each task's score by method, the highest mean first; the columns say where less is better."""
+    names = {task: versus.directed(*comparison.column_of(task)) for task in suite.tasks if task in table}
+    names |= {"forgot": "forgot (nats, lower is better)", "test_loss": "test loss (lower is better)"}
+    ordered = table.sort_values("mean", ascending=False, kind="stable")
+    return ordered[["method", *names]].rename(columns=names)
+
+
+def costs(table: pd.DataFrame) -> pd.DataFrame:
+    """What each ranked method costs, the highest mean first."""
+    return ranked(table)[["method", *COSTS]].rename(columns=dict(COSTS))
+
+
 def _leaderboard(table: pd.DataFrame) -> str:
     """A row per method, the checks and the base in italics."""
     lines = [
@@ -202,25 +267,9 @@ def _leaderboard(table: pd.DataFrame) -> str:
         "| served | rate |",
         "|---|---|--:|--:|--:|---|--:|--:|--:|---|--:|",
     ]
-    for row in table.sort_values("mean", ascending=False, kind="stable").to_dict("records"):
-        aside = row["control"]
-        name = f"*{row['method']}*" if aside else row["method"]
-        rank = "" if aside else f"{row['rank']:.0f} [{row['rank_low']:.0f}, {row['rank_high']:.0f}]"
-        best = "yes" if row["may_be_best"] else "no"
-        cells = [
-            name,
-            row["family"],
-            _number(row["percent"] if row["method"] != UNTUNED else math.nan, ".2f"),
-            f"{row['mean']:.1f} [{row['low']:.1f}, {row['high']:.1f}]",
-            rank,
-            "" if aside else best,
-            _number(row.get("vs LoRA", math.nan), "+.1f"),
-            _number(row["test_loss"], ".3f"),
-            _number(row["forgot"], "+.3f"),
-            "" if pd.isna(row["served"]) else row["served"],
-            _number(row["learning_rate"], "g"),
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
+    for name, *cells in board(table).itertuples(index=False, name=None):
+        aside = not cells[BOARD.index("may be best") - 1]
+        lines.append("| " + " | ".join([f"*{name}*" if aside else name, *cells]) + " |")
     return "\n".join(lines)
 
 

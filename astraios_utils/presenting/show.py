@@ -22,7 +22,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
-from .. import schema, store
+from .. import methods, schema, store
 from ..running import figures
 from ..running.notebooks import FIGURE_TYPE
 from ..store import processes
@@ -192,6 +192,42 @@ def scale(suite: schema.Suite, tasks: Iterable[str]) -> None:
     say(pd.DataFrame(rows, columns=heads).style.hide(axis="index").to_html())
 
 
+def recipe(suite: schema.Suite) -> Styler:
+    """A suite's recipe, what is set of it, with the learning rate of each of its methods."""
+    held = suite.recipe.model_dump() if suite.recipe else {}
+    if suite.recipe:
+        rates = {method: suite.recipe.rate(method) for method in suite.methods if not methods.is_untuned(method)}
+        held |= {"learning_rates": ", ".join(f"{method} {rate:g}" for method, rate in rates.items())}
+    told = {name: value for name, value in held.items() if value not in (None, "", (), {}) and value is not False}
+    texts = {name.replace("_", " "): str(value) for name, value in told.items()}
+    return pd.DataFrame({"value": texts}).style.set_table_styles(_LEFT)
+
+
+COSTS: Mapping[str, str] = MappingProxyType(
+    {
+        "trainable_parameters": "trained parameters",
+        "checkpoint_bytes": "bytes of the checkpoint",
+        "tokens_per_second": "tokens per second",
+        "wall_seconds": "seconds in all",
+        "host_peak_mib": "peak memory (MiB)",
+        "gpu_average_mib": "GPU memory, mean (MiB)",
+        "gpu_peak_mib": "GPU memory, peak (MiB)",
+        "gpu_joules": "GPU energy (J)",
+        "cpu_joules": "CPU energy (J)",
+        "base_precision": "base in",
+    }
+)
+
+
+def costs(frame: pd.DataFrame) -> None:
+    """Show what each trained model cost (:func:`training.collect`); say so where none was trained."""
+    if frame.empty:
+        say("*No model of this slice was trained here.*")
+        return
+    known = frame.set_index(["size", "method"])[list(COSTS)].rename(columns=dict(COSTS)).dropna(axis=1, how="all")
+    say(known.style.format(precision=0, thousands=",", na_rep="—").to_html())
+
+
 def at_hand(frame: pd.DataFrame) -> Styler:
     """How many cells are measured, per task and size: ``5 of 7``. ``frame`` holds one metric per task."""
     measured = frame.assign(measured=frame["provenance"] == "measured")
@@ -258,6 +294,7 @@ _TABLE_STYLES: Any = [
 ]
 
 
+_LEFT: Any = [{"selector": "th, td", "props": "text-align: left;"}]
 _MARKS: Mapping[str, str] = MappingProxyType({"": "{}", "best": "<b>{}</b>", "second": "<u>{}</u>"})
 
 

@@ -17,6 +17,7 @@ import rich.table
 
 from .. import results, schema
 from ..metrics.scores import lower_is_better
+from ..tasks import TASKS
 from . import plots
 
 FORMS = ("text", "markdown", "latex")
@@ -25,17 +26,20 @@ _ESCAPED = {"\\": r"\textbackslash{}", **{sign: f"\\{sign}" for sign in "&%$#_{}
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One task's headline metric.
+    """One task's headline metric by method and size; or, of a single model, those of all tasks.
 
     Attributes:
-        rows: per method, a text per size: value and 95% interval, or the published value in brackets, or a dash.
-        marks: per method and size, how the measured value ranks within the size (:func:`ranks`).
+        columns: the sizes; or ``measured`` and ``published``.
+        rows: per method (or task), a text per column: value and 95% interval, the published value in brackets, a dash.
+        marks: per row and column, how the measured value ranks within the column (:func:`ranks`).
+        head: of the first column.
     """
 
     title: str
-    sizes: Sequence[str]
+    columns: Sequence[str]
     rows: Mapping[str, Sequence[str]]
     marks: Mapping[str, Sequence[str]]
+    head: str = "method"
 
 
 def ranks(values: Sequence[float], metric: str) -> list[str]:
@@ -57,18 +61,42 @@ def ranks(values: Sequence[float], metric: str) -> list[str]:
 
 
 def tables(frame: pd.DataFrame) -> list[Table]:
-    """A table per task that has a measured or published value.
+    """A table per task that has a measured or published value; of a single model's tasks, one table.
 
     Args:
         frame: results (:func:`results.results`), or a part of them.
     """
+    if frame[["size", "method"]].drop_duplicates().shape[0] == 1 and frame["task"].nunique() > 1:
+        return _of_one_model(frame)
     found = []
     for task in frame["task"].unique():
         metric = results.headline(str(task))
         own = frame[(frame["task"] == task) & (frame["metric"] == metric)]
         if own[["value", "published"]].notna().any(axis=None):
-            found.append(_table(own, f"{plots.TASK_TITLES.get(task, task)}: {plots.METRIC_LABELS.get(metric, metric)}"))
+            found.append(_table(own, _titled(str(task), metric)))
     return found
+
+
+def _titled(task: str, metric: str) -> str:
+    title = plots.TASK_TITLES.get(task) or TASKS[task].title
+    return f"{title}: {plots.METRIC_LABELS.get(metric, metric)}"
+
+
+def _of_one_model(frame: pd.DataFrame) -> list[Table]:
+    """A row per task: measured and published."""
+    headlines = frame["metric"] == [results.headline(task) for task in frame["task"]]
+    shown = frame[headlines & frame[["value", "published"]].notna().any(axis=1)]
+    if shown.empty:
+        return []
+    rows = {
+        _titled(row["task"], row["metric"]): (
+            _cell({**row, "published": math.nan}),
+            results.MISSING if math.isnan(row["published"]) else f"{row['published']:.2f}",
+        )
+        for row in shown.to_dict("records")
+    }
+    title = f"{frame['size'].iloc[0]} {frame['method'].iloc[0]}"
+    return [Table(title, ("measured", "published"), rows, dict.fromkeys(rows, ("", "")), "task")]
 
 
 def _table(own: pd.DataFrame, title: str) -> Table:
@@ -114,8 +142,8 @@ def show(frame: pd.DataFrame) -> None:
     console = rich.console.Console()
     for table in tables(frame):
         drawn = rich.table.Table(title=table.title, title_justify="left", box=rich.box.SIMPLE_HEAD)
-        drawn.add_column("method", style="bold")
-        for size in table.sizes:
+        drawn.add_column(table.head, style="bold")
+        for size in table.columns:
             drawn.add_column(size, justify="right")
         for method, *cells in list(_lines(table, _RICH, rich.markup.escape))[1:]:
             drawn.add_row(method, *cells)
@@ -132,7 +160,7 @@ _LATEX: Mapping[str, str] = MappingProxyType({"": "{}", "best": r"\textbf{{{}}}"
 
 def _lines(table: Table, looks: Mapping[str, str], escape: Callable[[str], str] = str) -> Iterator[list[str]]:
     """The head and the rows; of a marked cell its value, not its interval, gets the mark's look."""
-    yield ["method", *table.sizes]
+    yield [table.head, *table.columns]
     for method, cells in table.rows.items():
         texts = [_marked(escape(cell), looks[mark]) for cell, mark in zip(cells, table.marks[method], strict=True)]
         yield [escape(method), *texts]
@@ -152,12 +180,12 @@ def _text(table: Table) -> str:
 
 def _markdown(table: Table) -> str:
     head, *rows = ["| " + " | ".join(line) + " |" for line in _lines(table, _MARKDOWN)]
-    return "\n".join([f"**{table.title}**", "", head, "|---" + "|--:" * len(table.sizes) + "|", *rows])
+    return "\n".join([f"**{table.title}**", "", head, "|---" + "|--:" * len(table.columns) + "|", *rows])
 
 
 def _latex(table: Table) -> str:
     head, *rows = [" & ".join(line) + r" \\" for line in _lines(table, _LATEX, _escaped)]
-    columns = "l" + "r" * len(table.sizes)
+    columns = "l" + "r" * len(table.columns)
     body = "\n".join([r"\toprule", head, r"\midrule", *rows, r"\bottomrule"])
     return f"% {table.title}, 95% intervals\n\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}"
 

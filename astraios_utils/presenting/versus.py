@@ -75,11 +75,18 @@ def title(measure: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def directed(measure: str) -> str:
-    """:func:`title`, with the unit where it is not points, and a remark where a negative difference is a gain."""
-    metric = "" if measure in power.MEANS else results.headline(measure)
-    remarks = [*(["bits per byte"] if metric.startswith("bits") else [])]
-    remarks += ["lower is better"] if metric and lower_is_better(metric) else []
+def directed(measure: str, metric: str = "") -> str:
+    """:func:`title`, with the unit where it is not points, and a remark where less is better.
+
+    Args:
+        measure: a task, or a mean over tasks.
+        metric: which of the task's; none: its headline.
+    """
+    first = "" if measure in power.MEANS else results.headline(measure)
+    shown = metric or first
+    remarks = [] if shown == first else [plots.METRIC_LABELS.get(shown, shown).replace(" (%)", "").lower()]
+    remarks += ["bits per byte"] if shown.startswith("bits") else []
+    remarks += ["lower is better"] if shown and lower_is_better(shown) else []
     return f"{title(measure)} ({', '.join(remarks)})" if remarks else title(measure)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -153,6 +154,20 @@ def test_a_table_in_three_forms() -> None:
     assert latex[0] == "% Defect detection: Accuracy (%), 95% intervals"
     assert r"a\_b \& c & $-$1.50 & --- \\" in latex
     assert latex[-1] == r"\end{tabular}"
+
+
+def test_one_models_tasks_are_one_table() -> None:
+    same = {"size": "3B", "method": "LoRA", "low": 40.0, "high": 60.0}
+    nothing = float("nan")
+    rows = [("defect", "accuracy", 50.0, 49.5), ("defect", "valid", 90, nothing), ("aatk", "valid", 12.5, nothing)]
+    columns = ["task", "metric", "value", "published"]
+    lines = tables.write(pd.DataFrame(rows, columns=columns).assign(**same)).splitlines()
+    assert [re.split("  +", line) for line in lines] == [
+        ["3B LoRA"],
+        ["task", "measured", "published"],
+        ["Defect detection: Accuracy (%)", "50.00 [40.0, 60.0]", "49.50"],
+        ["Asleep at the Keyboard (DoW): Valid programs (%)", "12.50 [40.0, 60.0]", "—"],
+    ]
 
 
 def test_the_best_and_the_second_best_are_marked_as_in_the_paper() -> None:

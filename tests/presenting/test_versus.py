@@ -81,3 +81,14 @@ def test_the_command_names_what_is_wrong(build: Path, capsys: pytest.CaptureFixt
 )
 def test_titles_say_which_way_is_better(measure: str, words: str) -> None:
     assert versus.directed(measure) == words
+
+
+def test_another_metric_than_the_headline_is_named() -> None:
+    assert (
+        versus.directed("aatk", "insecure")
+        == "Asleep at the Keyboard (DoW) (insecure among the valid, lower is better)"
+    )
+    assert versus.directed("recode-function", "worst@1") == (
+        "ReCode, function names (pass@1 under the worst perturbation)"
+    )
+    assert versus.directed("defect", "accuracy") == "Defect detection"

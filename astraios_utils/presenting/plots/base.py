@@ -108,6 +108,9 @@ METRIC_LABELS: Mapping[str, str] = MappingProxyType(
     {
         **{"accuracy": "Accuracy (%)", "f1": "F1 (%)", "pass@1": "Pass@1 (%)", "rp@1": "RP@1 (%)", "rc@1": "RC@1 (%)"},
         **{"bleu": "BLEU (%)", "codebleu": "CodeBLEU (%)", "mean": "Mean (%)", "mutation": "Mutation score (%)"},
+        **{"valid": "Valid programs (%)", "insecure": "Insecure among the valid (%)"},
+        **{"bits/byte": "Bits per byte", "prefer": "Reference preferred (%)"},
+        "worst@1": "Pass@1 under the worst perturbation (%)",
         **{schema.java_metric(level): f"Pass@1 (%), Java {level}" for level in (8, 9, 10, 11)},
     }
 )

@@ -53,15 +53,7 @@ GROUPS = MappingProxyType(
     }
 )
 MEANS = MappingProxyType({"performance": "Figure 1", "generation": "Figure 1", "change": "Figure 7"})
-METRICS = MappingProxyType(
-    {
-        **{key: label.replace(" (%)", "") for key, label in plots.METRIC_LABELS.items()},
-        "valid": "Valid programs",
-        "insecure": "Insecure among the valid",
-        "bleu": "BLEU",
-        "codebleu": "CodeBLEU",
-    }
-)
+METRICS = MappingProxyType({key: label.replace(" (%)", "") for key, label in plots.METRIC_LABELS.items()})
 
 
 @dataclass(frozen=True, slots=True)

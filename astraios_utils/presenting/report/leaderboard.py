@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from ...results.comparison import column_of
 from ...running import comparison
 from ...schema import UNTUNED, Suite
 from .. import versus
@@ -108,7 +109,7 @@ def _details(suite: Suite, row: Mapping[Any, Any]) -> list[tuple[str, str]]:
         text = _text(row, name, digits)
         if text:
             found.append((words, text))
-    scores = [(versus.directed(task), _text(row, task, 2)) for task in suite.tasks]
+    scores = [(versus.directed(*column_of(task)), _text(row, task, 2)) for task in suite.tasks]
     return found + [(task, text) for task, text in scores if text]
 
 

@@ -63,7 +63,8 @@ def _ticks(axis: ElementTree.Element) -> list[str]:
 
 
 def _comments(element: ElementTree.Element) -> list[str]:
-    texts = [str(child.text).strip() for child in element if child.tag is ElementTree.Comment]
+    comment: object = ElementTree.Comment  # the tag of a comment, although typed as a text
+    texts = [str(child.text).strip() for child in element if child.tag == comment]
     return [_POWER.sub(lambda power: f"{power[1] or 1}e{power[2]}", text) for text in texts]
 
 

@@ -1,0 +1,29 @@
+"""What notebooks show of a suite's recipe and of what its models cost."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from astraios_utils import store
+from astraios_utils.presenting import show
+
+
+def test_a_recipe_shows_what_is_set() -> None:
+    held = show.recipe(store.load_suite("paper").slice(["1B"], ["LoRA", "FFT"])).data["value"]
+    assert held["learning rates"] == "LoRA 0.0001, FFT 1e-06"  # section 2.2
+    assert held["steps"] == "200"
+    assert not [name for name, text in held.items() if text in ("None", "()", "{}", "False", "")]
+    assert show.recipe(store.load_suite("released")).data.empty  # it trains nothing
+
+
+def test_costs_leave_out_what_this_machine_cannot_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(show, "say", told.append)
+    show.costs(pd.DataFrame())
+    known = dict.fromkeys(show.COSTS, 1.0) | {"size": "1B", "method": "LoRA", "gpu_joules": float("nan")}
+    show.costs(pd.DataFrame([known | {"trainable_parameters": 3_588_096}]))
+    assert told[0] == "*No model of this slice was trained here.*"
+    assert "3,588,096" in told[1]
+    assert "peak memory (MiB)" in told[1]
+    assert "GPU energy" not in told[1]
