@@ -18,6 +18,9 @@ and every non-daemon thread of the sample ends. How a program goes through:
 5. The engine relays the messages of judge and subject and keeps the clock. A subject that ends, or speaks when it was
    not asked, loses; the verdict is the judge's.
 
+Where a model has written the tests (`reversed_roles`), they are the sample, in a JVM of its own, and ``Main`` holds
+two implementations: it asks the sample to begin, answers its calls and reports (`Reversed.java`).
+
 Each JVM has its own namespaces, Landlock, rlimits and system call filter, and nowhere to write (`launcher`).
 
 The clock is the Python engine's: a program has a slot for its first 0.3 seconds; then it is a *suspect*, leaves it to
