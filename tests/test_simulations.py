@@ -82,7 +82,7 @@ def test_single_comparisons_err_as_often_as_the_page_says() -> None:
     ]
     sides = single.assign(wrong=(single["supported"] + single["not_supported"]) / 2)
     for runs, told in ((2, "with 2 runs err in"), (5, "with 5 runs in")):
-        cells = sides.query("training_runs == @runs")["wrong"]
+        cells = sides[sides["training_runs"] == runs]["wrong"]
         assert len(cells) == 12
         assert f"{told} {cells.mean():.3f}".replace(" 0.", " .") in PAGE.replace("\n", " ")
 

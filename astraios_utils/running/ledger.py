@@ -64,7 +64,13 @@ def shown(suite: Suite) -> pd.DataFrame:
         return frame
     find = functools.partial(seeds.verdicts, suite, 0)
     inputs = {"results": results.VERSION, **_inputs(suite)}
-    return store.stored(_analysis(suite, "shown"), inputs, lambda: results.results(suite, find))
+    whole = pipeline.with_extra_tasks(suite)
+    return store.stored(_analysis(suite, "shown"), inputs, lambda: results.results(whole, find))
+
+
+def load_results(suite: str) -> pd.DataFrame:
+    """The results of a whole suite for a notebook, as :func:`shown`."""
+    return shown(store.load_suite(suite))
 
 
 def means(suite: Suite, frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:

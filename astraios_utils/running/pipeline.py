@@ -290,11 +290,6 @@ def aggregate(suite: Suite) -> pd.DataFrame:
     return pd.read_parquet(path)
 
 
-def load_results(suite: str) -> pd.DataFrame:
-    """The results of a whole suite for a notebook, aggregated first where they are not current."""
-    return aggregate(store.load_suite(suite))
-
-
 def ship_counts(suite: Suite) -> Path:
     """Write the verdict counts of this build's scored cells to ``data/released``, with the provenance of each.
 
@@ -439,8 +434,9 @@ def draw(name: str, part: Suite, force: bool = False) -> Path:
 
 
 def _read_by_notebooks(suite: Suite) -> dict[str, str]:
-    """Hashes of what notebooks read besides results: loss logs, costs and generations."""
+    """Hashes of what notebooks read besides results: loss logs, costs, generations and shipped training runs."""
     folder = store.suite_dir(suite.name)
+    shipped = sorted((store.data_dir() / suite.name / "counts").glob("*.*"))
     trained = [*folder.glob("train/*/losses.jsonl"), *folder.glob("train/*/run.json")]
     if suite.generations == "released":  # files that never change: only which of them are available can
         held: list[list[str]] = [[c.task.name, c.model.slug] for c in cells(suite) if c.generations is not None]
@@ -449,4 +445,5 @@ def _read_by_notebooks(suite: Suite) -> dict[str, str]:
     return {
         "trained": store.fingerprint(sorted([p.parent.name, p.name, store.sha256_file(p)] for p in trained)),
         "generations": store.fingerprint(sorted(held)),
+        "shipped": store.fingerprint([[path.name, store.sha256_file(path)] for path in shipped]),
     }

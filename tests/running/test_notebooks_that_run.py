@@ -10,7 +10,7 @@ import pytest
 import tiny_suite
 
 from astraios_utils import schema, store, training
-from astraios_utils.running import notebooks, pipeline
+from astraios_utils.running import ledger, notebooks, pipeline
 from astraios_utils.schema import Suite
 from astraios_utils.store import processes
 
@@ -35,7 +35,7 @@ def test_from_nothing_to_a_table(tiny: Suite, monkeypatch: pytest.MonkeyPatch) -
     page = notebook_cells.run(sources["01_train"], {**given, "run": True}, monkeypatch)
     assert "**1 of 1** models of this slice are trained here." in page
     page = notebook_cells.run(sources["02_eval_generation"], {**given, "run": True}, monkeypatch)
-    frame = pipeline.load_results(tiny.name)
+    frame = ledger.load_results(tiny.name)
     done = frame[(frame["provenance"] == "measured") & (frame["metric"] == "pass@1")]
     assert set(zip(done["size"], done["method"], done["task"], strict=True)) == {
         ("small", "LoRA", "synthesize-python"),

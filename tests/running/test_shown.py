@@ -56,3 +56,10 @@ def test_results_and_report_come_without_a_run(build: Path, capsys: pytest.Captu
     page = Path(capsys.readouterr().out.strip()).read_text(encoding="utf-8")
     assert f"#cell/{TASK}/135M/LoRA" in page
     assert f'data-name="verdicts:{TASK}"' in page
+
+
+def test_notebooks_read_what_ships(build: Path) -> None:
+    frame = ledger.load_results("nano")
+    cells = frame[frame["task"].isin(["synthesize-java", "defect"]) & frame["provenance"].eq("measured")]
+    assert set(cells["size"]) == set(store.load_suite("nano").sizes)
+    assert set(cells["origin"]) == {"shipped"}
