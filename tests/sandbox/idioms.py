@@ -2951,6 +2951,23 @@ def f(xs):
     return iter(xs)
 --
 assert operator.length_hint(f([1, 2])) == 2
+====
+a call that the test gives up
+def f():
+    while True:
+        pass
+--
+import signal
+def late(*_):
+    raise TimeoutError
+signal.signal(signal.SIGALRM, late)
+signal.setitimer(signal.ITIMER_REAL, 0.2)
+try:
+    f()
+    done = True
+except TimeoutError:
+    done = False
+assert not done
 """
 
 ECHO = "def f(x=None, *rest):\n    return x"

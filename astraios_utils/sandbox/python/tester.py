@@ -41,17 +41,22 @@ class Link:
         self.named: set[str] = set()  # what the test has looked up in the sample
         self.combined = False  # whether the test has put an operator between two objects of the sample's
         self.strange = False  # whether the sample has handed over what is no plain data
+        self._waiting = (
+            False  # whether a request has no answer yet: a signal handler of the test's may have ended the wait
+        )
         self._hashed: Remote | None = None  # an object of the sample's that the test has put into a set or dictionary
 
     def _exchange(self, request: dict[str, Any]) -> dict[str, Any]:
         if self.broken:
             raise SampleGone(self.broken)
+        self._waiting = True
         try:
             codec.send(self._channel, request)
             while "seen" in (reply := codec.receive(self._channel)):
                 self._hint(reply["seen"])
             if type(reply) is not dict:
                 raise codec.CodecError("a reply is an object")
+            self._waiting = False
             return reply
         except (EOFError, ConnectionError):
             raise self._gone("the sample ended its process") from None
@@ -86,6 +91,9 @@ class Link:
 
     def note_replaced(self, names: list[str]) -> None:
         """Ask whether the sample has defined any of the builtins or imports that the test uses, which it cannot see."""
+        if self._waiting:  # the sample is still busy with a call that the test has given up
+            self.strange = True
+            return
         reply = self._exchange({"op": "replaced", "names": names})
         self.strange |= bool(self._value(reply, []))
 
