@@ -108,9 +108,12 @@ def _evalplus_test(row: dict[str, Any], where: str) -> str:
         raise RowError(f"{where}: atol is {atol!r:.40}, not a number of at least 0")
     if not str(row["task_id"]).startswith("HumanEval/"):
         raise RowError(f"{where}: inputs of MBPP+ lose their types in JSON; use its rows with test_list")
+    reference = row["prompt"] + row["canonical_solution"]
+    if _function(reference, entry) is None:
+        raise RowError(f"{where}: prompt and canonical_solution do not define {entry!r:.40} in Python")
     return _EVALPLUS.format(
         inputs=inputs,
-        reference=row["prompt"] + row["canonical_solution"],
+        reference=reference,
         atol=atol,
         entry=entry,
         by_value=entry == "find_zero",

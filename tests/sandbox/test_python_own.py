@@ -258,6 +258,8 @@ SHARED = {
     "n = 3\nassert f() == 3": needs.STATE,
     "n = 3\nassert f() == n": "",
     "METADATA = {}\ndef check(candidate):\n    assert candidate() == 1\ncheck(f)": "",
+    "assert type(f(1)) is type(2)": "",
+    "x = [1]\nassert f(x) is x": needs.IDENTITY,
     "B = f()\nclass D(B):\n    pass": needs.CLASS,
     "class B:\n    pass\nclass D(B):\n    pass\nassert f() == 1": "",
 }

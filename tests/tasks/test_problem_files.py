@@ -252,6 +252,7 @@ def test_evalplus_inputs_become_a_test_against_the_reference(tmp_path: Path, bod
     with Sandbox() as box:
         ((_, outcome),) = box.run([task.program(problem, EVALPLUS["prompt"] + "    " + body)])
     assert outcome.status == status, outcome.detail
+    assert not outcome.in_one_process, "a sample could forge it"
 
 
 @pytest.mark.parametrize(
@@ -261,6 +262,7 @@ def test_evalplus_inputs_become_a_test_against_the_reference(tmp_path: Path, bod
         ({"plus_input": [3]}, "plus_input is not a list of lists"),
         ({"atol": "low"}, "atol is 'low', not a number"),
         ({"canonical_solution": ""}, "canonical_solution"),
+        ({"canonical_solution": "    return (\n"}, "do not define 'half' in Python"),
         ({"task_id": "Mbpp/2"}, "lose their types in JSON"),
     ],
 )

@@ -164,6 +164,11 @@ def _bound(tree: ast.AST) -> Iterator[str]:
 _IMPORT = ast.Import | ast.ImportFrom
 
 
+def _is_type(node: ast.AST) -> bool:
+    """Whether an expression is ``type(…)``: plain data has the same types in both processes."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "type"
+
+
 def _is_member(node: ast.AST) -> bool:
     return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
 
@@ -211,7 +216,9 @@ class _Reader(ast.NodeVisitor):
     def visit_Compare(self, node: ast.Compare) -> None:
         """``is`` between two objects; with ``None``, a bool or a type it is no question of identity."""
         for operator, right in zip(node.ops, node.comparators, strict=True):
-            if isinstance(operator, ast.Is | ast.IsNot) and not any(map(self._singleton, (node.left, right))):
+            sides = (node.left, right)
+            single = any(map(self._singleton, sides)) or all(map(_is_type, sides))
+            if isinstance(operator, ast.Is | ast.IsNot) and not single:
                 self._always(IDENTITY)
         self.generic_visit(node)
 
