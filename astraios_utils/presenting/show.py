@@ -11,6 +11,7 @@ import io
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
@@ -180,8 +181,10 @@ def scale(suite: schema.Suite, tasks: Iterable[str]) -> None:
     rows = []
     for task in (task_of(suite, name) for name in tasks):
         how, count = task.decoding, "not available"
+        own = suite.problems.get(task.name)  # of some suites a run makes them first
         with contextlib.suppress(schema.MissingArtefact):
-            count = str(len({p.id for p in task.problems(suite.problems.get(task.name))}))
+            if own is None or Path(own).exists():
+                count = str(len({p.id for p in task.problems(own)}))
         rows.append((task.title, count, how.samples, how.temperature or "greedy", how.max_length))
     heads = ["task", "problems", "samples of a prompt", "temperature", "tokens with the prompt, at most"]
     say(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -27,3 +29,10 @@ def test_costs_leave_out_what_this_machine_cannot_tell(monkeypatch: pytest.Monke
     assert "3,588,096" in told[1]
     assert "peak memory (MiB)" in told[1]
     assert "GPU energy" not in told[1]
+
+
+def test_problems_that_a_run_makes_first_are_not_available(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(show, "say", told.append)
+    show.scale(store.load_suite("smol"), ["nll-python"])
+    assert "not available" in told[1]

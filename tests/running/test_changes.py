@@ -62,3 +62,19 @@ def test_the_readme_shows_what_is_shipped_of_smol(build: Path, capsys: pytest.Ca
     assert cli.main(["results", "--suite", "smol", "--against", "Base"]) == 0
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert capsys.readouterr().out.strip() in readme
+
+
+def test_the_readmes_sentences_about_smol_hold(build: Path) -> None:
+    smol = store.load_suite("smol")
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    (row,) = changes.agreement(smol, smol.tasks).to_dict("records")
+    assert f"over ten methods is {row['tau']:.2f} ({row['low']:.2f} to {row['high']:.2f})" in readme
+    ends = changes.shipped_costs(smol).set_index("method")["test_loss"]
+    assert set(ends.index[ends >= ends["Base"]]) == {"Base", "Prefix"}
+    assert list(ends.nsmallest(2).index) == ["AdapterP", "Parallel"]
+    found = changes.table(smol, smol.tasks).set_index(["task", "method"])
+    worse = found.xs("nll-python")["status"].eq("worse")
+    assert set(worse.index[worse]) == {"AdapterH", "AdapterP", "Parallel", "Prefix"}
+    prefer = found.xs("prefer-python").drop(index=["Base", "Prefix"])
+    assert set(prefer["status"]) == {"undecided"}
+    assert prefer["difference"].abs().max() < 4.9
