@@ -276,6 +276,9 @@ def _size(
             faults += found
             if found:
                 continue
+            if methods.is_untuned(method):
+                say(f"{size:<6}{method:<12}not trained")
+                continue
             made, advice = row(suite, schema.Model(size, method), config, *cards)
         except memory.CannotPlan as error:  # the training itself can be started
             say(f"{size:<6}{method:<12}{error}")

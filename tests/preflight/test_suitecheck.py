@@ -56,6 +56,13 @@ def test_methods_of_the_users_own_are_planned_like_others(capsys: pytest.Capture
     assert "estimated, not measured" in said
 
 
+def test_the_untuned_base_is_not_planned() -> None:
+    said: list[str] = []
+    [row] = suite_check.check(store.load_suite("nano").slice(["65K"], ["Base", "LoRA"]), A100, say=said.append)
+    assert row.model.method == "LoRA"
+    assert [line.split() for line in said if "Base" in line] == [["65K", "Base", "not", "trained"]]
+
+
 def test_what_does_not_fit_is_told_what_would(capsys: pytest.CaptureFixture[str]) -> None:
     suite = store.load_suite("qwen2.5-coder").slice(["0.5B"], ["FFT"])
     [row] = suite_check.check(suite, estimates.Gpu("small", 8.0, 1e12, 1e11))
