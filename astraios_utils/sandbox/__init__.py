@@ -80,7 +80,7 @@ __all__ = [
     "runtime_id",
 ]
 
-RULES = 3  # the version of the rules by which verdicts are given; a change makes earlier verdicts stale
+RULES = 4  # the version of the rules by which verdicts are given; a change makes earlier verdicts stale
 LANGUAGES = ("python", "java")
 
 

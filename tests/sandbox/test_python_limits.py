@@ -256,7 +256,8 @@ def test_what_verdicts_depend_on_is_named() -> None:
 NEEDS = {
     "assert f(1) == 2": "",
     "def check(candidate):\n    assert candidate([1]) is None\ncheck(f)": "",
-    "def check(candidate):\n    assert candidate([1]) is True\ncheck(Large)": "",
+    "def check(candidate):\n    assert candidate([1]) is True\ncheck(Large)": needs.CLASS,  # a class by its name
+    "def check(candidate):\n    assert candidate([1]) is True\ncheck(Large_Sum)": "",
     "x = f(1)\nassert x is f(1)": needs.IDENTITY,
     "try:\n    f()\nexcept ValueError:\n    pass": "",
     "try:\n    f()\nexcept Odd:\n    pass": needs.CLASS,
@@ -273,5 +274,5 @@ NEEDS = {
 
 @pytest.mark.parametrize("test", NEEDS)
 def test_the_needs_of_a_test_are_read_from_its_text(test: str) -> None:
-    of_the_sample = {"f", "Odd", "Point", "Large"} & set(re.findall(r"\w+", test))
+    of_the_sample = {"f", "Odd", "Point", "Large", "Large_Sum"} & set(re.findall(r"\w+", test))
     assert needs.of(test).reason(frozenset(of_the_sample)) == NEEDS[test]
