@@ -225,7 +225,7 @@ def _judge(
     return logic.judge(node), node
 
 
-# Two measures by size and method: Kendall's tau within a size, and how far a method's place is the same at every size.
+# Any two of three measures: Kendall's tau within a size, and how far a method's place is the same at every size.
 RELATIONS = {
     "unrelated, methods differ by size": (0.0, 0.0),
     "unrelated, methods alike at every size": (0.0, 0.8),
@@ -259,11 +259,8 @@ def correlations(runs: int) -> pd.DataFrame:
         said = [_related(rng, math.sin(math.pi * tau / 2), alike) for _ in range(runs)]
         for statement in RELATED:
             found = np.array([one[statement] for one in said])
-            yes, no, holds = (
-                (found == "supported").mean(),
-                (found == "not supported").mean(),
-                true.get(statement, False),
-            )
+            yes, no = (found == "supported").mean(), (found == "not supported").mean()
+            holds = true.get(statement, False)
             rows.append(
                 {"truth": name, "statement": statement, "true": holds, "supported": yes, "not_supported": no}
                 | {"wrong": no if holds else yes}
@@ -273,10 +270,8 @@ def correlations(runs: int) -> pd.DataFrame:
 
 def _related(rng: np.random.Generator, rho: float, alike: float) -> dict[str, str]:
     """The verdicts on one set of three measures, each two of which correlate by ``rho`` among the methods of a size."""
-    shape, mixed = (
-        (len(schema.SIZES), len(schema.METHODS)),
-        np.linalg.cholesky(np.full((3, 3), rho) + (1 - rho) * np.eye(3)),
-    )
+    shape = (len(schema.SIZES), len(schema.METHODS))
+    mixed = np.linalg.cholesky(np.full((3, 3), rho) + (1 - rho) * np.eye(3))
     own, each = rng.standard_normal((3, 1, shape[1])), rng.standard_normal((3, *shape))
     tables = np.tensordot(mixed, math.sqrt(alike) * own + math.sqrt(1 - alike) * each, axes=1)
     tables += 10 * np.arange(shape[0])[:, None]
@@ -308,11 +303,7 @@ HEADS = {
         "lowest_coverage": "lowest at any share",
     },
     "correlations": {
-        "truth": "truth",
-        "statement": "statement",
-        "supported": "supported",
-        "not_supported": "not supported",
-        "wrong": "wrong",
+        name: name.replace("_", " ") for name in ("truth", "statement", "supported", "not_supported", "wrong")
     },
 }
 
@@ -382,11 +373,12 @@ def main() -> None:
         measure_errors()
         return
     options.runs = options.runs or {"verdicts": RUNS, "correlations": 1000}.get(options.what, 4000)
-    made = {"verdicts": verdicts(options.runs, options.workers)} if options.what == "verdicts" else {}
     if options.what == "coverage":
         made = {"coverage": coverage(options.runs), "attainable": attainable()}
-    if options.what == "correlations":
+    elif options.what == "correlations":
         made = {"correlations": correlations(options.runs)}
+    else:
+        made = {"verdicts": verdicts(options.runs, options.workers)}
     for name, frame in made.items():
         print(frame.round(4).to_string(index=False))
         store.write_frame(FOLDER / f"{name}.csv", frame.round(4))

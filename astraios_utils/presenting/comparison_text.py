@@ -18,6 +18,7 @@ BOARD = (
     *("method", "family", "% trained", "mean [95%]", "rank [95%]", "may be best", "minus LoRA", "test loss", "forgot"),
     *("served", "rate"),
 )
+_IN_WORDS = ("method", "family", "may be best", "served")
 COSTS = {
     "trainable_parameters": "trained parameters",
     "percent": "% trained",
@@ -262,15 +263,11 @@ def costs(table: pd.DataFrame) -> pd.DataFrame:
 
 def _leaderboard(table: pd.DataFrame) -> str:
     """A row per method, the checks and the base in italics."""
-    lines = [
-        "| method | family | % trained | mean [95%] | rank [95%] | may be best | minus LoRA | test loss | forgot "
-        "| served | rate |",
-        "|---|---|--:|--:|--:|---|--:|--:|--:|---|--:|",
-    ]
-    for name, *cells in board(table).itertuples(index=False, name=None):
-        aside = not cells[BOARD.index("may be best") - 1]
-        lines.append("| " + " | ".join([f"*{name}*" if aside else name, *cells]) + " |")
-    return "\n".join(lines)
+    shown = board(table)
+    shown["method"] = shown["method"].where(shown["may be best"] != "", "*" + shown["method"] + "*")
+    rules = ["---" if head in _IN_WORDS else "--:" for head in BOARD]
+    lines = [f"| {' | '.join(BOARD)} |", f"|{'|'.join(rules)}|"]
+    return "\n".join([*lines, *(f"| {' | '.join(cells)} |" for cells in shown.itertuples(index=False, name=None))])
 
 
 def _number(value: float, form: str) -> str:

@@ -52,7 +52,8 @@ from .types import ERROR, TIMEOUT, Outcome, Program
 TIMEOUT_SECONDS = 5.0  # of one run of the tests
 JAVA_TIMEOUT_SECONDS = 10.0
 _PREFIX = "Report: "
-INVALID, _NOT_COMPILED = "invalid", "does not compile"
+INVALID = "invalid"
+NOT_COMPILED = "does not compile"  # how the detail of such a Java program begins
 _SAMPLE = """
 from astraios_utils.sandbox.python import hosted as _hosted
 _begin, _resume = _hosted.host({tests!r}, {names!r}, {entry!r})
@@ -142,6 +143,7 @@ def python_program(
     mutant: str,
     names: Sequence[str],
     entry: str,
+    *,
     preamble: str = "",
     run: int = 0,
     timeout: float = TIMEOUT_SECONDS,
@@ -169,6 +171,7 @@ def java_program(
     reference: str,
     mutant: str,
     name: str,
+    *,
     imports: str,
     meter: str,
     run: int = 0,
@@ -195,7 +198,7 @@ def report(outcome: Outcome) -> Report:
     """The report of one run.  A run without one (its processes ended, or its time) is an error or a timeout."""
     if outcome.status == TIMEOUT:
         return Report(TIMEOUT, outcome.detail)
-    if outcome.status == ERROR and outcome.detail.startswith(_NOT_COMPILED):
+    if outcome.status == ERROR and outcome.detail.startswith(NOT_COMPILED):
         return Report(INVALID, outcome.detail)
     if outcome.status != ERROR or not outcome.detail.startswith(_PREFIX):
         return Report(ERROR, outcome.detail)

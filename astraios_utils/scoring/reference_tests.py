@@ -20,7 +20,7 @@ import pandas as pd
 from .. import schema
 from ..metrics import scores
 from ..metrics.scores import Estimate
-from ..sandbox import ERROR, FAILED, PASSED, TIMEOUT, Outcome
+from ..sandbox import ERROR, FAILED, PASSED, TIMEOUT, Outcome, Program, reversed_roles
 from ..store.processes import say
 from ..tasks import Problem, get_task
 from ..tasks.testgen import TestGeneration
@@ -52,12 +52,14 @@ def measure(
         programs = {program_key(program): program for own in runs.values() for program in own}
         new = {key: program for key, program in programs.items() if known.get(key) is None}
         run_programs(new, known, sandbox, progress)
-        rows = [row for problem in problems for row in _rows(task, problem, known)]
+        rows = [row for problem in problems for row in _rows(task, problem, runs[problem.id], known)]
     return pd.DataFrame(rows, columns=["problem", "own", "fate"])
 
 
-def _rows(task: TestGeneration, problem: Problem, known: Journal) -> list[tuple[str, bool, str]]:
-    reference, *mutants = [recall(known, program_key(program)) for program in task.own_runs(problem)]
+def _rows(
+    task: TestGeneration, problem: Problem, own: Sequence[Program], known: Journal
+) -> list[tuple[str, bool, str]]:
+    reference, *mutants = [recall(known, program_key(program)) for program in own]
     if reference.status != PASSED:
         raise schema.BadInput(f"{task.name}: problem {problem.id}: its solution does not pass its tests")
     texts = [text for text, _ in task.bench(problem).mutants]
@@ -66,7 +68,7 @@ def _rows(task: TestGeneration, problem: Problem, known: Journal) -> list[tuple[
 
 
 def _fate(outcome: Outcome) -> str:
-    return NOT_COMPILED if outcome.detail.startswith("does not compile") else _FATES[outcome.status]
+    return NOT_COMPILED if outcome.detail.startswith(reversed_roles.NOT_COMPILED) else _FATES[outcome.status]
 
 
 def mutation_score(fates: pd.DataFrame) -> Estimate:

@@ -70,33 +70,41 @@ class Bench:
     mutants: tuple[tuple[str, str], ...]
 
 
+def _candidates(
+    buggy: str, planted: Sequence[mutation.Mutant], hooked: Callable[[str], str]
+) -> tuple[tuple[str, str], ...]:
+    """The benchmark's own wrong solution, where there is one, and the first mutants: each text, and with hooks."""
+    texts = dict.fromkeys(([buggy] if buggy else []) + [mutant.text for mutant in planted[:TRIES]])
+    return tuple((text, hooked(text)) for text in texts)
+
+
 @functools.lru_cache(maxsize=1024)
 def python_bench(solution: str, buggy: str, entry: str) -> Bench:
     """The reference and the candidates of a Python problem; ``buggy``: the benchmark's own wrong solution, or empty."""
-    planted = [mutant.text for mutant in mutation.shuffled(solution, entry, SEED)[:TRIES]]
     made = instrumented(solution)
 
     def program(tests: str, mutant: str, run: int) -> Program:
-        return roles.python_program(tests, made.text, mutant, made.names, entry, PREAMBLE["python"], run)
+        return roles.python_program(tests, made.text, mutant, made.names, entry, preamble=PREAMBLE["python"], run=run)
 
-    texts = dict.fromkeys(([buggy] if buggy else []) + planted)
-    return Bench(program, made.lines, made.branches, tuple((text, instrumented(text).text) for text in texts))
+    planted = mutation.shuffled(solution, entry, SEED)
+    return Bench(program, made.lines, made.branches, _candidates(buggy, planted, lambda text: instrumented(text).text))
 
 
 @functools.lru_cache(maxsize=1024)
 def java_bench(solution: str, buggy: str, entry: str, start: int) -> Bench:
     """The same of a Java problem; ``start``: the first character of the solution that may change."""
-    planted = [mutant.text for mutant in java.mutation.shuffled(solution, entry, SEED, start)[:TRIES]]
-    made = java.coverage.instrumented(solution)
+    hooked = java.coverage.instrumented
+    made = hooked(solution)
     imports, client = "\n".join(made.imports), java.roles.client(solution, CLASS)
 
     def program(tests: str, mutant: str, run: int) -> Program:
         own = java.roles.renamed(tests)
-        return roles.java_program(own, client, made.text, mutant, CLASS, imports, java.coverage.METER, run)
+        return roles.java_program(
+            own, client, made.text, mutant, CLASS, imports=imports, meter=java.coverage.METER, run=run
+        )
 
-    texts = dict.fromkeys(([buggy] if buggy else []) + planted)
-    mutants = tuple((text, java.coverage.instrumented(text).text) for text in texts)
-    return Bench(program, made.lines, made.branches, mutants)
+    planted = java.mutation.shuffled(solution, entry, SEED, start)
+    return Bench(program, made.lines, made.branches, _candidates(buggy, planted, lambda text: hooked(text).text))
 
 
 @dataclass(frozen=True)

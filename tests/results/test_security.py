@@ -193,8 +193,8 @@ def test_no_rule_meets_the_valid_rates_of_all_released_files(
     assert kinds[apart].min() > 1.7 * kinds.drop(apart).max()
     broken = judged[(judged["language"] == "python") & (judged["status"] == "invalid")]["program"]
     tabbed = [program for program in broken if "\t" in program and not _parses(program)]
-    mended = {width: sum(_parses(program.expandtabs(width)) for program in tabbed) for width in (1, 2, 3, 4, 6, 8)}
-    assert [width for width, count in mended.items() if count] == [4]
+    repaired = {width: sum(_parses(program.expandtabs(width)) for program in tabbed) for width in (1, 2, 3, 4, 6, 8)}
+    assert [width for width, count in repaired.items() if count] == [4]
 
 
 def _parses(program: str) -> bool:

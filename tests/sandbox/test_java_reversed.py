@@ -87,7 +87,7 @@ def _program(body: str, mutant: str = "") -> Program:
     made = coverage.instrumented(CODE)
     changed = coverage.instrumented(mutant).text if mutant else ""
     imports, client = "\n".join(made.imports), roles.client(CODE, "Solution")
-    return java_program(tests, client, made.text, changed, "Solution", imports, coverage.METER)
+    return java_program(tests, client, made.text, changed, "Solution", imports=imports, meter=coverage.METER)
 
 
 @pytest.mark.parametrize("name", ["messages", "changes", "ends", "deep"])

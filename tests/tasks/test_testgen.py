@@ -166,6 +166,6 @@ def test_a_call_is_answered_by_two_implementations_in_either_kind_of_run(mutant:
     program = roles.python_program("f(1)", reference, mutant, ("f",), "f")
     assert program.test.count("implementation('def f(x)") == 2
     assert met in program.test.split("_met = ")[1]
-    java = roles.java_program("", "", "class S { int a; }", mutant and "class S { int b; }", "S", "", "m")
+    java = roles.java_program("", "", "class S { int a; }", mutant and "class S { int b; }", "S", imports="", meter="m")
     assert ("int b;" if mutant else "int a;") in java.test.split("interface Met")[1]
     assert java.test.count("class S {") == 2

@@ -51,12 +51,13 @@ class Instrumented:
 
 @dataclass(frozen=True, slots=True)
 class _Hook:
-    """Text around some characters of the program."""
+    """Text around some characters of the program; ``line``: of the statement, 0 for a condition."""
 
     start: int
     end: int
     before: str
     after: str
+    line: int = 0
 
 
 def instrumented(text: str) -> Instrumented:
@@ -67,16 +68,12 @@ def instrumented(text: str) -> Instrumented:
     """
     unit = read(text)
     hooks = [hook for method in unit.methods for hook in _statements(unit, method)]
-    lines = {_line(hook) for hook in hooks}
+    lines = {hook.line for hook in hooks}
     conditions = sorted({part for method in unit.methods for part in _conditions(unit, method.body)})
     for number, part in enumerate(conditions, start=1):
         start, end = unit.tokens[part[0]].start, unit.tokens[part[1] - 1].end
         hooks.append(_Hook(start, end, f"{METER}.branch({number}, ", ")"))
     return Instrumented(_without_imports(unit, hooks), unit.imports, len(lines), 2 * len(conditions))
-
-
-def _line(hook: _Hook) -> int:
-    return int(re.findall(r"\d+", hook.before)[0])
 
 
 def _without_imports(unit: Unit, hooks: list[_Hook]) -> str:
@@ -105,9 +102,9 @@ def _statements(unit: Unit, method: Method) -> Iterator[_Hook]:
             first = unit.tokens[inner.first]
             if kept and position == 0 and first.text in ("this", "super") and unit.tokens[inner.first + 1].text == "(":
                 continue  # a constructor begins with it
-            hook = f"{METER}.line({first.line}); "
-            end = unit.tokens[inner.last].end
-            yield _Hook(first.start, end, hook if kept else "{ " + hook, "" if kept else " }")
+            before, after = ("", "") if kept else ("{ ", " }")
+            hook = f"{before}{METER}.line({first.line}); "
+            yield _Hook(first.start, unit.tokens[inner.last].end, hook, after, first.line)
 
 
 def _conditions(unit: Unit, body: Statement) -> Iterator[Range]:

@@ -258,14 +258,10 @@ def _missing_parts(body: _Body) -> Iterator[_Change]:
 def _operands(body: _Body, part: Range) -> list[Range]:
     """The operands of a condition's outermost ``||``, or else ``&&``."""
     outer = list(_outside_brackets(body, part))
-    for sign in ("?", "||", "&&"):
-        cuts = [at for at in outer if body.sign(at, sign)]
-        if cuts and sign != "?":
-            edges = [part[0] - 1, *cuts, part[1]]
-            return [(one + 1, other) for one, other in itertools.pairwise(edges)]
-        if cuts:
-            break
-    return [part]
+    if any(body.sign(at, "?") for at in outer):
+        return [part]
+    cuts = next(filter(None, ([at for at in outer if body.sign(at, sign)] for sign in ("||", "&&"))), [])
+    return [(one + 1, other) for one, other in itertools.pairwise([part[0] - 1, *cuts, part[1]])]
 
 
 def _outside_brackets(body: _Body, part: Range) -> Iterator[int]:

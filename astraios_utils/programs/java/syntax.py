@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from .tokens import SIGN, WORD, NotJava, Token, pairs, tokens, type_arguments
+from .tokens import MODIFIERS, SIGN, WORD, NotJava, Token, pairs, tokens, type_arguments
 
 BLOCK, GROUP, LABELLED, LOCAL_CLASS = "block", "group", "labelled", "class"
 DECLARATION, EXPRESSION, RETURN, EMPTY = "declaration", "expression", "return", "empty"
@@ -22,12 +22,6 @@ _NO_TYPE = frozenset(
     {
         *("return", "throw", "new", "assert", "break", "continue", "yield", "else", "case", "default", "this", "super"),
         *("if", "while", "do", "for", "switch", "try", "synchronized", "instanceof", "import", "package"),
-    }
-)
-_MODIFIERS = frozenset(
-    {
-        *("public", "protected", "private", "static", "final", "abstract", "synchronized", "default", "native"),
-        "strictfp",
     }
 )
 Range = tuple[int, int]  # indexes of tokens: the first, and one past the last
@@ -52,7 +46,7 @@ class Statement:
         condition: the one of them that decides, of ``if``, ``while``, ``do`` and ``for``.
         bodies: the statements that it controls.
         nested: the blocks of lambdas and of anonymous classes in its expressions.
-        declares: the variables that have a value after it (``for``, ``each``, ``try``: within it).
+        declares: the variables that have a value after it (``for``, ``each``: within it).
     """
 
     kind: str
@@ -153,9 +147,13 @@ class _Reader:
                 return at
             if self._is(at, ")", "]", "}"):
                 break
-            closes = type_arguments(self.tokens, at) if self._is(at, "<") else -1
-            at = (self.pair[at] if self._is(at, "(", "[", "{") else closes if closes >= 0 else at) + 1
+            at = self._past(at)
         raise NotJava(f"line {self.tokens[min(start, len(self.tokens) - 1)].line}: no {' or '.join(ends)} follows")
+
+    def _past(self, at: int) -> int:
+        """The token after this one; of an opening bracket, the one after what it encloses."""
+        closes = type_arguments(self.tokens, at) if self._is(at, "<") else -1
+        return (self.pair[at] if self._is(at, "(", "[", "{") else max(closes, at)) + 1
 
     def _type(self, at: int) -> int:
         """Where a type that begins here ends; -1 where none does."""
@@ -220,7 +218,7 @@ class _Reader:
             return []  # an initialiser
         modifiers = frozenset(t.text for t in self.tokens[start:parameters] if t.kind == WORD)
         returned = start
-        while self.tokens[returned].text in _MODIFIERS or self._is(returned, "@", "<"):
+        while self.tokens[returned].text in MODIFIERS or self._is(returned, "@", "<"):
             if self._is(returned, "@"):
                 returned = self._past_annotation(returned)
             else:
@@ -230,7 +228,7 @@ class _Reader:
             for first, last in self._separated(parameters + 1, self.pair[parameters])
         )
         name, returns = self.tokens[parameters - 1].text, self._written(returned, parameters - 1)
-        return [Method(owner, name, (start, brace), modifiers & _MODIFIERS, returns, given, self._block(brace))]
+        return [Method(owner, name, (start, brace), modifiers & MODIFIERS, returns, given, self._block(brace))]
 
     def _separated(self, start: int, end: int) -> Iterator[Range]:
         while start < end:
@@ -304,8 +302,7 @@ class _Reader:
 
     def _comma(self, at: int, end: int) -> int:
         while at < end and not self._is(at, ","):
-            closes = type_arguments(self.tokens, at) if self._is(at, "<") else -1
-            at = (self.pair[at] if self._is(at, "(", "[", "{") else closes if closes >= 0 else at) + 1
+            at = self._past(at)
         return min(at, end)
 
     def _made(
@@ -390,7 +387,6 @@ class _Reader:
 
     def _try(self, at: int) -> Statement:
         parts: list[Range] = []
-        variables: list[Variable] = []
         index = at + 1
         if self._is(index, "("):
             parts, index = [(index + 1, self.pair[index])], self.pair[index] + 1
@@ -399,4 +395,4 @@ class _Reader:
             index = bodies[-1].last + 2
             index = self.pair[index] + 1 if self._is(index, "(") else index
             bodies.append(self._block(index))
-        return self._made("try", at, bodies[-1].last, parts, None, bodies, variables)
+        return self._made("try", at, bodies[-1].last, parts, None, bodies)

@@ -20,6 +20,12 @@ _TOKEN = re.compile(
     |(?P<sign>->|::|\+\+|--|&&|\|\||<<=|<<|[-+*/%&|^=!<>]=|\.\.\.|[-+*/%&|^=!<>~?:;,.@(){}\[\]])""",
     re.VERBOSE | re.DOTALL,
 )
+MODIFIERS = frozenset(
+    {
+        *("public", "protected", "private", "static", "final", "abstract", "synchronized", "default", "native"),
+        "strictfp",
+    }
+)
 _PAIRS = {"(": ")", "[": "]", "{": "}"}
 _IN_TYPES = frozenset({",", ".", "?", "&", "[", "]", "@"})
 
@@ -90,7 +96,7 @@ def type_arguments(found: Sequence[Token], at: int) -> int:
     They follow a name that begins with a capital letter, a dot, or what may stand before a method's type parameters.
     """
     before = found[at - 1] if at else None
-    named = before is not None and before.kind == WORD and (before.text[:1].isupper() or before.text in _MODIFIERS)
+    named = before is not None and before.kind == WORD and (before.text[:1].isupper() or before.text in MODIFIERS)
     if found[at].text != "<" or not (named or (before is not None and before.text in (".", "}", ";", "{"))):
         return -1
     depth = 0
@@ -105,6 +111,3 @@ def type_arguments(found: Sequence[Token], at: int) -> int:
         elif token.kind != WORD and token.text not in _IN_TYPES:
             return -1
     return -1
-
-
-_MODIFIERS = frozenset({"public", "protected", "private", "static", "final", "abstract", "synchronized", "default"})

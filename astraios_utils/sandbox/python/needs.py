@@ -100,8 +100,10 @@ def of(test: str) -> Needs:
     bound = set(_bound(tree))
     _Reader(needs, bound, needs.entry, tree).visit(tree)
     needs.combines = any(map(_combines, ast.walk(tree)))
-    needs.always += [reason for reason in (SHARED,) if sharing.changes(tree)]
-    needs.always += [reason for reason in (STATE,) if _sets_a_global(tree, bound) or plainness.exceeded(tree)]
+    if sharing.changes(tree):
+        needs.always.append(SHARED)
+    if _sets_a_global(tree, bound) or plainness.exceeded(tree):
+        needs.always.append(STATE)
     return needs
 
 
@@ -136,12 +138,11 @@ def _sets_a_global(tree: ast.Module, bound: set[str]) -> bool:
     read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     if any(isinstance(node, ast.Global) for node in ast.walk(tree)):
         return True
-    unread = False
+    own, unread = bound | set(dir(builtins)), False
     for statement in tree.body:
         if isinstance(statement, ast.Assign):
             unread |= any(isinstance(name, ast.Name) and name.id not in read for name in statement.targets)
         called = (node.func for node in ast.walk(statement) if isinstance(node, ast.Call))
-        own = bound | set(dir(builtins))
         if unread and any(isinstance(function, ast.Name) and function.id not in own for function in called):
             return True
     return False
