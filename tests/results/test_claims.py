@@ -309,6 +309,15 @@ def test_all_most_any_by_hand() -> None:
     assert logic.judge(logic.AtLeast(3, (sure, sure, against))).holds is False
 
 
+def test_a_statement_about_no_comparison_decides_nothing() -> None:
+    for empty in (logic.every([]), logic.every([logic.every([]), logic.every([])]), logic.AtLeast(0, ())):
+        assert logic.judge(empty) == logic.Finding(True, 0.0, 1.0)
+        assert claims.verdict_of(logic.judge(empty), list(logic.parts(empty))) == "values only"
+    # Beside a comparison, it changes nothing.
+    beside = logic.judge(logic.every([logic.every([]), node(1)]))
+    assert beside == logic.judge(logic.every([node(1)]))
+
+
 def test_missing_comparisons_neither_support_nor_refute() -> None:
     sure, against = node(5), node(-5)
     assert logic.judge(logic.every([sure, NOTHING])).holds is None

@@ -226,6 +226,8 @@ def _build(claim: Claim, reader: Reader) -> Node:
 
 def verdict_of(finding: Finding, below: list[Part]) -> str:
     """One of ``VERDICTS``, of what a statement comes to and its comparisons."""
+    if not below:  # a statement about no comparison, such as "as good as each rival" without rivals
+        return "values only"
     if finding.p_against <= ALPHA:
         return "not supported"
     if finding.p_for <= ALPHA:

@@ -155,10 +155,10 @@ def judge(node: Node) -> Finding:
     if isinstance(node, Part):
         holds = bool(node.holds(np.array(node.estimate.value))) if node.available else None
         return Finding(holds, node.p_for, node.p_against)
-    if node.k == 0:
-        return Finding(True, 0.0, 1.0)
     nodes = _alike(node)
     k = len(nodes) if node.k == len(node.of) else node.k
+    if k == 0:  # of no comparison, also where each of its parts has none
+        return Finding(True, 0.0, 1.0)
     found, n = [judge(below) for below in nodes], len(nodes)
     yes, unsure = sum(f.holds is True for f in found), sum(f.holds is None for f in found)
     holds = True if yes >= k else False if yes + unsure < k else None
