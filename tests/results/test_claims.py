@@ -20,7 +20,7 @@ from astraios_utils import results, schema, store
 from astraios_utils.metrics import stats
 from astraios_utils.results import claims
 from astraios_utils.results.claims import Claim, Evidence, compare, logic, printed, training_noise
-from astraios_utils.results.claims.readings import TESTS
+from astraios_utils.results.claims.readings import TESTS, _forecast
 from astraios_utils.running import ledger, notebooks, pipeline, seeds
 from astraios_utils.sources import conala_study, paper
 
@@ -491,6 +491,19 @@ def test_losses_get_errors_from_test_sequences() -> None:
     assert draws[1][0] == pytest.approx(sums.sum() / 6400)
     assert draws[1][1:].std() == pytest.approx(sums.std(ddof=1) / 100 / 8, rel=0.1)
     assert (draws[0] - draws[1])[1:].std() < 1e-9  # paired: every sequence is worse by the same
+
+
+def test_a_power_law_is_continued_and_a_replicate_below_0_does_no_harm() -> None:
+    sizes = np.array([1e5, 1e6, 1e7])
+    exact = 3 * sizes**-0.25
+    noisy = np.stack([exact, exact * [1.0, 1.01, 1.0], exact * [1.0, -0.5, 1.0]], axis=1)  # shape (sizes, 1 + r)
+    error, naive = _forecast(sizes, noisy)
+    assert error[0] == pytest.approx(0, abs=1e-12)
+    assert naive[0] == pytest.approx(10**0.25 - 1)
+    # The line through two points rises by twice the second one's change: to first order 2%.
+    assert error[1] == pytest.approx(0.02, abs=5e-4)
+    assert np.isfinite(error).all()
+    assert np.isfinite(naive).all()
 
 
 def test_costs_have_a_tolerance_unless_they_are_counted() -> None:

@@ -533,10 +533,12 @@ def extrapolates(reader: Reader, measure: str = "test_loss", within: float = 0.0
 
 def _forecast(sizes: Array, losses: Array) -> tuple[Array, Array]:
     """Relative errors of the power law and of the last value at the largest size, each of shape (1 + r,)."""
-    u, v = np.log(sizes[:-1]), np.log(losses[:-1])
+    # To first order: a replicate with a normal error may lie below 0, where a loss has no logarithm.
+    logs = np.log(losses[:, :1]) + losses / losses[:, :1] - 1
+    u, v = np.log(sizes[:-1]), logs[:-1]
     slope = ((u - u.mean())[:, None] * (v - v.mean(axis=0))).sum(axis=0) / ((u - u.mean()) ** 2).sum()
-    predicted = np.exp(v.mean(axis=0) + slope * (math.log(sizes[-1]) - u.mean()))
-    return predicted / losses[-1] - 1, losses[-2] / losses[-1] - 1
+    predicted = v.mean(axis=0) + slope * (math.log(sizes[-1]) - u.mean())
+    return np.expm1(predicted - logs[-1]), np.expm1(logs[-2] - logs[-1])
 
 
 def on_front(
