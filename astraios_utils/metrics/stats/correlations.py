@@ -46,30 +46,55 @@ class Association:
     Attributes:
         value: the mean over sizes.
         se: jackknife over methods.
-        low, high: Student's interval with k - 1 degrees of freedom, within [-1, 1].
         p_above, p_below: one-sided, by permutation, that the value is so large, or so small, by chance.
         methods: k.
+        step: what two neighbours exchanged at one size change a Kendall coefficient by.
+        widest: 1; 2 for a difference of two coefficients.
     """
 
     value: float
     se: float
-    low: float
-    high: float
     p_above: float
     p_below: float
     methods: int
+    step: float = math.nan
+    widest: float = 1.0
 
     def against(self, threshold: float) -> tuple[float, float]:
         """One-sided p-values of "above the threshold" and "not above it".
 
-        At 0 they are the permutation's. Any other threshold takes Student's on the jackknife's standard error.
+        At 0 they are the permutation's. Any other threshold takes Student's on the jackknife's standard error, on the
+        arcsine scale: near 1 that error is too small.
         """
         if threshold == 0:
             return self.p_above, self.p_below
         if not self.se > 0:
             return 1.0, 1.0
-        t = (self.value - threshold) / self.se
+        angle, se = self._angle()
+        t = (angle - math.asin(threshold / self.widest)) / se
         return float(_scipy.t.sf(t, self.methods - 1)), float(_scipy.t.cdf(t, self.methods - 1))
+
+    @property
+    def low(self) -> float:
+        """Lower end of Student's 95% interval with k - 1 degrees of freedom, on the arcsine scale."""
+        return min(self.value, self._end(-1))
+
+    @property
+    def high(self) -> float:
+        """Its upper end."""
+        return max(self.value, self._end(1))
+
+    def _end(self, side: int) -> float:
+        if not self.se > 0:
+            return math.nan
+        angle, se = self._angle()
+        end = angle + side * float(_scipy.t.ppf((1 + LEVEL) / 2, self.methods - 1)) * se
+        return self.widest * math.sin(min(max(end, -math.pi / 2), math.pi / 2))
+
+    def _angle(self) -> tuple[float, float]:
+        """The arcsine of the value, a step away from the ends at least, and its standard error."""
+        inner = math.copysign(min(abs(self.value), self.widest - self.step), self.value) / self.widest
+        return math.asin(inner), self.se / self.widest / math.sqrt(1 - inner**2)
 
 
 _TESTS: dict[str, Callable[..., Any]] = {
@@ -151,15 +176,12 @@ def mean_within(x: Array, y: Array, coefficient: Coefficient) -> float:
     return float(np.mean([_one(a, b[None], coefficient)[0] for a, b in zip(x, y, strict=True)]))
 
 
-def association(
-    x: npt.ArrayLike, y: npt.ArrayLike, coefficient: Coefficient = "kendall", level: float = LEVEL
-) -> Association:
+def association(x: npt.ArrayLike, y: npt.ArrayLike, coefficient: Coefficient = "kendall") -> Association:
     """The mean over sizes of how x and y go together among the methods of a size, tested by permuting methods.
 
     Args:
         x, y: shape (sizes, methods).
         coefficient: which.
-        level: of the interval.
 
     Returns:
         NaN and p-values of 1 where a value is NaN, one side is constant at a size, or there are fewer than 4 methods.
@@ -170,11 +192,11 @@ def association(
     a, b = _tables(x, y)
     value = mean_within(a, b, coefficient)
     if math.isnan(value) or a.shape[1] < 4:
-        return Association(math.nan, math.nan, math.nan, math.nan, 1.0, 1.0, a.shape[1])
+        return Association(math.nan, math.nan, 1.0, 1.0, a.shape[1])
     order = _permutations(a.shape[1])
     null = np.mean([_one(one, other[order], coefficient) for one, other in zip(a, b, strict=True)], axis=0)
     left_out = [mean_within(np.delete(a, i, axis=1), np.delete(b, i, axis=1), coefficient) for i in range(a.shape[1])]
-    return _tested(value, null, np.array(left_out), len(a), level)
+    return _tested(value, null, np.array(left_out), len(a))
 
 
 def _tables(*values: npt.ArrayLike) -> list[Array]:
@@ -184,14 +206,13 @@ def _tables(*values: npt.ArrayLike) -> list[Array]:
     return tables
 
 
-def _tested(value: float, null: Array, left_out: Array, sizes: int, level: float) -> Association:
+def _tested(value: float, null: Array, left_out: Array, sizes: int, widest: float = 1.0) -> Association:
     k = len(left_out)
     pseudo = k * value - (k - 1) * left_out
-    floor = 4 / (k * (k - 1) * sizes)  # two neighbours exchanged at one size
-    se = max(float(np.nanstd(pseudo, ddof=1)) / math.sqrt(k), floor)
-    half = float(_scipy.t.ppf((1 + level) / 2, k - 1)) * se
+    step = 4 / (k * (k - 1) * sizes)
+    se = max(float(np.nanstd(pseudo, ddof=1)) / math.sqrt(k), step)
     above, below = float((null >= value - _TIE).mean()), float((null <= value + _TIE).mean())
-    return Association(value, se, max(-1.0, value - half), min(1.0, value + half), above, below, k)
+    return Association(value, se, above, below, k, step, widest)
 
 
 def _size_pairs(sizes: int, from_first: bool) -> list[tuple[int, int]]:
@@ -206,7 +227,7 @@ def concordance_value(table: Array, from_first: bool = False) -> float:
     return float(np.mean(taus)) if taus else math.nan
 
 
-def concordance(x: npt.ArrayLike, level: float = LEVEL, from_first: bool = False) -> Association:
+def concordance(x: npt.ArrayLike, from_first: bool = False) -> Association:
     """How alike the methods' order is at every two sizes: the mean of Kendall's tau over pairs of sizes.
 
     Under the null hypothesis the sizes' orders have nothing to do with each other: each size's labels are permuted by
@@ -214,14 +235,13 @@ def concordance(x: npt.ArrayLike, level: float = LEVEL, from_first: bool = False
 
     Args:
         x: shape (sizes, methods).
-        level: of the interval.
         from_first: the first size with each other one only, instead of every two sizes.
     """
     (table,) = _tables(x)
     pairs = _size_pairs(len(table), from_first)
     value, k = concordance_value(table, from_first), table.shape[1]
     if math.isnan(value) or k < 4:
-        return Association(math.nan, math.nan, math.nan, math.nan, 1.0, 1.0, k)
+        return Association(math.nan, math.nan, 1.0, 1.0, k)
     rng, (i, j) = np.random.default_rng(k), np.triu_indices(k, 1)
     signs = []
     for row in table:
@@ -230,11 +250,11 @@ def concordance(x: npt.ArrayLike, level: float = LEVEL, from_first: bool = False
         signs.append(sign / np.sqrt((sign**2).sum(axis=1, keepdims=True)))
     null = np.mean([(signs[one] * signs[other]).sum(axis=1) for one, other in pairs], axis=0)
     left_out = np.array([concordance_value(np.delete(table, method, axis=1), from_first) for method in range(k)])
-    return _tested(value, np.append(null, value), left_out, len(pairs), level)
+    return _tested(value, np.append(null, value), left_out, len(pairs))
 
 
 def stronger(
-    x: npt.ArrayLike, than: npt.ArrayLike, y: npt.ArrayLike, coefficient: Coefficient = "kendall", level: float = LEVEL
+    x: npt.ArrayLike, than: npt.ArrayLike, y: npt.ArrayLike, coefficient: Coefficient = "kendall"
 ) -> Association:
     """How much more x goes together with y than ``than`` does: a difference of two dependent associations.
 
@@ -244,13 +264,12 @@ def stronger(
     Args:
         x, than, y: shape (sizes, methods).
         coefficient: which.
-        level: of the interval.
     """
     a, b, c = _tables(x, than, y)
     a, b = (np.asarray(_scipy.rankdata(table, axis=1), dtype=float) for table in (a, b))
     k = a.shape[1]
     if any(np.isnan(table).any() for table in (x, than, y)) or k < 4:
-        return Association(math.nan, math.nan, math.nan, math.nan, 1.0, 1.0, k)
+        return Association(math.nan, math.nan, 1.0, 1.0, k)
 
     def gap(one: Array, other: Array, of: Array) -> float:
         return mean_within(of, one, coefficient) - mean_within(of, other, coefficient)
@@ -262,7 +281,7 @@ def stronger(
         first, second = np.where(flips, other, one), np.where(flips, one, other)
         null += (_one(of, first, coefficient) - _one(of, second, coefficient)) / len(a)
     left_out = [gap(*(np.delete(table, i, axis=1) for table in (a, b, c))) for i in range(k)]
-    return _tested(gap(a, b, c), null, np.array(left_out), len(a), level)
+    return _tested(gap(a, b, c), null, np.array(left_out), len(a), widest=2.0)
 
 
 @functools.lru_cache
