@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RUN: dict[str, tuple[str, ...]] = {"ci": ("smoke", "ci"), "some": ("smoke",), "none": ()}  # markers of slow tests
 # Test files of 15 seconds and more, the longest first.
 LONGEST = (
+    *("running/test_executors.py", "test_readme.py", "running/test_paper_suite.py"),
     *("hostile/test_hostile_python.py", "sandbox/test_python.py", "sandbox/test_java.py", "results/test_claims.py"),
     *("hostile/test_hostile_java.py", "training/test_training.py", "test_own_suite.py", "sources/test_hub.py"),
     *("hostile/test_hostile_java_mixed.py", "test_slices.py", "nano/test_conala_suite.py", "nano/test_bases.py"),

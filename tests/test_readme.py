@@ -40,16 +40,27 @@ def test_tables_of_nano_are_those_of_its_shipped_runs(build: Path) -> None:
         assert lines == _block(name), name
 
 
-def test_tables_of_the_comparison_of_methods_are_those_of_its_shipped_runs(build: Path) -> None:
+@pytest.fixture(scope="module")
+def zoo_table(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """The comparison of methods, from its shipped runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ASTRAIOS_BUILD", str(tmp_path_factory.mktemp("zoo")))
+        return comparison.table(store.load_suite("zoo"))
+
+
+@pytest.mark.slow
+@pytest.mark.ci
+def test_tables_of_the_comparison_of_methods_are_those_of_its_shipped_runs(zoo_table: pd.DataFrame) -> None:
     leaderboard = (ROOT / "docs" / "leaderboard.md").read_text(encoding="utf-8")
-    blocks = comparison_text.as_markdown(comparison.table(store.load_suite("zoo")))
+    blocks = comparison_text.as_markdown(zoo_table)
     assert blocks["zoo-decisions"] == _block("zoo-decisions")
     assert blocks["zoo-leaderboard"] == _block("zoo-leaderboard", leaderboard)
 
 
-def test_what_is_said_of_the_comparison_of_methods_is_in_its_table() -> None:
-    zoo = store.load_suite("zoo")
-    table = comparison.table(zoo).set_index("method")
+@pytest.mark.slow
+@pytest.mark.ci
+def test_what_is_said_of_the_comparison_of_methods_is_in_its_table(build: Path, zoo_table: pd.DataFrame) -> None:
+    zoo, table = store.load_suite("zoo"), zoo_table.set_index("method")
     tuned, base = table[~table["control"]], table.loc["Base"]
     frozen, twin = table.loc["Frozen"], table.loc["LoRA twin"]
     assert len(tuned) == 61

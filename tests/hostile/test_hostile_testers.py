@@ -118,7 +118,7 @@ def test_verdict(python: dict[str, Judgement], name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.smoke
+@pytest.mark.ci
 @pytest.mark.parametrize("name", FILES["java"])
 def test_verdict_of_java(java: dict[str, Judgement], name: str) -> None:
     _require(java[name], FILES["java"][name], BUGS["java"])

@@ -55,6 +55,8 @@ def test_bases_were_made_by_the_rule_and_the_larger_the_lower_their_loss() -> No
     assert ends == sorted(ends, reverse=True)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_one_tokenizer_and_it_is_what_the_seed_gives() -> None:
     files = {(Path(base.model) / "tokenizer.json").read_bytes() for base in SUITE.bases.values()}
     assert len(files) == 1

@@ -26,6 +26,8 @@ def _problems(task: str) -> tuple[Problem, ...]:
     return get_task(task).problems(SUITE.problems[task])
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_shipped_files_are_what_the_seed_gives(tmp_path: Path) -> None:
     for path in benchmark.write(tmp_path):
         assert path.read_bytes() == (FOLDER / path.name).read_bytes(), path.name

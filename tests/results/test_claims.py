@@ -1048,7 +1048,7 @@ def test_ledgers_are_shown() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.smoke
+@pytest.mark.ci
 def test_notebook_06_runs_from_what_is_shipped(released_build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole suite, in this process; ``.ci/run`` has the same notebook executed on a slice."""
     mpl.use("Agg")

@@ -86,7 +86,7 @@ def assert_same(one: Path, other: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.smoke
+@pytest.mark.ci
 def test_two_processes_train_as_one_does(trained: Callable[[str], Path]) -> None:
     method = METHODS[0]
     folder = trained(method)
