@@ -90,7 +90,7 @@ def search(options: argparse.Namespace) -> None:
 
 def results(options: argparse.Namespace) -> None:
     from . import results
-    from .running import changes, comparison, ledger, pipeline, run_tables
+    from .running import changes, comparison, ledger, run_tables
 
     suite = _slice(options)
     if options.ship:
@@ -113,9 +113,7 @@ def results(options: argparse.Namespace) -> None:
         print(*notebook_text.write(notebook_text.facts()), sep="\n")
         return
     whole = store.load_suite(options.suite)
-    frame = pipeline.aggregate(whole)
-    if not (frame["provenance"] == "measured").any():  # nothing was run here: what ships
-        frame = ledger.shown(whole)
+    frame = ledger.shown(whole)
     if options.markdown:
         print(results.markdown(frame))
     elif options.status:
@@ -154,14 +152,18 @@ def _show_tables(suite: schema.Suite, frame: Any, form: str = "") -> None:
     tables.show(part)
     page = store.suite_dir(suite.name) / "report.html"
     where = page if page.exists() else f"astraios report --suite {suite.name} writes {page}"
-    ships = " Nothing was run here: these are the counts that the project ships." if _ships(part) else ""
-    print(f"\n95% intervals over problems; in brackets: published only.{ships} Report: {where}")
+    print(f"\n95% intervals over problems; in brackets: published only.{_shipped(part)} Report: {where}")
 
 
-def _ships(part: Any) -> bool:
-    """Whether all measured results come from shipped counts although the suite generates its own answers."""
+def _shipped(part: Any) -> str:
+    """How many measured results come from the counts that the project ships, in a sentence; nothing where none do."""
     measured = part[part["provenance"] == "measured"]
-    return len(measured) > 0 and bool((measured["origin"] == "shipped").all())
+    count = int((measured["origin"] == "shipped").sum())
+    if not count:
+        return ""
+    if count == len(measured):
+        return " Nothing was run here: these are the counts that the project ships."
+    return f" {count} of {len(measured)} values were not scored here: those come from the counts that ship."
 
 
 def run(options: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -37,7 +38,7 @@ def test_a_fresh_clone_shows_what_ships(smol: pd.DataFrame) -> None:
     assert not ledger.compared(suite).empty  # and methods are compared by it
 
 
-def test_a_cell_that_was_run_here_replaces_the_shipped_one(build: Path) -> None:
+def test_a_cell_that_was_run_here_replaces_the_shipped_one(build: Path, capsys: pytest.CaptureFixture[str]) -> None:
     suite = store.load_suite("smol")
     found = seeds.verdicts(suite, 0, TASK, THERE)  # 90.2%, where HERE's shipped ones are 89.0%
     assert found is not None
@@ -47,6 +48,10 @@ def test_a_cell_that_was_run_here_replaces_the_shipped_one(build: Path) -> None:
     mine, theirs = _value(frame, HERE), _value(frame, THERE)
     assert (mine["origin"], theirs["origin"]) == ("here", "shipped")
     assert mine["value"] == theirs["value"]
+    assert cli.main(["results", "--suite", "smol", "--method", "LoRA", "--method", "FFT", "--task", TASK]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"\b(\d+) of (\d+) values were not scored here", said)
+    assert said.count(f"{mine['value']:.1f}") >= 2
 
 
 def test_results_and_report_come_without_a_run(build: Path, capsys: pytest.CaptureFixture[str]) -> None:
