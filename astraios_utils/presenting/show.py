@@ -231,6 +231,14 @@ def costs(frame: pd.DataFrame) -> None:
     say(known.style.format(precision=0, thousands=",", na_rep="—").to_html())
 
 
+def in_words(frame: pd.DataFrame, words: Mapping[str, str]) -> Styler:
+    """A frame as a table of its own order: without the index, and with words for those columns' names.
+
+    Columns that ``words`` leaves out are not shown.
+    """
+    return frame[list(words)].rename(columns=dict(words)).style.hide(axis="index").format(precision=2, na_rep="—")
+
+
 def at_hand(frame: pd.DataFrame) -> Styler:
     """How many cells are measured, per task and size: ``5 of 7``. ``frame`` holds one metric per task."""
     measured = frame.assign(measured=frame["provenance"] == "measured")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -36,3 +38,12 @@ def test_problems_that_a_run_makes_first_are_not_available(build: Path, monkeypa
     monkeypatch.setattr(show, "say", told.append)
     show.scale(store.load_suite("smol"), ["nll-python"])
     assert "not available" in told[1]
+
+
+def test_a_frame_in_words() -> None:
+    frame = pd.DataFrame({"p_holm": [0.01234, math.nan], "first": ["LoRA", "FFT"], "other": [1, 2]})
+    page = show.in_words(frame, {"first": "method", "p_holm": "p (Holm)"}).to_html()
+    assert re.findall(r"<th[^>]*>([^<]+)</th>", page) == ["method", "p (Holm)"]
+    assert re.findall(r"<td[^>]*>([^<]+)</td>", page) == ["LoRA", "0.01", "FFT", "—"]
+    with pytest.raises(KeyError):
+        show.in_words(frame, {"second": "minus"})
