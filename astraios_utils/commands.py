@@ -170,13 +170,17 @@ def run(options: argparse.Namespace) -> None:
     from .running import pipeline, seeds
 
     whole, sandbox = store.load_suite(options.suite), _sandbox_arguments(options)
+
+    def show(frame: Any) -> None:
+        _show_tables(_slice(options), frame)
+        if said := seeds.summary(whole):
+            print(said)
+
     for number in reversed(range(options.seeds or 1)):  # run 0 is the last one: its notebooks show all runs
         run = whole.run_of(number)
         part = run.slice(options.size, options.method, options.task)
-        pipeline.run(run, part, sandbox, options.force, _executor(options))
-    if said := seeds.summary(whole):
-        print(said)
-    _show_tables(_slice(options), pipeline.aggregate(whole))
+        shown = {} if number else {"show": show}
+        pipeline.run(run, part, sandbox, options.force, _executor(options), **shown)
 
 
 def evaluate(options: argparse.Namespace) -> None:

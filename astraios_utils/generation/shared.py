@@ -20,6 +20,7 @@ import torch
 from .cache import Piece
 
 ROOM = 64  # columns by which the answers' part of the cache grows at least
+_SPARE = 4 / 3  # a cache that is larger than what is used by this factor is copied to a smaller one
 
 
 @dataclass(slots=True)
@@ -88,7 +89,9 @@ class SharedStore:
         rows = len(live) + len(names)
         for held in (self._keys, self._values):
             for number, tensor in enumerate(held):
-                if moved < len(live):
+                if len(tensor) > _SPARE * rows:
+                    tensor = tensor[kept]  # few of long answers are left: the memory of the others is given back
+                elif moved < len(live):
                     tensor[moved : len(live)] = tensor[kept[moved:]]
                 held[number] = _longer(tensor, rows, 0)
         self._slots = np.concatenate([self._slots[live], self._of(names)])
@@ -103,11 +106,11 @@ class SharedStore:
     def _renew(self, live: np.ndarray, names: Sequence[int], pieces: Sequence[Piece]) -> None:
         """Drop the prompts that no row needs any more and add new ones; the slots of live rows follow."""
         old = self._prompts
-        if old is not None and not pieces:
-            return
         wanted = {*names}
         used = {int(slot) for slot in self._slots[live]}
         kept = [slot for slot, name in enumerate(old.names) if slot in used or name in wanted] if old else []
+        if old is not None and not pieces and len(old.names) <= _SPARE * len(kept):
+            return
         if old is not None:
             renumbered = np.zeros(len(old.names), np.int64)
             renumbered[kept] = np.arange(len(kept))
@@ -215,13 +218,15 @@ def _merged(old: _Prompts | None, kept: list[int], pieces: Sequence[Piece]) -> _
         sources.append((every, [one.keys for one in layers], [one.values for one in layers]))
     width = max(1, *(len(columns) for _, columns in parts))  # at least 1: a prompt of one token has no columns
     valid = torch.cat([torch.nn.functional.pad(one[:, at], (width - len(at), 0)) for one, at in parts])
-    keys, values = (
-        [
-            _stacked([(s[0], s[kind][layer], at) for s, (_, at) in zip(sources, parts, strict=True)], width)
-            for layer in range(len(sources[0][1]))
-        ]
-        for kind in (1, 2)
-    )
+    keys: list[torch.Tensor] = []
+    values: list[torch.Tensor] = []
+    for layer in range(len(sources[0][1])):
+        for made, kind in ((keys, 1), (values, 2)):
+            made.append(
+                _stacked([(s[0], s[kind][layer], at) for s, (_, at) in zip(sources, parts, strict=True)], width)
+            )
+            for source in sources:
+                source[kind][layer] = None  # not needed any more: a copy of one layer at a time
     return _Prompts(names, keys, values, valid)
 
 
