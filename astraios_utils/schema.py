@@ -279,7 +279,7 @@ class Search(BaseModel):
     sizes: tuple[str, ...] = Field(min_length=1)
     corpus_validation: str = Field(min_length=1)
     steps: int | None = Field(default=None, ge=1)
-    seed: int = 1000
+    seed: int = Field(default=1000, ge=0)
 
     @field_validator("rates")
     @classmethod
@@ -329,15 +329,15 @@ class Suite(BaseModel):
     name: str
     title: str = ""
     method_configs: dict[str, dict[str, Any]] = Field(default={})
-    sizes: tuple[str, ...] = SIZES
-    methods: tuple[str, ...] = METHODS
-    tasks: tuple[str, ...]
+    sizes: tuple[str, ...] = Field(default=SIZES, min_length=1)
+    methods: tuple[str, ...] = Field(default=METHODS, min_length=1)
+    tasks: tuple[str, ...] = Field(min_length=1)
     generations: Literal["released", "generate"] = "generate"
     backend: Literal["transformers", "vllm"] = "transformers"
     published: bool = False
     claims: Literal["claims", "conala_claims"] = "claims"
     extra_tasks: tuple[str, ...] = Field(default=())
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     seeds: int = Field(default=1, ge=1)
     search: Search | None = None
     rows: dict[str, Row] = Field(default={})

@@ -152,6 +152,27 @@ def test_samples_are_the_same_whatever_else_is_in_the_batch() -> None:
     assert answers(peaked(), [other])[other.stream] != wanted[SAMPLED[2].stream]
 
 
+def test_rows_that_have_ended_give_back_their_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, held = tuned("LoRA", "llama"), []
+    step = Engine.step
+
+    def watched(self: Engine, batch: Any) -> list[int]:
+        store = batch.store
+        held.append((sum(row is not None for row in batch.rows), len(store._keys[0]), len(store.prompts)))
+        return step(self, batch)
+
+    asked = [
+        request(PROMPTS[number % len(PROMPTS)] + " " * number, finished=lambda text, _, n=number: n and len(text) > 3)
+        for number in range(16)
+    ]
+    alone = answers(model, asked[:1])
+    monkeypatch.setattr(Engine, "step", watched)
+    assert answers(model, asked)[asked[0].stream] == alone[asked[0].stream]  # the only long one
+    assert held[0] == (16, 16, 16)
+    assert held[-1] == (1, 1, 1)
+    assert all(rows <= 4 / 3 * live + 1 and prompts <= 4 / 3 * live + 1 for live, rows, prompts in held[4:])
+
+
 def test_greedy_and_sampled_requests_share_a_batch() -> None:
     mixed = [request(PROMPTS[0], stream="greedy"), SAMPLED[1], request(PROMPTS[2], stream="greedy too")]
     got = answers(peaked(), mixed, 4)
