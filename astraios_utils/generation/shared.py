@@ -201,7 +201,10 @@ class SharedStore:
 
 
 def _merged(old: _Prompts | None, kept: list[int], pieces: Sequence[Piece]) -> _Prompts:
-    """The kept prompts of ``old``, then those of the pieces, right-aligned in as few columns as they need."""
+    """The kept prompts of ``old``, then those of the pieces, right-aligned in as few columns as they need.
+
+    Neither can be used afterwards: two copies of all keys and values would be the most that generation ever holds.
+    """
     names = [old.names[slot] for slot in kept] if old else []
     parts: list[tuple[torch.Tensor, torch.Tensor]] = []  # of each part its valid columns and which of them are used
     sources: list[Any] = []
@@ -216,6 +219,7 @@ def _merged(old: _Prompts | None, kept: list[int], pieces: Sequence[Piece]) -> _
         layers: Any = piece.cache.layers
         every = torch.arange(len(piece.valid), device=piece.valid.device)
         sources.append((every, [one.keys for one in layers], [one.values for one in layers]))
+        layers.clear()  # what is copied is freed, a layer at a time
     width = max(1, *(len(columns) for _, columns in parts))  # at least 1: a prompt of one token has no columns
     valid = torch.cat([torch.nn.functional.pad(one[:, at], (width - len(at), 0)) for one, at in parts])
     keys: list[torch.Tensor] = []
@@ -226,7 +230,7 @@ def _merged(old: _Prompts | None, kept: list[int], pieces: Sequence[Piece]) -> _
                 _stacked([(s[0], s[kind][layer], at) for s, (_, at) in zip(sources, parts, strict=True)], width)
             )
             for source in sources:
-                source[kind][layer] = None  # not needed any more: a copy of one layer at a time
+                source[kind][layer] = None
     return _Prompts(names, keys, values, valid)
 
 
