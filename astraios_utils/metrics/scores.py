@@ -288,6 +288,11 @@ def lower_is_better(key: str) -> bool:
     return key.startswith(("insecure", "unknown", "drop@", "rc@", "bits/"))
 
 
+def decimals(key: str) -> tuple[int, int]:
+    """With how many decimals a metric's values, and the ends of their intervals, are shown: bits are small numbers."""
+    return (3, 3) if key.startswith("bits/") else (2, 1)
+
+
 def summarise(
     what: str | Sequence[str],
     verdicts: pd.DataFrame,

@@ -16,7 +16,7 @@ import rich.console
 import rich.table
 
 from .. import results, schema
-from ..metrics.scores import lower_is_better
+from ..metrics.scores import decimals, lower_is_better
 from ..tasks import TASKS
 from . import plots
 
@@ -53,7 +53,7 @@ def ranks(values: Sequence[float], metric: str) -> list[str]:
         ``best``, ``second`` or an empty text each. Equal values (to the two digits shown) have the same mark; with
         fewer than three values, or all equal, nothing is marked.
     """
-    shown = np.round(np.asarray(values, dtype=float), 2) * (-1 if lower_is_better(metric) else 1)
+    shown = np.round(np.asarray(values, dtype=float), decimals(metric)[0]) * (-1 if lower_is_better(metric) else 1)
     known = np.unique(shown[~np.isnan(shown)])
     if np.isfinite(shown).sum() < 3 or len(known) < 2:
         return ["" for _ in values]
@@ -113,8 +113,9 @@ def _cell(row: Mapping[Any, Any]) -> str:
     value, low, high, printed = (row.get(key, math.nan) for key in ("value", "low", "high", "published"))
     if math.isnan(value):
         return results.MISSING if math.isnan(printed) else f"({printed:.2f})"
-    interval = "" if math.isnan(low) else f" [{low:.1f}, {high:.1f}]"
-    return f"{value:.2f}{interval}".replace("-", "−")
+    digits, of_ends = decimals(row["metric"])
+    interval = "" if math.isnan(low) else f" [{low:.{of_ends}f}, {high:.{of_ends}f}]"
+    return f"{value:.{digits}f}{interval}".replace("-", "−")
 
 
 def write(frame: pd.DataFrame, form: str = "text") -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from .. import results, schema, store
-from ..metrics.scores import lower_is_better
+from ..metrics.scores import decimals, lower_is_better
 from ..results import claims, power
 from ..schema import Suite
 from ..tasks import TASKS
@@ -84,17 +84,18 @@ def directed(measure: str, metric: str = "") -> str:
     """
     first = "" if measure in power.MEANS else results.headline(measure)
     shown = metric or first
-    remarks = [] if shown == first else [plots.METRIC_LABELS.get(shown, shown).replace(" (%)", "").lower()]
-    remarks += ["bits per byte"] if shown.startswith("bits") else []
+    named = shown != first or shown.startswith("bits")
+    remarks = [plots.METRIC_LABELS.get(shown, shown).replace(" (%)", "").lower()] if named else []
     remarks += ["lower is better"] if shown and lower_is_better(shown) else []
     return f"{title(measure)} ({', '.join(remarks)})" if remarks else title(measure)
 
 
 def _numbers(row: Mapping[Any, Any]) -> list[str]:
     wins = "" if math.isnan(row["wins"]) else f"{row['wins']:.0f} / {row['ties']:.0f} / {row['losses']:.0f}"
-    ends = f"{row['low']:+.2f} to {row['high']:+.2f}"
+    digits = 2 if row["measure"] in power.MEANS else decimals(results.headline(row["measure"]))[0]
+    ends = f"{row['low']:+.{digits}f} to {row['high']:+.{digits}f}"
     p = "< 0.0001" if row["p_holm"] < 1e-4 else f"{row['p_holm']:.4f}"
-    return [text.replace("-", "−") for text in (f"{row['value']:+.2f}", ends, p, wins)]
+    return [text.replace("-", "−") for text in (f"{row['value']:+.{digits}f}", ends, p, wins)]
 
 
 def _pages(found: Mapping[str, tuple[pd.DataFrame, str]], first: str, second: str) -> Iterator[str]:

@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import stats as _scipy_stats
 
 from ..metrics import scores, stats
-from ..metrics.scores import Metric, lower_is_better
+from ..metrics.scores import Metric, decimals, lower_is_better
 from ..schema import Model, Suite
 from ..tasks import TASKS
 from . import headline
@@ -187,7 +187,7 @@ def _cell(row: Mapping[Any, Any], is_reference: bool) -> str:
     """``0.43 (0.40 to 0.46)`` of the reference, ``0.41 (-0.02)`` of others."""
     if math.isnan(row["value"]):
         return "not run"
-    digits = 3 if row["metric"].startswith("bits/") else 1
+    digits = decimals(row["metric"])[1]
     value = f"{row['value']:.{digits}f}"
     if is_reference or math.isnan(row["difference"]):
         return f"{value} ({row['low']:.{digits}f} to {row['high']:.{digits}f})"

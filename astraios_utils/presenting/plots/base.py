@@ -109,7 +109,9 @@ METRIC_LABELS: Mapping[str, str] = MappingProxyType(
         **{"accuracy": "Accuracy (%)", "f1": "F1 (%)", "pass@1": "Pass@1 (%)", "rp@1": "RP@1 (%)", "rc@1": "RC@1 (%)"},
         **{"bleu": "BLEU (%)", "codebleu": "CodeBLEU (%)", "mean": "Mean (%)", "mutation": "Mutation score (%)"},
         **{"valid": "Valid programs (%)", "insecure": "Insecure among the valid (%)"},
-        **{"bits/byte": "Bits per byte", "prefer": "Reference preferred (%)"},
+        **{"bits/byte": "Bits per byte", "bits/token": "Bits per token", "prefer": "Reference preferred (%)"},
+        **{f"prefer/{unit}": f"Reference preferred, per {unit} (%)" for unit in ("token", "byte")},
+        **{"correct": "Correct (%)", "lines": "Lines executed (%)", "branches": "Branches executed (%)"},
         "worst@1": "Pass@1 under the worst perturbation (%)",
         **{schema.java_metric(level): f"Pass@1 (%), Java {level}" for level in (8, 9, 10, 11)},
     }

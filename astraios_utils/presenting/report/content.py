@@ -15,6 +15,7 @@ from urllib.parse import quote
 import pandas as pd
 
 from ... import results, store
+from ...metrics.scores import decimals
 from ...results import comparison, power
 from ...running import ledger, seeds
 from ...running.figures import is_whole
@@ -210,7 +211,7 @@ def labels(suite: Suite, metrics: Iterable[str]) -> dict[str, Any]:
 def _matrix(suite: Suite, frame: pd.DataFrame, task: str, metric: str) -> Matrix:
     own = frame[(frame["task"] == task) & (frame["metric"] == metric)]
     held = {(row["size"], row["method"]): row for row in own.to_dict("records")}
-    digits = paper.digits_of(task)
+    digits = paper.digits_of(task) if paper.metrics_of(task) else decimals(metric)[0]
     rows = {
         method: [_value(held.get((size, method), {}), task, size, method, digits) for size in suite.sizes]
         for method in suite.methods
@@ -220,6 +221,7 @@ def _matrix(suite: Suite, frame: pd.DataFrame, task: str, metric: str) -> Matrix
 
 def _value(row: Mapping[Any, Any], task: str, size: str, method: str, digits: int) -> Value:
     value, low, high = (row.get(name, math.nan) for name in ("value", "low", "high"))
+    ends = decimals(row.get("metric", ""))[1]
     status = row.get("status", "no artefact")
     measured = status != "no artefact"
     link = "/".join(["#cell", *(quote(part, safe="") for part in (task, size, method))]) if measured else ""
@@ -229,7 +231,7 @@ def _value(row: Mapping[Any, Any], task: str, size: str, method: str, digits: in
         method,
         value,
         unknown if math.isnan(value) else number(value, digits),
-        f"{number(low, 1)}–{number(high, 1)}" if not math.isnan(low + high) else "",
+        f"{number(low, ends)}–{number(high, ends)}" if not math.isnan(low + high) else "",
         number(row.get("se", math.nan), digits),
         number(row.get("published", math.nan), digits),
         status,

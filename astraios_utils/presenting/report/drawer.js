@@ -92,7 +92,7 @@ function facts(task, size, method) {
   const rows = results.filter((row) => row.task === task && row.size === size && row.method === method && measured(row))
     .sort((a, b) => order.compare(a.metric, b.metric));
   const head = ["Metric", "Measured", "95% interval", "± SE", "Published", "Status"];
-  const cells = (row) => [number(row.value) || "undefined", interval(row), number(row.se), number(row.published)];
+  const cells = (row) => [rounded(row, row.value) || "undefined", interval(row), rounded(row, row.se), number(row.published)];
   return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Metrics" }, h("table", {},
     h("thead", {}, h("tr", {}, head.map((text, i) => h("th", { scope: "col", class: i && i < 5 ? "number" : null }, text)))),
     h("tbody", {}, rows.map((row) => h("tr", {}, h("th", { scope: "row" }, metricName(row.metric)),
@@ -160,13 +160,13 @@ async function compareView(size, first, second) {
   const chance = (p) => (p === null ? "" : p < 0.0001 ? "< 0.0001" : number(p, 4));
   const shown = list("Paired differences", [
     { head: "Task", value: (r) => title(r.measure), cell: (r) => LABELS.compared[r.measure] ?? r.measure },
-    { head: "Difference", number: true, value: (r) => r.value, cell: (r) => number(r.value) },
+    { head: "Difference", number: true, value: (r) => r.value, cell: (r) => rounded(r, r.value) },
     { head: "95% interval", number: true, value: (r) => r.low, cell: interval },
     { head: "p, adjusted", number: true, value: (r) => r.p_holm, cell: (r) => chance(r.p_holm) },
     { head: "Wins / ties / losses", number: true, value: (r) => r.wins,
       cell: (r) => (r.wins === null ? "" : `${r.wins} / ${r.ties} / ${r.losses}`) },
-    { head: first, number: true, value: (r) => value(r, first), cell: (r) => number(value(r, first)) },
-    { head: second, number: true, value: (r) => value(r, second), cell: (r) => number(value(r, second)) },
+    { head: first, number: true, value: (r) => value(r, first), cell: (r) => rounded(r, value(r, first)) },
+    { head: second, number: true, value: (r) => value(r, second), cell: (r) => rounded(r, value(r, second)) },
   ]);
   shown.show(rows);
   const place = h("div", {});

@@ -42,6 +42,8 @@ const metricName = (metric) => LABELS.metrics[metric] ?? metric;
 
 const number = (value, digits = 2) =>
   value === null ? "" : value.toFixed(digits).replace(/^-(?=0\.?0*$)/, "").replace("-", "−");
+/** With how many decimals a row's values and the ends of its interval are shown: bits are small numbers. */
+const decimals = (row) => (/^(bits\/|nll-)/.test(row.metric ?? row.measure ?? "") ? [3, 3] : [2, 1]);
 const cellLink = (...parts) => "#cell/" + parts.map(encodeURIComponent).join("/");
 
 // --- sorting ----------------------------------------------------------------------------------------------------------
@@ -169,7 +171,8 @@ async function readResults() {
   results = columns.task.map((_, i) => Object.fromEntries(names.map((name) => [name, columns[name][i]])));
 }
 
-const interval = (row) => (row.low === null ? "" : `${number(row.low, 1)} to ${number(row.high, 1)}`);
+const interval = (row) => (row.low === null ? "" : [row.low, row.high].map((end) => number(end, decimals(row)[1])).join(" to "));
+const rounded = (row, value) => number(value, decimals(row)[0]);
 const measured = (row) => row.status !== "no artefact";
 
 function linkTo(row, text) {
@@ -185,11 +188,11 @@ function resultList() {
     { head: "Size", wide: true, value: (r) => r.size, cell: (r) => r.size },
     { head: "Method", wide: true, value: (r) => r.method, cell: (r) => r.method },
     { head: "Metric", wide: true, value: (r) => metricName(r.metric), cell: (r) => metricName(r.metric) },
-    { head: "Measured", number: true, value: (r) => r.value, cell: (r) => number(r.value) || "—" },
+    { head: "Measured", number: true, value: (r) => r.value, cell: (r) => rounded(r, r.value) || "—" },
     { head: "95% interval", number: true, value: (r) => r.low, cell: interval },
-    { head: "± SE", number: true, wide: true, value: (r) => r.se, cell: (r) => number(r.se) },
+    { head: "± SE", number: true, wide: true, value: (r) => r.se, cell: (r) => rounded(r, r.se) },
     { head: "Published", number: true, value: (r) => r.published, cell: (r) => number(r.published) },
-    { head: "Difference", number: true, value: (r) => r.difference, cell: (r) => number(r.difference) },
+    { head: "Difference", number: true, value: (r) => r.difference, cell: (r) => rounded(r, r.difference) },
     { head: "Status", value: (r) => r.status, cell: (r) => r.status },
   ].filter(({ head }) => LABELS.published || !["Published", "Difference", "Status"].includes(head)));
   const form = $("#result-filters");
