@@ -7,6 +7,7 @@ work after it was lost, and is not counted.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import math
 import os
 import time
@@ -68,8 +69,15 @@ class CpuEnergy:
         return self.joules
 
 
+def _give_back() -> None:
+    """Return freed memory to the system where the C library can (glibc); kept, it would hide what is taken next."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def reset_host_peak() -> None:
     """Let the peak start from what is held now, so that one run of several does not show the largest one's."""
+    _give_back()
     with contextlib.suppress(OSError):  # Linux alone can; elsewhere the peak is the process's
         (_PROCESS / "clear_refs").write_text("5")
 
@@ -126,8 +134,8 @@ class Meter:
 
     def loaded(self) -> None:
         """Note that the base has been loaded: what training takes is the peak above this."""
-        self._loaded = host_resident_mib()
         reset_host_peak()
+        self._loaded = host_resident_mib()
 
     def step(self, tokens: int, seconds: float) -> None:
         """Count one optimiser step."""
