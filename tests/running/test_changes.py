@@ -67,14 +67,35 @@ def test_the_readme_shows_what_is_shipped_of_smol(build: Path, capsys: pytest.Ca
 def test_the_readmes_sentences_about_smol_hold(build: Path) -> None:
     smol = store.load_suite("smol")
     readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-    (row,) = changes.agreement(smol, smol.tasks).to_dict("records")
-    assert f"over ten methods is {row['tau']:.2f} ({row['low']:.2f} to {row['high']:.2f})" in readme
+    said = {(row["first"], row["second"]): row for row in changes.agreement(smol, smol.tasks).to_dict("records")}
+    one, other, third = (
+        "{tau:.2f} ({low:.2f} to {high:.2f})".format(**said[pair])
+        for pair in (
+            ("nll-python", "synthesize-python"),
+            ("nll-python", "prefer-python"),
+            ("prefer-python", "synthesize-python"),
+        )
+    )
+    assert f"over ten methods is {one}. Of *nll* and *prefer* it is {other}, of *prefer* and pass@1 {third}." in readme
     ends = changes.shipped_costs(smol).set_index("method")["test_loss"]
     assert set(ends.index[ends >= ends["Base"]]) == {"Base", "Prefix"}
     assert list(ends.nsmallest(2).index) == ["AdapterP", "Parallel"]
     found = changes.table(smol, smol.tasks).set_index(["task", "method"])
     worse = found.xs("nll-python")["status"].eq("worse")
-    assert set(worse.index[worse]) == {"AdapterH", "AdapterP", "Parallel", "Prefix"}
+    assert set(worse.index[worse]) == {"AdapterH", "AdapterP", "Prefix"}
+    better = found.xs("nll-python")["difference"] < -0.01
+    assert set(better.index[better]) == {"LoRA", "(IA)3", "FFT"}
+    assert set(found.xs("nll-python").loc[better, "status"]) == {"better"}
+    solved = found.xs("synthesize-python")
+    assert set(solved["status"]) == {"undecided"}
+    told = "FFT 9, Parallel 8, LoRA and (IA)3 7, P-Tuning and Prompt 5, AdapterP and AdaLoRA 4, AdapterH 2, Prefix 0"
+    assert f"passes 4 of HumanEval's 164 problems with greedy answers (2.4%, 1.0 to 6.1), {told}." in readme
+    passed = (solved["value"] * 164 / 100).round().astype(int).to_dict()
+    assert passed.pop("Base") == 4
+    counts = [
+        (name, int(part.split()[-1])) for part in told.split(", ") for name in part.rsplit(" ", 1)[0].split(" and ")
+    ]
+    assert passed == dict(counts)
     prefer = found.xs("prefer-python").drop(index=["Base", "Prefix"])
     assert set(prefer["status"]) == {"undecided"}
     assert prefer["difference"].abs().max() < 4.9
