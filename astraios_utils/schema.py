@@ -331,7 +331,7 @@ class Suite(BaseModel):
     method_configs: dict[str, dict[str, Any]] = Field(default={})
     sizes: tuple[str, ...] = Field(default=SIZES, min_length=1)
     methods: tuple[str, ...] = Field(default=METHODS, min_length=1)
-    tasks: tuple[str, ...] = Field(min_length=1)
+    tasks: tuple[str, ...]  # none: a suite that is only trained
     generations: Literal["released", "generate"] = "generate"
     backend: Literal["transformers", "vllm"] = "transformers"
     published: bool = False

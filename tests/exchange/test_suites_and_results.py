@@ -21,13 +21,11 @@ VALIDATOR = jsonschema.Draft202012Validator(suite_schema.suite_schema())
 BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"titel": "x"}, ""),
     ({"tasks": ["synthesise-python"]}, "tasks.0"),
-    ({"tasks": []}, "tasks"),
     ({"tasks": "defect"}, "tasks"),
     ({"seed": "zero"}, "seed"),
     ({"generations": "made"}, "generations"),
     ({"backend": "onnx"}, "backend"),
     ({"sizes": []}, "sizes"),
-    ({"tasks": []}, "tasks"),
     ({"seed": -1}, "seed"),
     ({"bases": {"1B": {"model": "x", "modell": "x"}}}, "bases.1B"),
     ({"sampling": {"samples": 0}}, "sampling.samples"),
