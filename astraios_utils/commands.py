@@ -179,8 +179,7 @@ def run(options: argparse.Namespace) -> None:
     for number in reversed(range(options.seeds or 1)):  # run 0 is the last one: its notebooks show all runs
         run = whole.run_of(number)
         part = run.slice(options.size, options.method, options.task)
-        shown = {} if number else {"show": show}
-        pipeline.run(run, part, sandbox, options.force, _executor(options), **shown)
+        pipeline.run(run, part, sandbox, options.force, _executor(options), None if number else show)
 
 
 def evaluate(options: argparse.Namespace) -> None:

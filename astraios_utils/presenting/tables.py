@@ -50,7 +50,7 @@ def ranks(values: Sequence[float], metric: str) -> list[str]:
         metric: its key; of some a smaller value is better.
 
     Returns:
-        ``best``, ``second`` or an empty text each. Equal values (to the two digits shown) have the same mark; with
+        ``best``, ``second`` or an empty text each. Equal values (to the digits shown) have the same mark; with
         fewer than three values, or all equal, nothing is marked.
     """
     shown = np.round(np.asarray(values, dtype=float), decimals(metric)[0]) * (-1 if lower_is_better(metric) else 1)

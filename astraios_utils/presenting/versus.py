@@ -90,9 +90,14 @@ def directed(measure: str, metric: str = "") -> str:
     return f"{title(measure)} ({', '.join(remarks)})" if remarks else title(measure)
 
 
+def decimals_of(measure: str) -> tuple[int, int]:
+    """:func:`decimals` of a task's headline metric, or of a mean over tasks."""
+    return decimals("" if measure in power.MEANS else results.headline(measure))
+
+
 def _numbers(row: Mapping[Any, Any]) -> list[str]:
     wins = "" if math.isnan(row["wins"]) else f"{row['wins']:.0f} / {row['ties']:.0f} / {row['losses']:.0f}"
-    digits = 2 if row["measure"] in power.MEANS else decimals(results.headline(row["measure"]))[0]
+    digits, _ = decimals_of(row["measure"])
     ends = f"{row['low']:+.{digits}f} to {row['high']:+.{digits}f}"
     p = "< 0.0001" if row["p_holm"] < 1e-4 else f"{row['p_holm']:.4f}"
     return [text.replace("-", "−") for text in (f"{row['value']:+.{digits}f}", ends, p, wins)]

@@ -372,7 +372,7 @@ def run(
     sandbox: Mapping[str, Any] | None = None,
     force: bool = False,
     executor: grid.Executor | None = None,
-    show: Callable[[pd.DataFrame], object] = lambda _: None,
+    show: Callable[[pd.DataFrame], object] | None = None,
 ) -> None:
     """Every stage of a suite, then its notebooks.
 
@@ -382,7 +382,7 @@ def run(
         sandbox: arguments of :class:`sandbox.Sandbox`.
         force: execute notebooks that are current, too.
         executor: who trains and generates; none: this machine (:func:`grid.local`).
-        show: what is done with the suite's results, before the notebooks are executed.
+        show: what is done with the suite's results, before the notebooks are executed; none: nothing.
 
     Raises:
         grid.ExecutionFailed: units failed; everything else has been done.
@@ -393,7 +393,9 @@ def run(
     if failed and all(cell.generations is None for cell in cells(part)):
         raise grid.ExecutionFailed("\n".join(failed))
     score(part, sandbox)
-    show(aggregate(whole))
+    frame = aggregate(whole)
+    if show:
+        show(frame)
     for name in part.notebooks:
         if notebooks.shows(name, part.tasks):
             draw(name, part, force)

@@ -313,9 +313,9 @@ def test_a_statement_about_no_comparison_decides_nothing() -> None:
     for empty in (logic.every([]), logic.every([logic.every([]), logic.every([])]), logic.AtLeast(0, ())):
         assert logic.judge(empty) == logic.Finding(True, 0.0, 1.0)
         assert claims.verdict_of(logic.judge(empty), list(logic.parts(empty))) == "values only"
-    # Beside a comparison, it changes nothing.
-    beside = logic.judge(logic.every([logic.every([]), node(1)]))
-    assert beside == logic.judge(logic.every([node(1)]))
+    # Together with a comparison, it changes nothing.
+    together = logic.judge(logic.every([logic.every([]), node(1)]))
+    assert together == logic.judge(logic.every([node(1)]))
 
 
 def test_missing_comparisons_neither_support_nor_refute() -> None:

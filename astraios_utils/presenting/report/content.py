@@ -196,10 +196,12 @@ def metric_name(key: str) -> str:
 
 def labels(suite: Suite, metrics: Iterable[str]) -> dict[str, Any]:
     """What the page's script calls things: tasks, means over tasks, metrics; and where its texts come from."""
+    measures = (*suite.tasks, *power.MEANS)
     return {
-        "tasks": {name: versus.title(name) for name in (*suite.tasks, *power.MEANS)},
-        "compared": {name: versus.directed(name) for name in (*suite.tasks, *power.MEANS)},
+        "tasks": {name: versus.title(name) for name in measures},
+        "compared": {name: versus.directed(name) for name in measures},
         "metrics": {key: metric_name(key) for key in metrics},
+        "decimals": {key: decimals(key) for key in metrics} | {name: versus.decimals_of(name) for name in measures},
         "suite": suite.name,
         "runs": len(seeds.runs(suite)),
         "controls": [method for method in comparison.CONTROLS if method in suite.methods],

@@ -42,8 +42,8 @@ const metricName = (metric) => LABELS.metrics[metric] ?? metric;
 
 const number = (value, digits = 2) =>
   value === null ? "" : value.toFixed(digits).replace(/^-(?=0\.?0*$)/, "").replace("-", "−");
-/** With how many decimals a row's values and the ends of its interval are shown: bits are small numbers. */
-const decimals = (row) => (/^(bits\/|nll-)/.test(row.metric ?? row.measure ?? "") ? [3, 3] : [2, 1]);
+/** With how many decimals a row's values and the ends of its interval are shown. */
+const decimals = (row) => LABELS.decimals[row.metric ?? row.measure] ?? [2, 1];
 const cellLink = (...parts) => "#cell/" + parts.map(encodeURIComponent).join("/");
 
 // --- sorting ----------------------------------------------------------------------------------------------------------
