@@ -7,6 +7,7 @@ with ``--peer PATH`` the real package of that checkout is timed instead, where i
     python benchmarks/scoring.py                                   the sample that ships with the project
     python benchmarks/scoring.py repair-python FILE … --limit 500  released files, the first 500 samples of each
     python benchmarks/scoring.py repair-python FILE … synthesize-python FILE …    one batch of both
+    python benchmarks/scoring.py --many 1000000                    memory over that many distinct Python programs
 
 For each side: wall seconds, samples per second, CPU seconds, and the share of verdicts that agree. The lower bound is
 the CPU time of the distinct programs that end (each forked once from a warm interpreter, nothing else), over the cores.
@@ -16,8 +17,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import importlib
 import io
+import itertools
 import multiprocessing
 import os
 import resource
@@ -27,6 +30,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -251,6 +255,59 @@ def compare(name: str, programs: list[Program], checkout: Path | None, runs_peer
     print(f"  memory   parent {peak:.0f} MiB, largest child {child:.0f} MiB", flush=True)
 
 
+# --- memory over many programs ---------------------------------------------------------------------------
+
+
+def distinct_forever() -> Iterator[Program]:
+    """The sample benchmark's Python programs that end, again and again, each with a comment of its own."""
+    sample = store.data_dir() / "sample"
+    programs = [
+        program
+        for task in ("synthesize-python", "repair-python")
+        for program in load(
+            task, [sample / "generations" / f"{task}.json"], None, sample / "humanevalpack-python.jsonl"
+        )
+    ]
+    ending = [p for p, status in zip(programs, ours(programs), strict=True) if status != TIMEOUT]
+    for number in itertools.count():
+        program = ending[number % len(ending)]
+        yield dataclasses.replace(program, sample=f"{program.sample}\n# {number}\n")
+
+
+def family_memory() -> tuple[float, float]:
+    """Memory of this process and of its whole family, in MiB; a page that n processes share counts 1/n in each."""
+    parents, memory = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, IndexError):  # it has ended meanwhile
+            status = (folder / "stat").read_text().rpartition(")")[2].split()
+            rollup = (folder / "smaps_rollup").read_text()
+            parents[int(folder.name)] = int(status[1])
+            memory[int(folder.name)] = int(rollup.partition("\nPss:")[2].split()[0]) / 1024
+    family, size = {os.getpid()}, 0
+    while len(family) > size:
+        size = len(family)
+        family |= {process for process, parent in parents.items() if parent in family}
+    return memory[os.getpid()], sum(memory.get(process, 0.0) for process in family)
+
+
+def many(count: int, lines: int = 20) -> None:
+    """Run ``count`` distinct programs through one sandbox and print its memory as they go."""
+    programs = itertools.islice(distinct_forever(), count)
+    statuses: Counter[str] = Counter()
+    print("  programs   seconds  CPU s  this process MiB  with its children MiB  statuses", flush=True)
+    started = time.perf_counter()
+    with Sandbox() as box:
+        for number, (_, outcome) in enumerate(box.run(programs), 1):
+            statuses[outcome.status] += 1
+            if number % max(1, count // lines) == 0:
+                own, family = family_memory()
+                seconds = time.perf_counter() - started
+                print(
+                    f"{number:10}{seconds:10.0f}{cpu_seconds():7.0f}{own:18.1f}{family:23.1f}  {dict(statuses)}",
+                    flush=True,
+                )
+
+
 def _line(side: str, timing: Timing, samples: int) -> None:
     rate, passed = samples / timing.seconds, sum(timing.passed)
     text = f"{timing.seconds:8.1f} s  {rate:8.1f} samples/s  CPU {timing.cpu:.1f} s  passed {passed}"
@@ -265,7 +322,11 @@ def main() -> None:
     parser.add_argument("--problems", type=Path, help="problems to score against, instead of the task's own")
     parser.add_argument("--peer", type=Path, metavar="PATH", help="a checkout of bigcode-evaluation-harness")
     parser.add_argument("--no-peer", action="store_true", help="time our side and the bound only")
+    parser.add_argument("--many", type=int, metavar="N", help="memory over N distinct programs, nothing else")
     options = parser.parse_args()
+    if options.many:
+        many(options.many)
+        return
     if options.what:
         batch = groups(options.what)
         programs = [p for task, files in batch for p in load(task, files, options.limit, options.problems)]
