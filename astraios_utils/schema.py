@@ -309,6 +309,9 @@ class Row(BaseModel):
     seed: int = Field(default=0, ge=0)
 
 
+ClaimsFile = Literal["claims", "conala_claims", "testgen_claims"]  # of data/paper
+
+
 class Suite(BaseModel):
     """What is run: models x tasks, and where each stage gets its input. One YAML file in ``data/suites``.
 
@@ -317,7 +320,8 @@ class Suite(BaseModel):
     knows, with its arguments. ``bases`` and ``recipe`` are what training needs. ``problems`` names a file of problems
     for tasks that are not to be run on the benchmark's own. ``prepare`` names the package's room that makes the
     suite's inputs before its first stage, in the cache. ``backend`` is what generates: vLLM is optional, and cannot
-    serve every method. ``claims`` names the file of ``data/paper`` with the statements that the suite can speak to.
+    serve every method. ``claims`` names the files of ``data/paper`` (one or several) with the statements that the suite
+    can speak to.
     ``seeds`` is the number of training runs per model: run k is the suite ``NAME-seed<k>`` with ``seed`` + k, run 0 is
     the suite itself (:meth:`run_of`). ``extra_tasks`` are tasks that only run where they are asked for.
     Without ``sizes``, those of ``bases`` are meant; without ``title``, the name. A comparison of methods describes each
@@ -335,7 +339,7 @@ class Suite(BaseModel):
     generations: Literal["released", "generate"] = "generate"
     backend: Literal["transformers", "vllm"] = "transformers"
     published: bool = False
-    claims: Literal["claims", "conala_claims"] = "claims"
+    claims: ClaimsFile | tuple[ClaimsFile, ...] = "claims"
     extra_tasks: tuple[str, ...] = Field(default=())
     seed: int = Field(default=0, ge=0)
     seeds: int = Field(default=1, ge=1)

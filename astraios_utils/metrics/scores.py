@@ -60,7 +60,7 @@ _KEYS = {  # the kinds of metrics, and what a key of each looks like
     "text": re.compile(r"bleu|codebleu|exact|valid"),
     "likelihood": re.compile(r"bits/(byte|token)"),
     "preference": re.compile(r"prefer(/(token|byte))?"),
-    "tests": re.compile(r"mutation|correct|valid|lines|branches"),
+    "tests": re.compile(r"mutation|correct|valid|(lines|branches)(/correct)?"),
 }
 _TESTED = re.compile(
     r"^caught=(?P<caught_hit>\d+)/(?P<caught_of>\d+) lines=(?P<lines_hit>\d+)/(?P<lines_of>\d+) "
@@ -339,7 +339,8 @@ def definitions(what: str | Sequence[str], verdicts: pd.DataFrame, *, nominal: f
             valid (share that are programs). ``bits/byte``: bits/byte and bits/token of the reference texts, all bits
             over all bytes or tokens. ``prefer``: the share of pairs whose reference is more likely than the other text,
             by the sum of log-likelihoods (prefer), per token and per byte; equal ones are not preferred. ``mutation``:
-            correct, valid, mutation, lines, branches of model-written tests (:mod:`tasks.testgen`).
+            correct, valid, mutation, lines, branches of model-written tests (:mod:`tasks.testgen`), the last two also
+            of the correct ones alone (lines/correct).
         verdicts: one row per sample; columns problem, status, and variant, sample (``recode``) or detail
             (``label=1 prediction=0`` for classification, counts for text and tests, :mod:`.likelihoods` for
             likelihoods).
@@ -485,6 +486,9 @@ def _test_metrics(verdicts: pd.DataFrame) -> dict[str, Metric]:
     for name, part in (("mutation", "caught"), ("lines", "lines"), ("branches", "branches")):
         hit, of = (counts[f"{part}_{which}"].to_numpy(dtype=float) for which in ("hit", "of"))
         found[name] = share(np.divide(hit, of, out=np.zeros(len(of)), where=of > 0), of > 0)
+        if name != "mutation":
+            correct = status.eq("passed").to_numpy() & (of > 0)
+            found[f"{name}/correct"] = share(np.divide(hit, of, out=np.zeros(len(of)), where=correct), correct)
     return found
 
 

@@ -25,8 +25,9 @@ from . import pipeline, seeds
 
 
 def claims_of(suite: Suite) -> tuple[Claim, ...]:
-    """The claims that a suite can speak to: those of the file that it names."""
-    return claims.load(suite.claims)
+    """The claims that a suite can speak to: those of the files that it names."""
+    files = (suite.claims,) if isinstance(suite.claims, str) else suite.claims
+    return tuple(claim for file in files for claim in claims.load(file))
 
 
 def measured(suite: Suite, java_level: int | None = None, other: Evidence | None = None) -> Evidence:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -220,7 +220,7 @@ def test_the_papers_ledger() -> None:
     assert {claim.theme for claim in listed} == set(claims.THEMES)
     for claim in listed:
         assert claim.variant_of is None or claim.variant_of in {other.id for other in main}
-    used = {claim.test for claim in (*listed, *claims.load("conala_claims"))}
+    used = {claim.test for claim in (*listed, *CONALA)}
     assert set(TESTS) - used == set()  # no test that no claim uses
 
 
@@ -1061,3 +1061,44 @@ def test_notebook_06_runs_from_what_is_shipped(released_build: Path, monkeypatch
     assert not re.search(r"\bnan\b", shown)
     drawn = {path.stem for path in released_build.glob("released/figures/whole/*.svg")}
     assert drawn == {"ranks_chance_of_best", "ranks_critical_difference", "cost_parameters_published"}
+
+
+# --- statements on unit tests that models write
+
+
+TESTGEN = claims.load("testgen_claims")
+TESTS_TOLD = {  # mutation score, correct, valid, lines of correct tests: a world in which every statement is true
+    "Base": (20.0, 40.0, 90.0, 70.0),
+    "FFT": (42.0, 62.0, 80.0, 90.0),
+    "LoRA": (40.0, 60.0, 80.0, 90.0),
+    "(IA)3": (39.0, 58.0, 85.0, 85.0),
+    "Prompt": (41.0, 61.0, 85.0, 85.0),
+}
+
+
+def world_of_tests(of: Callable[[str, tuple[float, ...]], Sequence[float]], seed: int = 0) -> Evidence:
+    """Evidence of one size; scores are off by standard errors of 0.1 points."""
+    rng, scores = np.random.default_rng(seed), {}
+    for method, told in TESTS_TOLD.items():
+        for metric, value in zip(("mutation", "correct", "valid", "lines/correct"), of(method, told), strict=True):
+            error = 0.1 * (rng.standard_normal() + np.append(0, rng.standard_normal(DRAWS)))
+            scores["testgen-python", metric, "135M", method] = value + error
+    costs = pd.DataFrame(columns=["size", "method", "peak_mib"])
+    return Evidence("world", ("135M",), dict(scores), {}, costs, claims.evidence.empty_log())
+
+
+@pytest.mark.parametrize("claim", TESTGEN, ids=lambda claim: claim.id)
+def test_every_claim_about_unit_tests_can_come_out_true_and_false(claim: Claim) -> None:
+    worse = {"LoRA": -10.0, "Prompt": -10.0, "Base": -30.0}
+    for seed in (0, 1):
+        told = world_of_tests(lambda _, values: values, seed)
+        changed = world_of_tests(
+            lambda method, values: [*(x + worse.get(method, 0) for x in values[:3]), 150 - values[3]], seed
+        )
+        assert claims.evaluate(claim, told)[0]["verdict"] == "supported"
+        assert claims.evaluate(claim, changed)[0]["verdict"] == "not supported"
+
+
+def test_a_suite_can_name_several_files_of_claims() -> None:
+    smol = store.load_suite("smol")
+    assert ledger.claims_of(smol) == (*claims.load(), *TESTGEN)

@@ -12,6 +12,7 @@ import pytest
 
 from astraios_utils import schema, scoring, store
 from astraios_utils.metrics import scores
+from astraios_utils.results import claims
 from astraios_utils.sandbox import ERROR, PASSED, TIMEOUT, Outcome, Program, SandboxError, runtime_id
 from astraios_utils.sandbox import reversed_roles as roles
 from astraios_utils.sandbox.reversed_roles import report
@@ -129,6 +130,10 @@ def test_metrics_by_hand() -> None:
     assert found["lines"].value == pytest.approx(2 / 3)
     assert found["correct"].value == pytest.approx(1 / 3)
     assert found["valid"].value == pytest.approx(2 / 3)
+    # of the correct one alone
+    assert found["lines/correct"].value == pytest.approx(1.0)
+    assert found["branches/correct"].value == pytest.approx(0.5)
+    assert {str(claim.arguments["measure"]).partition(":")[2] for claim in claims.load("testgen_claims")} <= set(found)
     with pytest.raises(ValueError, match="caught="):
         scores.definitions("mutation", frame.assign(detail="x"))
 

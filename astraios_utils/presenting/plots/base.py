@@ -112,6 +112,7 @@ METRIC_LABELS: Mapping[str, str] = MappingProxyType(
         **{"bits/byte": "Bits per byte", "bits/token": "Bits per token", "prefer": "Reference preferred (%)"},
         **{f"prefer/{unit}": f"Reference preferred, per {unit} (%)" for unit in ("token", "byte")},
         **{"correct": "Correct (%)", "lines": "Lines executed (%)", "branches": "Branches executed (%)"},
+        **{f"{what}/correct": f"{what.title()} executed by correct tests (%)" for what in ("lines", "branches")},
         "worst@1": "Pass@1 under the worst perturbation (%)",
         **{schema.java_metric(level): f"Pass@1 (%), Java {level}" for level in (8, 9, 10, 11)},
     }

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from .base import look
 
 FORGOTTEN = "pre-training"
+SIDES = ((4, 3), (4, -9))  # points from a marker to its label: above and below, in turn
 
 
 def _of(scores: pd.DataFrame, measure: str, task: str = "all", **wanted: str) -> pd.DataFrame:
@@ -31,12 +32,14 @@ def intruders(changes: pd.DataFrame, scores: pd.DataFrame, axes: Sequence[Axes] 
     left, right = np.ravel(np.asarray(axes, dtype=object))
     means = changes.groupby(["method", "setting"], sort=False)["intruders"].mean()
     base = _value(scores, "loss", FORGOTTEN, analysis="tuned", method="base")
+    sides = means.rank(method="first").astype(int) % len(SIDES)  # neighbours have their labels on different sides
     for place, ((method, setting), mean) in enumerate(cast("Iterable[tuple[tuple[str, str], float]]", means.items())):
         colour, marker = look(str(method))
         left.bar(place, mean, color=colour, width=0.6)
         lost = _value(scores, "loss", FORGOTTEN, analysis="tuned", method=method, setting=setting) - base
         right.plot(mean, lost, color=colour, marker=marker, linestyle="")
-        right.annotate(f"{method} {setting}".strip(), (mean, lost), xytext=(4, 3), textcoords="offset points", size=7)
+        side = SIDES[sides[method, setting]]
+        right.annotate(f"{method} {setting}".strip(), (mean, lost), xytext=side, textcoords="offset points", size=7)
     names = [f"{method}\n{setting}" for method, setting in means.index]
     left.set_xticks(range(len(names)), names)
     left.set(ylabel="Intruder dimensions per matrix", title="New directions among the ten largest")
@@ -123,12 +126,13 @@ def shrinking(scores: pd.DataFrame, ax: Axes) -> Axes:
 
 def within(scores: pd.DataFrame, ax: Axes) -> Axes:
     """Exact answers against loss at steps of the same run: a path per method, from the base at the right."""
-    for method in dict.fromkeys(scores[scores["analysis"] == "within"]["method"]):
+    for number, method in enumerate(dict.fromkeys(scores[scores["analysis"] == "within"]["method"])):
         colour, marker = look(str(method))
+        at: dict[str, Any] = {"xytext": SIDES[number % len(SIDES)], "textcoords": "offset points", "size": 7, "color": colour}
         loss, exact = (_of(scores, measure, analysis="within", method=method) for measure in ("loss", "exact"))
         ax.plot(loss["value"], exact["value"], color=colour, marker=marker, label=method)
         for x, y, step in zip(loss["value"], exact["value"], loss["setting"], strict=True):
-            ax.annotate(step, (x, y), xytext=(4, 3), textcoords="offset points", size=7)
+            ax.annotate(step, (x, y), **at)
     ax.invert_xaxis()
     ax.set(xlabel="Loss on all tasks (nats per token; falls to the right)", ylabel="Answers written exactly (%)")
     ax.legend()

@@ -35,7 +35,7 @@ def _methods(names: Names, but: Sequence[str] = ()) -> tuple[str, ...]:
     if names == "PEFT":
         return tuple(method for method in PEFT if method not in but)
     listed = [names] if isinstance(names, str) else names
-    return tuple(schema.match(name, schema.ALL_METHODS, "method") for name in listed)
+    return tuple(schema.match(name, (*schema.ALL_METHODS, schema.UNTUNED), "method") for name in listed)
 
 
 def _sizes(reader: Reader, which: str | Sequence[str]) -> tuple[str, ...]:
