@@ -239,6 +239,7 @@ def _add_showing(add: Add) -> None:
     text = "a suite of data/suites, or a suite file; repeat it to see suites side by side"
     pair.add_argument("--suite", required=True, action="append", help=text)
     pair.add_argument("--size", action="append", default=[], help="only this size (1B); repeatable")
+    pair.add_argument("--task", action="append", default=[], help="only this task (defect); repeatable")
 
     _add_running(add)
     _add_pages(add)

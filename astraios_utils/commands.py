@@ -240,11 +240,12 @@ def compare(options: argparse.Namespace) -> None:
 
     suites = [store.load_suite(name) for name in options.suite]
     sizes = versus.sizes_of(suites, options.size)
+    tasks = versus.tasks_of(suites, options.task)
     found = {}
     for suite in suites:
         first, second = (schema.match(name, suite.methods, "method") for name in options.methods)
         evidence = ledger.measured(suite)
-        found[suite.name] = (power.versus(evidence, first, second, sizes[suite.name]), evidence.scope)
+        found[suite.name] = (power.versus(evidence, first, second, sizes[suite.name], tasks), evidence.scope)
     print(versus.text(found, first, second))
 
 

@@ -35,6 +35,16 @@ def sizes_of(suites: Sequence[Suite], wanted: Sequence[str]) -> dict[str, tuple[
     return found
 
 
+def tasks_of(suites: Sequence[Suite], wanted: Sequence[str]) -> list[str]:
+    """The names of the tasks that are wanted.
+
+    Raises:
+        schema.UnknownName: no suite has a wanted task.
+    """
+    every = list(dict.fromkeys(task for suite in suites for task in (*suite.tasks, *suite.extra_tasks)))
+    return [schema.match(task, every, "task") for task in wanted]
+
+
 def text(found: Mapping[str, tuple[pd.DataFrame, str]], first: str, second: str) -> str:
     """A row per task, suite and size, a task's rows together.
 

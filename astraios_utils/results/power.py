@@ -150,8 +150,16 @@ def text(found: pd.DataFrame, scope: str) -> str:
     return "\n".join(lines)
 
 
-def versus(evidence: Evidence, first: str, second: str, sizes: Sequence[str] = ()) -> pd.DataFrame:
+def versus(
+    evidence: Evidence, first: str, second: str, sizes: Sequence[str] = (), tasks: Sequence[str] = ()
+) -> pd.DataFrame:
     """Two methods compared, paired by problem: a row per size and measure, means over tasks first.
+
+    Args:
+        evidence: of a suite.
+        first, second: the methods.
+        sizes: only these; all where none is given.
+        tasks: only these, and no means; all where none is given.
 
     Returns:
         size, measure, value (first - second, points), low, high (95%), p (two-sided), p_holm (Holm's correction over
@@ -161,9 +169,8 @@ def versus(evidence: Evidence, first: str, second: str, sizes: Sequence[str] = (
         schema.BadInput: the evidence has no task that both methods answered.
     """
     reader, rows = Reader(evidence), []
-    for size, name in itertools.product(
-        sizes or evidence.sizes, [*MEANS, *dict.fromkeys(k[0] for k in evidence.metrics)]
-    ):
+    measures = tasks or [*MEANS, *dict.fromkeys(k[0] for k in evidence.metrics)]
+    for size, name in itertools.product(sizes or evidence.sizes, measures):
         gap = reader.difference(name, (size, first), (size, second))
         if math.isnan(gap[0]):
             continue

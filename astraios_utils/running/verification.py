@@ -46,6 +46,12 @@ class Checked:
         gain = self.differences["now"] - self.differences["shipped"]
         return int(max(gain.clip(lower=0).sum(), (-gain).clip(lower=0).sum()))
 
+    @property
+    def passes(self) -> int:
+        """How many of these pass in one of the two and not in the other, problem by problem."""
+        passed = self.differences[self.differences["status"] == "passed"]
+        return int((passed["now"] - passed["shipped"]).abs().sum())
+
     def row(self) -> dict[str, Any]:
         """What ``astraios verify --json`` prints for the cell."""
         return {
@@ -54,6 +60,7 @@ class Checked:
             "method": self.cell.model.method,
             "samples": self.samples,
             "changed": self.changed,
+            "passes_changed": self.passes,
             "differences": self.differences.to_dict("records"),
         }
 
@@ -104,12 +111,14 @@ def compare(shipped: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
 
 def report(suite: Suite, checked: Iterable[Checked], as_json: bool = False) -> int:
     """Print a line per cell and a summary; return 1 where a count differs, else 0."""
-    cells, samples, changed, different = 0, 0, 0, 0
+    done = []
     for one in checked:
-        cells, samples, changed = cells + 1, samples + one.samples, changed + one.changed
-        different += bool(one.changed)
+        done.append(one)
         print(json.dumps(one.row(), ensure_ascii=False) if as_json else as_lines(one), flush=True)
-    say(f"verified {cells} cells of {suite.name}, {samples} samples: {changed} samples in {different} cells differ")
+    different = [one for one in done if one.changed]
+    found = f"{sum(one.changed for one in different)} samples in {len(different)} cells differ"
+    turned = f", of which {sum(one.passes for one in different)} pass in one of the two alone" if different else ""
+    say(f"verified {len(done)} cells of {suite.name}, {sum(one.samples for one in done)} samples: {found}{turned}")
     return 1 if different else 0
 
 

@@ -65,6 +65,13 @@ def test_sizes_belong_to_their_suites() -> None:
         versus.sizes_of(suites, ["2B"])
 
 
+def test_tasks_by_name() -> None:
+    assert versus.tasks_of([store.load_suite("nano")], []) == []
+    assert versus.tasks_of([store.load_suite("nano")], ["Defect", "testgen-python"]) == ["defect", "testgen-python"]
+    with pytest.raises(schema.UnknownName, match="did you mean defect"):
+        versus.tasks_of([store.load_suite("released")], ["defekt"])
+
+
 def test_the_command_names_what_is_wrong(build: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["compare", "LoRA", "Lora2", "--suite", "released", "--size", "1B"]) == 2
     assert "unknown method 'Lora2'" in capsys.readouterr().err

@@ -39,6 +39,13 @@ def test_a_comparison_by_hand() -> None:
     assert found["p_holm"] == pytest.approx(found["p"])  # one row, one test
 
 
+def test_only_the_tasks_asked_for_are_compared() -> None:
+    found = power.versus(_evidence(), "FFT", "LoRA", tasks=["synthesize-python"])
+    assert list(found["measure"]) == ["synthesize-python"]
+    with pytest.raises(schema.BadInput, match="no task that both"):
+        power.versus(_evidence(), "FFT", "LoRA", tasks=["defect"])
+
+
 def test_every_two_methods_are_compared_once() -> None:
     couples = itertools.combinations(("LoRA", "FFT", "AdapterH"), 2)
     found = power.pairs(_evidence(), couples)  # AdapterH has answered nothing

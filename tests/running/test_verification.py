@@ -34,10 +34,18 @@ def test_a_sample_that_changes_its_verdict_is_one_change_of_two_counts() -> None
     assert held == [["Python/0", "passed", 20, 19], ["Python/0", "timeout", 0, 1]]
     cell = pipeline.Cell(get_task("repair-python"), Model("1B", "LoRA"), None)
     checked = verification.Checked(cell, 40, found)
-    assert checked.changed == 1
+    assert (checked.changed, checked.passes) == (1, 1)
     text = verification.as_lines(checked)
     assert "1 of 40 samples differ" in text
     assert "Python/0 timeout: shipped 0, now 1" in text
+
+
+def test_a_failure_that_is_now_another_one_changes_no_pass() -> None:
+    shipped = _counts(("Java/0", "passed", 18), ("Java/0", "timeout", 2))
+    now = _counts(("Java/0", "passed", 18), ("Java/0", "timeout", 1), ("Java/0", "error", 1))
+    cell = pipeline.Cell(get_task("repair-java"), Model("1B", "LoRA"), None)
+    checked = verification.Checked(cell, 20, verification.compare(shipped, now))
+    assert (checked.changed, checked.passes) == (1, 0)
 
 
 def test_a_file_with_fewer_samples_differs_too() -> None:
@@ -95,7 +103,9 @@ def test_the_command_exits_1_and_names_the_sample_where_a_count_is_wrong(
 ) -> None:
     shipped.loc[shipped["problem"] == "b", "status"] = "passed"  # a count that was tampered with
     assert cli.main(["verify", "--suite", "released", "--task", "defect", "--json"]) == 1
-    row = json.loads(capsys.readouterr().out)
+    seen = capsys.readouterr()
+    assert "1 samples in 1 cells differ, of which 1 pass in one of the two alone" in seen.err
+    row = json.loads(seen.out)
     assert (row["task"], row["size"], row["method"], row["samples"], row["changed"]) == ("defect", "1B", "LoRA", 4, 1)
     assert {(d["problem"], d["status"], d["shipped"], d["now"]) for d in row["differences"]} == {
         ("b", "passed", 1, 0),
