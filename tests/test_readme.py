@@ -14,6 +14,7 @@ import pytest
 
 from astraios_utils import cli, results, schema, store
 from astraios_utils.presenting import comparison_text
+from astraios_utils.results import claims
 from astraios_utils.results.claims import corrected
 from astraios_utils.running import changes, comparison, ledger, pipeline, run_tables, seeds
 
@@ -208,11 +209,14 @@ def test_the_first_screen_counts_the_tables() -> None:
     assert f"**Missing:** {total - sum(scored_of.values())} of the {total} cells" in README
 
 
-def test_the_answer_agrees_with_the_corrected_tables() -> None:
+def test_the_answer_agrees_with_the_corrected_tables(released_build: Path) -> None:
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in _block("changes").splitlines()[2:]]
     supported = [said for said, _, corrected_to, _ in rows if corrected_to == "supported"]
     assert f"With the corrected tables, {len(supported)} statements become supported:" in README
     assert "How good a PEFT method is depends on the scale." in supported
     assert "RP@1 rises with model size for every method." in supported
-    trade_off = next(row for row in rows if row[0].startswith("LoRA usually offers the best trade-off"))
-    assert trade_off[2] == "depends on assumptions"
+    found, _ = ledger.claim_verdicts(store.load_suite("released"))
+    verdicts = found.set_index(["evidence", "claim"])["verdict"]
+    for claim in ("fft-best-averaged", "lora-front-parameters"):
+        for evidence in (claims.PUBLISHED, corrected.CORRECTED):
+            assert verdicts[evidence, claim] == "supported", claim  # "stays supported"

@@ -40,6 +40,8 @@ What is **not** guaranteed:
   equality and other special methods have no effect.
 - That a container which a function has returned changes in the test when a later call changes it in the sample, but
   for a test that reads a result again after a call whose own result it drops.
+- How a program fails that fills its memory without end: it is an error or a timeout, whichever limit it meets first. Of
+  732,200 released samples, 41 (all Java) failed in another way in a second run; the same samples passed in both.
 - Fairness between samples under memory pressure beyond the per-sample limit: suspects that together hold too much are
   stopped and judged again alone.
 """
