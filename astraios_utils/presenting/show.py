@@ -286,7 +286,7 @@ def table(frame: pd.DataFrame, columns: Sequence[tuple[str, str]]) -> Styler:
     if lacking:
         raise schema.BadInput(f"table to show: no row of {lacking[0][1]} on {lacking[0][0]} at {lacking[0][2]}")
     header = pd.MultiIndex.from_tuples(
-        [(f"{plots.TASK_TITLES.get(t, t)}<br>{plots.METRIC_LABELS.get(m, m)}", size) for t, m, size in places]
+        [(f"{plots.TASK_TITLES[t]}<br>{plots.METRIC_LABELS.get(m, m)}", size) for t, m, size in places]
     )
     rows = [[held.get((t, m, method, size), _NOTHING) for t, m, size in places] for method in methods]
     marked = [_marked(column, metric) for column, (_, metric, _) in zip(zip(*rows, strict=True), places, strict=True)]

@@ -17,7 +17,6 @@ import rich.table
 
 from .. import results, schema
 from ..metrics.scores import decimals, lower_is_better
-from ..tasks import TASKS
 from . import plots
 
 FORMS = ("text", "markdown", "latex")
@@ -78,7 +77,7 @@ def tables(frame: pd.DataFrame) -> list[Table]:
 
 
 def _titled(task: str, metric: str) -> str:
-    title = plots.TASK_TITLES.get(task) or TASKS[task].title
+    title = plots.TASK_TITLES[task]
     return f"{title}: {plots.METRIC_LABELS.get(metric, metric)}"
 
 

@@ -12,7 +12,6 @@ from .. import results, schema, store
 from ..metrics.scores import decimals, lower_is_better
 from ..results import claims, power
 from ..schema import Suite
-from ..tasks import TASKS
 from . import plots
 
 HEADS = ("task", "suite", "size", "difference", "95% interval", "p, adjusted", "wins / ties / losses")
@@ -80,7 +79,7 @@ def _rows(found: Mapping[str, tuple[pd.DataFrame, str]]) -> Iterator[list[str]]:
 def title(measure: str) -> str:
     """A task, or a mean over tasks, in words."""
     if measure not in power.MEANS:
-        return plots.TASK_TITLES.get(measure) or TASKS[measure].title
+        return plots.TASK_TITLES[measure]
     words = claims.MEASURES[measure].title
     return words[:1].upper() + words[1:]
 

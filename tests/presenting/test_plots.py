@@ -137,6 +137,10 @@ def test_figure_1_and_7_draw_the_means_that_they_are_given(draw: Callable[..., A
     assert ax.get_title() == plots.TASK_TITLES[task]
 
 
+def test_every_task_has_a_title() -> None:
+    assert set(schema.TASKS) <= set(plots.TASK_TITLES)
+
+
 def test_methods_of_ones_own_look_different_everywhere() -> None:
     frame, names = results_frame({"defect": "accuracy"}), ["LoRAa", "FFTa", "LoRAb", "FFTb"]
     ax = plots.defect(pd.concat([frame.assign(method=frame["method"] + end) for end in "ab"]), axis())

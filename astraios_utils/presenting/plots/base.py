@@ -93,6 +93,7 @@ TASK_TITLES: Mapping[str, str] = MappingProxyType(
         "defect-1shot": "Defect detection, one example shown",
         "clone-1shot": "Clone detection, one example shown",
         "conala": "CoNaLa",
+        "aatk": "Asleep at the Keyboard (DoW)",
         "testgen-python": "Unit tests, Python",
         "testgen-java": "Unit tests, Java",
         "nll-python": "Likelihood of the reference, Python",

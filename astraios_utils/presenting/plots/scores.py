@@ -17,7 +17,7 @@ def scaling(frame: pd.DataFrame, ax: Axes, task: str, metric: str) -> Axes:
     """One task over the model sizes, a line per method: the form of figures 5, 6, 12, 13 and 14."""
     draw(cells(frame, task, metric), ax)
     ax.set_ylabel(METRIC_LABELS.get(metric, f"{metric} (%)"))
-    ax.set_title(TASK_TITLES.get(task, task))
+    ax.set_title(TASK_TITLES[task])
     return ax
 
 
@@ -109,7 +109,7 @@ def differences(frame: pd.DataFrame, ax: Axes, task: str, metric: str) -> Axes:
     shifted = table[["value", "low", "high"]].sub(table["published"], axis=0)
     draw(shifted.assign(published=np.nan, missing=table["missing"]), ax, floor=None, zero=True)
     ax.set_ylabel("Measured − published (points)")
-    ax.set_title(TASK_TITLES.get(task, task))
+    ax.set_title(TASK_TITLES[task])
     return ax
 
 
@@ -144,7 +144,7 @@ def changes(frame: pd.DataFrame, ax: Axes, task: str) -> Axes:
     metric = str(part["metric"].iloc[0])
     unit = {"bits/byte": "Bits per byte", "prefer": "Reference preferred (points)"}.get(metric, f"{metric} (points)")
     ax.set_xlabel(f"{unit}, change")
-    ax.set_title(TASK_TITLES.get(task, task))
+    ax.set_title(TASK_TITLES[task])
     return ax
 
 
@@ -201,7 +201,7 @@ def language_levels(frame: pd.DataFrame, ax: Axes, task: str, size: str) -> Axes
     floor_at(ax, 0.0)
     ax.set_xlabel("Java language level")
     ax.set_ylabel("Pass@1 (%)")
-    ax.set_title(f"{TASK_TITLES.get(task, task)}, {size}")
+    ax.set_title(f"{TASK_TITLES[task]}, {size}")
     return ax
 
 
@@ -217,7 +217,7 @@ def signed_change(frame: pd.DataFrame, nominal: pd.DataFrame, ax: Axes, task: st
     draw(table.assign(**{c: table[c] - base for c in columns}), ax, floor=None)
     reference(ax, 0.0)
     ax.set_ylabel("RP@1 − Pass@1 (points)")
-    ax.set_title(TASK_TITLES.get(task, task))
+    ax.set_title(TASK_TITLES[task])
     return ax
 
 
@@ -244,5 +244,5 @@ def perturbations(frame: pd.DataFrame, ax: Axes, task: str) -> Axes:
     ax.grid(axis="x", visible=True)
     ax.set_xlim(left=0)
     ax.set_xlabel("RP@1 (%)")
-    ax.set_title(TASK_TITLES.get(task, task))
+    ax.set_title(TASK_TITLES[task])
     return ax

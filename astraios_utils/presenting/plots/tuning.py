@@ -128,7 +128,12 @@ def within(scores: pd.DataFrame, ax: Axes) -> Axes:
     """Exact answers against loss at steps of the same run: a path per method, from the base at the right."""
     for number, method in enumerate(dict.fromkeys(scores[scores["analysis"] == "within"]["method"])):
         colour, marker = look(str(method))
-        at: dict[str, Any] = {"xytext": SIDES[number % len(SIDES)], "textcoords": "offset points", "size": 7, "color": colour}
+        at: dict[str, Any] = {
+            "xytext": SIDES[number % len(SIDES)],
+            "textcoords": "offset points",
+            "size": 7,
+            "color": colour,
+        }
         loss, exact = (_of(scores, measure, analysis="within", method=method) for measure in ("loss", "exact"))
         ax.plot(loss["value"], exact["value"], color=colour, marker=marker, label=method)
         for x, y, step in zip(loss["value"], exact["value"], loss["setting"], strict=True):

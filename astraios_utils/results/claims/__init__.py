@@ -357,8 +357,10 @@ def styled(frame: pd.DataFrame) -> Styler:
     shown.insert(0, "read as", readings)
     shown.insert(0, "the paper says", first["statement"].where(first["variant_of"].isna(), ""))
     shown.insert(0, "section", first["section"].where(first["variant_of"].isna(), ""))
-    looks = wide.map(lambda verdict: f"background: {LOOKS[verdict][1]}; color: #111111; white-space: nowrap;")
-    looks = looks.reindex(columns=shown.columns, fill_value="text-align: left; max-width: 26em;")
+    look = "background: {}; color: #111111; text-align: left; min-width: 8em;"
+    looks = wide.map(lambda verdict: look.format(LOOKS[verdict][1]))
+    looks = looks.reindex(columns=shown.columns, fill_value="text-align: left; min-width: 15em; max-width: 26em;")
+    looks["section"] = "text-align: left;"
     told = frame.assign(tip=[_tip(row) for row in frame.to_dict("records")])
     tips = told.pivot(index="claim", columns="evidence", values="tip").reindex(first.index)[names]
     style = Styler(shown, uuid="claims").apply(lambda _: looks, axis=None)
