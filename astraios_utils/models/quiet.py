@@ -12,6 +12,7 @@ _IGNORED = (
     ".*base_model_name_or_path.*",
     ".*is_gradient_checkpointing.*",
     "MatMul8bitLt: inputs will be cast.*",
+    "The following rank_pattern keys did not match any targeted module.*lora_E.*",  # AdaLoRA's, which it reads itself
     "lora with eva initialization used with low_cpu_mem_usage=False.*",
 )
 # By transformers' Trainer where two checkpoints are written within a tick of the clock, as those of tiny models are.

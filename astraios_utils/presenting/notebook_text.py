@@ -58,6 +58,7 @@ CAPTIONS: Mapping[str, Caption] = MappingProxyType(
         "figure_02_updated_parameters": Caption("Share of parameters that each method updates", ("ia3-reasonable",)),
         "figure_02_counted_parameters": Caption("Share of parameters that each method updates, counted here"),
         "figure_03_11_final_loss": Caption("Final loss by size", ("loss-falls-with-size", "fft-lowest-loss")),
+        "figure_10_test_loss": Caption("Test loss of Prompt and AdaLoRA over the steps"),
         "figure_11_learning_rates": Caption("Final loss over model sizes at several learning rates"),
         "figure_04_test_loss": Caption("Test loss over the steps", ("loss-keeps-falling", "fft-not-converged")),
         "figure_04_10_test_loss": Caption("Test loss over the steps", ("loss-keeps-falling", "fft-not-converged")),
