@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -308,7 +309,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from .sandbox import SandboxError
 
     try:
-        status = getattr(commands, options.function)(options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # Python's, about programs that are read to be judged
+            status = getattr(commands, options.function)(options)
     except (schema.AstraiosError, SandboxError) as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)

@@ -26,7 +26,8 @@ from ..tuning import claims as tuning_claims
 from ..tuning import study
 from . import comparison_text, show
 
-SUITES = ("released", "nano", "smol", "zoo")  # whose figures are shown, the first being the one that verdicts are about
+# Whose figures are shown; verdicts are about the first.
+SUITES = ("released", "nano", "smol", "zoo", "conala-nano")
 _PARTS = re.compile(r"(<!-- (in short|figure (\w+)) -->\n).*?(<!-- /(?:in short|figure) -->)", flags=re.S)
 
 
@@ -87,6 +88,7 @@ CAPTIONS: Mapping[str, Caption] = MappingProxyType(
         "cost_peak_mib": Caption("Performance against peak memory", ("lora-front-memory",)),
         "cost_step_seconds": Caption("Performance against the time of a training step", ("lora-front-time",)),
         "cost_trainable_parameters": Caption("Performance against updated parameters", ("lora-front-parameters",)),
+        "conala_scores": Caption("BLEU and CodeBLEU by model and method"),
         "differences_humanevalpack": Caption("Measured minus published Pass@1"),
         "fair_rc_recode": Caption("RC@1 against the category's own prompts", ("robustness-falls-fair",)),
         "invalid_answers_defect": Caption(

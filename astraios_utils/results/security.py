@@ -31,7 +31,7 @@ def complete(files: Mapping[Model, Path | None], suite: schema.Suite) -> dict[Mo
     """The files that exist and answer every scored scenario of the suite; partial ones are no cells of table 5."""
     present = {model: path for model, path in files.items() if path is not None}
     own = _own_problems(suite)
-    count = len(own) or TASK.data.rows
+    count = len({problem.id for problem in own}) or TASK.data.rows  # a scenario can have several prompts
     return {m: p for m, p in present.items() if len({problem.id for problem, _ in TASK.written(p, own)}) == count}
 
 

@@ -39,7 +39,7 @@ def test_every_notebook_begins_with_what_came_out() -> None:
 
 
 def test_every_committed_figure_is_shown() -> None:
-    shown = set(re.findall(r"\(\.\./figures/(\w+/\w+)\.png\)", "".join(SOURCES.values())))
+    shown = set(re.findall(r"\(\.\./figures/([\w-]+/\w+)\.png\)", "".join(SOURCES.values())))
     there = {f"{path.parent.name}/{path.stem}" for path in (ROOT / "figures").glob("*/*.png")}
     assert shown == there
 

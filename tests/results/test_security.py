@@ -153,6 +153,17 @@ def test_partial_files_are_no_cells(mirror: Path) -> None:
     assert security.complete(whole, suite) == whole
 
 
+def test_a_scenario_with_several_prompts_is_complete_when_all_are_answered(tmp_path: Path) -> None:
+    suite = store.load_suite("nano")  # ten prompts per scenario
+    own = security._own_problems(suite)
+    assert len({problem.id for problem in own}) < len(own)
+    path = tmp_path / "all.jsonl"
+    rows = [{"task": "aatk", "problem": one.id, "variant": one.variant, "samples": ["x"], "raw": ["x"]} for one in own]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    files = {Model("65K", "LoRA"): path, Model("65K", "FFT"): None}
+    assert security.complete(files, suite) == {Model("65K", "LoRA"): path}
+
+
 @needs_compiler
 def test_rules_change_what_is_valid_and_a_file_is_judged_once(
     mirror: Path, build: Path, monkeypatch: pytest.MonkeyPatch
