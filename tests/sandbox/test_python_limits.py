@@ -144,7 +144,7 @@ print(*(outcomes[index].status for index in range(len(samples))))
 @pytest.mark.alone
 @pytest.mark.skipif(not linux.supported, reason="needs Linux")
 def test_a_program_that_the_machine_keeps_from_running_is_not_late() -> None:
-    # Each needs an eighth of its limit in CPU time, and gets so small a share of a core that it takes many times as long.
+    # Each needs an eighth of its limit in CPU time, and gets so small a share of a core that it takes far longer.
     if levels.missing_for(REDUCED):
         pytest.skip("no kernel isolation on this machine")
     command = [sys.executable, "-c", STARVE, TEST, *STARVED.values()]
