@@ -211,6 +211,12 @@ def load(task_name: str, files: Sequence[Path], limit: int | None, problems: Pat
     return programs
 
 
+def of_sample(task: str, language: str, limit: int | None = None) -> list[Program]:
+    """The programs of a task's generations in the sample that ships with the project."""
+    sample = store.data_dir() / "sample"
+    return load(task, [sample / "generations" / f"{task}.json"], limit, sample / f"humanevalpack-{language}.jsonl")
+
+
 def groups(given: Sequence[str]) -> list[tuple[str, list[Path]]]:
     """Files by the task that was named before them."""
     found: list[tuple[str, list[Path]]] = []
@@ -260,14 +266,7 @@ def compare(name: str, programs: list[Program], checkout: Path | None, runs_peer
 
 def distinct_forever() -> Iterator[Program]:
     """The sample benchmark's Python programs that end, again and again, each with a comment of its own."""
-    sample = store.data_dir() / "sample"
-    programs = [
-        program
-        for task in ("synthesize-python", "repair-python")
-        for program in load(
-            task, [sample / "generations" / f"{task}.json"], None, sample / "humanevalpack-python.jsonl"
-        )
-    ]
+    programs = [p for task, language in SAMPLE if language == "python" for p in of_sample(task, language)]
     ending = [p for p, status in zip(programs, ours(programs), strict=True) if status != TIMEOUT]
     for number in itertools.count():
         program = ending[number % len(ending)]
@@ -333,16 +332,13 @@ def main() -> None:
         name = ", ".join(f"{task} ({len(files)} files)" for task, files in batch)
         compare(name, programs, options.peer, not options.no_peer)
         return
-    sample = store.data_dir() / "sample"
     for task, language in SAMPLE:
         if language == "java" and not shutil.which("javac"):
             print(
                 f"\n{task}: left out, there is no javac on the PATH (Debian: apt-get install openjdk-17-jdk-headless)"
             )
             continue
-        problems = sample / f"humanevalpack-{language}.jsonl"
-        programs = load(task, [sample / "generations" / f"{task}.json"], options.limit, problems)
-        compare(f"{task} (sample)", programs, options.peer, not options.no_peer)
+        compare(f"{task} (sample)", of_sample(task, language, options.limit), options.peer, not options.no_peer)
 
 
 if __name__ == "__main__":

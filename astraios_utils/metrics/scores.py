@@ -483,12 +483,14 @@ def _test_metrics(verdicts: pd.DataFrame) -> dict[str, Metric]:
         raise ValueError(f"detail {bad!r} is not 'caught=…/… lines=…/… branches=…/…'")
     status, share = verdicts["status"], functools.partial(_ratio, verdicts["problem"])
     found = {"correct": share(status.eq("passed")), "valid": share(status.isin(("passed", "failed")))}
+    correct = status.eq("passed").to_numpy()
     for name, part in (("mutation", "caught"), ("lines", "lines"), ("branches", "branches")):
         hit, of = (counts[f"{part}_{which}"].to_numpy(dtype=float) for which in ("hit", "of"))
-        found[name] = share(np.divide(hit, of, out=np.zeros(len(of)), where=of > 0), of > 0)
+        counted = of > 0
+        rate = np.divide(hit, of, out=np.zeros(len(of)), where=counted)
+        found[name] = share(rate, counted)
         if name != "mutation":
-            correct = status.eq("passed").to_numpy() & (of > 0)
-            found[f"{name}/correct"] = share(np.divide(hit, of, out=np.zeros(len(of)), where=correct), correct)
+            found[f"{name}/correct"] = share(rate * correct, counted & correct)
     return found
 
 

@@ -21,7 +21,7 @@ from .bases import STARCODER, load_config, load_tokenizer, on_meta, starcoder_co
 from .counting import count_parameters, count_suite, print_parameters, trainable_parameters
 from .loading import is_adapter, load_adapter, load_answering, load_base, load_tuned, read_peft_config
 from .precision import answer_precision, half, has_bfloat16, weights_precision
-from .quiet import quiet
+from .quiet import empty_ranks, quiet
 
 __all__ = [
     "STARCODER",
@@ -32,6 +32,7 @@ __all__ = [
     "count_parameters",
     "count_suite",
     "eight_bit",
+    "empty_ranks",
     "half",
     "has_bfloat16",
     "is_adapter",

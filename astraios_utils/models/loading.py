@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -14,7 +13,7 @@ from . import eight_bit, gguf
 from .attaching import can_merge, prepare_prompts
 from .bases import missing
 from .precision import dtype
-from .quiet import first_line, quiet
+from .quiet import empty_ranks, first_line, quiet
 
 if TYPE_CHECKING:
     import torch
@@ -138,8 +137,7 @@ def load_adapter(model: PreTrainedModel, folder: Path) -> PeftModel:
             tuned = PeftModel.from_pretrained(model, str(folder), config=config)
     except (schema.BadInput, RuntimeError, ValueError) as error:
         raise schema.BadInput(f"{folder}: is it an adapter of another base? {_mismatch(error)}") from None
-    with warnings.catch_warnings():  # every shape is compared here; AdaLoRA's tensors of rank 0 are empty
-        warnings.filterwarnings("ignore", message="Adapter '.*invalid shape")
+    with empty_ranks():  # every shape is compared here
         _check_weights(tuned, weights, folder)
     return prepare_prompts(tuned.eval())
 

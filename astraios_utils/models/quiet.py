@@ -40,6 +40,14 @@ def quiet() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def empty_ranks() -> Iterator[None]:
+    """Suppress what PEFT says of a matrix that AdaLoRA left no rank: its tensors are empty, and no shape is wrong."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Adapter '.*invalid shape")
+        yield
+
+
 def first_line(error: Exception) -> str:
     """The first line of an error's text that is not empty, at most 200 characters; without text, its type."""
     return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)[:200]

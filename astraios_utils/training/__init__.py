@@ -12,7 +12,6 @@ import functools
 import gc
 import json
 import shutil
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -452,9 +451,7 @@ def _write(
     part = run.folder / ".checkpoint.part"
     shutil.rmtree(part, ignore_errors=True)
     options = {} if tuner.kind is None else {"save_embedding_layers": False}  # "auto" would ask the hub each time
-    with warnings.catch_warnings():
-        if tuner.kind == "ADALORA":  # a matrix may end with rank 0, whose tensors are empty
-            warnings.filterwarnings("ignore", message="Adapter '.*invalid shape")
+    with models.empty_ranks() if tuner.kind == "ADALORA" else contextlib.nullcontext():
         tuner.model.save_pretrained(part, **({} if state is None else {"state_dict": state}), **options)
     tokenizer.save_pretrained(part)
     shutil.rmtree(run.checkpoint, ignore_errors=True)
