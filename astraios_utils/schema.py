@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -141,6 +141,7 @@ class Recipe(BaseModel):
     Attributes:
         corpus: a data set on the hub (splits ``train`` and ``test``), or a file of JSON lines (may end in .xz).
         corpus_config: which configuration of a data set on the hub.
+        documents: how many of the corpus' documents are used, drawn with the seed; none given: all.
         corpus_test: the file of held-out documents, where ``corpus`` is a file; none: no test loss.
         retained: held-out documents of the base's pre-training, as the corpus is read: what tuning forgets is measured
             on them.
@@ -165,6 +166,7 @@ class Recipe(BaseModel):
     corpus: str = Field(min_length=1)
     corpus_config: str | None = None
     corpus_revision: str | None = None
+    documents: int | None = Field(default=None, ge=1)
     corpus_test: str | None = None
     retained: str | None = None
     prompt_column: str = "prompt"
@@ -270,7 +272,8 @@ class Search(BaseModel):
         sizes: where each rate is tried; the rate with the lowest mean validation loss is chosen for all sizes.
         corpus_validation: held-out documents that no test uses.
         steps: of each trial; none given: as many as the recipe has.
-        seed: of the trials, which no result shares.
+        documents: amounts of training documents, each tried with every rate; none given: all documents alone.
+        seed: of the first of ``seeds`` trials of each combination; no result shares one of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -279,7 +282,9 @@ class Search(BaseModel):
     sizes: tuple[str, ...] = Field(min_length=1)
     corpus_validation: str = Field(min_length=1)
     steps: int | None = Field(default=None, ge=1)
+    documents: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=())
     seed: int = Field(default=1000, ge=0)
+    seeds: int = Field(default=1, ge=1)
 
     @field_validator("rates")
     @classmethod

@@ -61,6 +61,7 @@ CAPTIONS: Mapping[str, Caption] = MappingProxyType(
         "figure_03_11_final_loss": Caption("Final loss by size", ("loss-falls-with-size", "fft-lowest-loss")),
         "figure_10_test_loss": Caption("Test loss of Prompt and AdaLoRA over the steps"),
         "figure_11_learning_rates": Caption("Final loss over model sizes at several learning rates"),
+        "data_scaling": Caption("Loss over the number of distinct training documents"),
         "figure_04_test_loss": Caption("Test loss over the steps", ("loss-keeps-falling", "fft-not-converged")),
         "figure_04_10_test_loss": Caption("Test loss over the steps", ("loss-keeps-falling", "fft-not-converged")),
         "figure_05_defect": Caption("Accuracy of defect detection by size and method", ("comprehension-inverse",)),

@@ -74,6 +74,35 @@ def scaling_by_rate(trials: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def data_scaling(found: pd.DataFrame) -> str:
+    """Whether more training documents lower each method's loss, and whether they change the order of methods.
+
+    Args:
+        found: ``method``, ``documents`` (rising), ``rate``, ``seed``, ``loss``, one row per run.
+    """
+    if found.empty:
+        return NOTHING
+    amounts, lines = list(found["documents"].unique()), []
+    for method, own in found.groupby("method", sort=False):
+        wide = own.pivot(index="seed", columns="documents", values="loss")
+        steps = (wide.diff(axis=1).iloc[:, 1:] < 0).sum()
+        rates = own.groupby("documents")["rate"].first()
+        lines.append(
+            f"- **{method}**: {', '.join(f'{value:.3f}' for value in wide.mean())} nats per token (best rates "
+            f"{', '.join(f'{rate:g}' for rate in rates)}). The loss falls with each step to more documents in "
+            f"{', '.join(map(str, steps))} of {len(wide)} runs."
+        )
+    means = found.groupby(["documents", "method"])["loss"].mean().unstack()
+    orders = {amount: ", ".join(means.loc[amount].sort_values().index) for amount in amounts}
+    if len(set(orders.values())) == 1:
+        lines.append(f"\nThe order of methods, lowest loss first, is the same with every amount: {orders[amounts[0]]}.")
+    else:
+        told = "; ".join(f"{amount:,} documents: {order}" for amount, order in orders.items())
+        lines.append(f"\nThe order of methods, lowest loss first, depends on the amount. {told}.")
+    head = f"With {', '.join(f'{amount:,}' for amount in amounts)} documents, in this order:\n"
+    return "\n".join([head, *lines])
+
+
 def scored_rows(task: CodeXGlue, suite: schema.Suite) -> str:
     """Which rows of a comprehension task are scored, and its prompt."""
     negatives, positives = task.sample

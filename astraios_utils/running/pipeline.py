@@ -437,6 +437,14 @@ def draw(name: str, part: Suite, force: bool = False) -> Path:
     return notebooks.execute(name, part.name, parameters, force=force, reads=lambda: _read_by_notebooks(part))
 
 
+def draw_without_run(suite: Suite) -> None:
+    """Execute a suite's notebooks for what this build holds and what ships; nothing is trained, generated or scored."""
+    store.keep_suite(suite)
+    aggregate(suite)  # a notebook is current only with the results it shows
+    for name in suite.notebooks:
+        draw(name, suite)
+
+
 def _read_by_notebooks(suite: Suite) -> dict[str, str]:
     """Hashes of what notebooks read besides results: loss logs, costs, generations and shipped training runs."""
     folder = store.suite_dir(suite.name)

@@ -4,6 +4,8 @@ A trial trains one model at one rate with a seed that no result shares, and ends
 which no test uses. For each method the rate with the lowest mean loss over the searched sizes is chosen; a trial that
 diverges counts as infinite. ``data/<suite>/learning_rates.csv`` keeps all trials: a row that is there is not tried
 again, so that a killed search continues.
+
+A search may also vary the number of training documents, each with every rate: what more data are worth.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ from __future__ import annotations
 import math
 import shutil
 import time
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +26,21 @@ from ..schema import Model, Suite
 from ..store import processes
 from ..store.processes import say
 
-COLUMNS = ("size", "method", "rate", "steps", "seed", "loss", "seconds")
+COLUMNS = ("size", "method", "rate", "documents", "steps", "seed", "loss", "seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One training run of a search.
+
+    Attributes:
+        documents: of the corpus, drawn with the seed; ``None``: all.
+    """
+
+    model: Model
+    rate: float
+    documents: int | None
+    seed: int
 
 
 def path_of(suite: Suite) -> Path:
@@ -45,7 +63,28 @@ def over_sizes(suite: Suite) -> pd.DataFrame:
     return found.sort_values("size", key=lambda sizes: sizes.map(places), kind="stable", ignore_index=True)
 
 
-def trial(suite: Suite, model: Model, rate: float) -> Suite:
+def over_documents(suite: Suite) -> pd.DataFrame:
+    """The trials of suite ``NAME-data``, which tries amounts of training documents for suite ``NAME``."""
+    return read(store.data_dir() / f"{suite.name}-data" / "learning_rates.csv")
+
+
+def by_documents(trials: pd.DataFrame) -> pd.DataFrame:
+    """What each method reaches with each amount of training documents, at the best of the rates for that amount.
+
+    Args:
+        trials: ``method``, ``documents``, ``rate``, ``seed``, ``loss``.
+
+    Returns:
+        A row per method, amount and seed, amounts rising: method, documents, rate (with the lowest mean loss over the
+        seeds), seed, loss.
+    """
+    means = trials.groupby(["method", "documents", "rate"], sort=False)["loss"].mean().reset_index()
+    best = means.loc[means.groupby(["method", "documents"], sort=False)["loss"].idxmin()].drop(columns="loss")
+    found = best.merge(trials, on=["method", "documents", "rate"])[["method", "documents", "rate", "seed", "loss"]]
+    return found.astype({"documents": int}).sort_values("documents", kind="stable", ignore_index=True)
+
+
+def suite_of(suite: Suite, trial: Trial) -> Suite:
     """The suite that trains one trial: one model, another rate and seed, tested on the validation split.
 
     Raises:
@@ -57,27 +96,36 @@ def trial(suite: Suite, model: Model, rate: float) -> Suite:
     steps = search.steps or recipe.steps
     changes: dict[str, Any] = {
         "steps": steps,
-        "learning_rate": rate,
+        "learning_rate": trial.rate,
         "learning_rates": {},
+        "documents": trial.documents or recipe.documents,
         "corpus_test": search.corpus_validation,
         "retained": None,
         "evaluate_every": steps,
         "save_every": steps,
     }
-    name = f"{suite.name}-search-{rate:g}"
-    cut = suite.slice([model.size], [model.method])
+    name = f"{suite.name}-search-{trial.rate:g}-{trial.documents or 'all'}-{trial.seed}"
+    cut = suite.slice([trial.model.size], [trial.model.method])
     return cut.model_copy(
-        update={"name": name, "seed": search.seed, "seeds": 1, "recipe": recipe.model_copy(update=changes)}
+        update={"name": name, "seed": trial.seed, "seeds": 1, "recipe": recipe.model_copy(update=changes)}
     )
 
 
-def grid(suite: Suite) -> list[tuple[Model, float]]:
-    """Every trial of a suite: (model, rate), the untuned base and controls left out."""
-    if suite.search is None:
+def grid(suite: Suite) -> list[Trial]:
+    """Every trial of a suite, the untuned base and controls left out."""
+    search = suite.search
+    if search is None:
         raise schema.BadInput(f"suite {suite.name}: the suite file says nothing about a `search`")
-    sizes = [schema.match(size, suite.sizes, "size (search)") for size in suite.search.sizes]
+    sizes = [schema.match(size, suite.sizes, "size (search)") for size in search.sizes]
     tuned = [method for method in suite.methods if not (methods.is_untuned(method) or _is_control(suite, method))]
-    return [(Model(size, method), rate) for size in sizes for method in tuned for rate in suite.search.rates]
+    return [
+        Trial(Model(size, method), rate, documents, search.seed + number)
+        for size in sizes
+        for method in tuned
+        for documents in search.documents or (None,)
+        for rate in search.rates
+        for number in range(search.seeds)
+    ]
 
 
 def _is_control(suite: Suite, method: str) -> bool:
@@ -86,8 +134,8 @@ def _is_control(suite: Suite, method: str) -> bool:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """The trials that are kept (:data:`COLUMNS`); none yet: no rows."""
-    return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=list(COLUMNS))
+    """The trials that are kept (:data:`COLUMNS`; no ``documents``: all were used); none yet: no rows."""
+    return (pd.read_csv(path) if path.exists() else pd.DataFrame()).reindex(columns=list(COLUMNS))
 
 
 def run(suite: Suite, path: Path | None = None) -> pd.DataFrame:
@@ -102,32 +150,39 @@ def run(suite: Suite, path: Path | None = None) -> pd.DataFrame:
     """
     path = path or path_of(suite)
     held = read(path)
-    done = {(row["size"], row["method"], row["rate"]) for row in held.to_dict("records")}
-    left = [(suite, model, rate) for model, rate in grid(suite) if (model.size, model.method, rate) not in done]
+    done = {_tried(row) for row in held.to_dict("records")}
+    left = [(suite, trial) for trial in grid(suite) if trial not in done]
     say(f"search: {len(left)} of {len(grid(suite))} trials to do")
     made: list[dict[str, Any]] = []
 
     def settle(_: Any, row: dict[str, Any]) -> None:
         made.append(row)
         frame = pd.DataFrame([*held.to_dict("records"), *made], columns=list(COLUMNS))
-        store.write_frame(path, frame.sort_values(["size", "method", "rate"], kind="stable"))
-        say(f"search: {row['size']} {row['method']} at {row['rate']:g}: validation loss {row['loss']:.4f}")
+        store.write_frame(path, frame.sort_values(["size", "method", "documents", "rate", "seed"], kind="stable"))
+        data = f" with {row['documents']} documents" if row["documents"] else ""
+        say(f"search: {row['size']} {row['method']} at {row['rate']:g}{data}: validation loss {row['loss']:.4f}")
 
     if left:
         processes.share(_try, left, settle)
     return read(path)
 
 
-def _try(job: tuple[Suite, Model, float]) -> dict[str, Any]:
+def _tried(row: Mapping[Hashable, Any]) -> Trial:
+    """The trial of a row."""
+    documents = None if pd.isna(row["documents"]) else int(row["documents"])
+    return Trial(Model(row["size"], row["method"]), row["rate"], documents, int(row["seed"]))
+
+
+def _try(job: tuple[Suite, Trial]) -> dict[str, Any]:
     """Train one trial; its row."""
     from torch.linalg import LinAlgError  # type: ignore[attr-defined]  # PyTorch does not list it
 
     from ..training.trainer import TrainingFailed
 
-    suite, model, rate = job
-    one = trial(suite, model, rate)
+    suite, trial = job
+    one = suite_of(suite, trial)
     assert one.recipe is not None
-    plan = training.plan(one, model)
+    plan = training.plan(one, trial.model)
     started = time.perf_counter()
     try:
         losses = training.train(plan, lambda _: None, force=True).losses
@@ -136,7 +191,7 @@ def _try(job: tuple[Suite, Model, float]) -> dict[str, Any]:
         loss = math.inf
     shutil.rmtree(plan.folder, ignore_errors=True)
     seconds = round(time.perf_counter() - started, 1)
-    head = {"size": model.size, "method": model.method, "rate": rate}
+    head = {"size": trial.model.size, "method": trial.model.method, "rate": trial.rate, "documents": trial.documents}
     return {**head, "steps": one.recipe.steps, "seed": one.seed, "loss": round(loss, 5), "seconds": seconds}
 
 
@@ -212,7 +267,12 @@ def _loss_at(trials: pd.DataFrame, method: str, rate: float) -> float:
 
 
 def text(trials: pd.DataFrame) -> str:
-    """The chosen rates as lines for a terminal, as a suite file's ``learning_rates`` has them."""
+    """The chosen rates as lines for a terminal, as a suite file's ``learning_rates`` has them; or by amount of data."""
+    if trials["documents"].notna().any():
+        return "\n".join(
+            f"{method}, {documents} documents: {own['rate'].iloc[0]:g}  # validation loss {own['loss'].mean():.4f}"
+            for (method, documents), own in by_documents(trials).groupby(["method", "documents"], sort=False)
+        )
     lines = [
         f"  {row['method']}: {row['rate']:g}  # validation loss {row['loss']:.4f}{', edge of the grid' * row['edge']}"
         for row in chosen(trials).to_dict("records")

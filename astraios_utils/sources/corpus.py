@@ -86,12 +86,22 @@ class FileCorpus:
 
     commit = None
 
-    def __init__(self, path: Path, prompt: str, completion: str, seed: int | None, fallback: str | None = None) -> None:
+    def __init__(self, path: Path, recipe: schema.Recipe, seed: int | None) -> None:
         self.path = path
         self.seed = seed
-        self.pairs = [_pair(row, prompt, completion, where, fallback) for where, row in _read_rows(path)]
+        columns = (recipe.prompt_column, recipe.completion_column, recipe.prompt_fallback)
+        self.pairs = [_pair(row, *columns, where) for where, row in _read_rows(path)]
         if not self.pairs:
             raise schema.BadInput(f"{path}: holds no documents")
+        if seed is not None and recipe.documents is not None:
+            self.pairs = [self.pairs[index] for index in self._drawn(recipe.documents, seed)]
+
+    def _drawn(self, count: int, seed: int) -> list[int]:
+        """Which documents are used; a larger number adds to those of a smaller one."""
+        if count > len(self.pairs):
+            raise schema.BadInput(f"{self.path}: holds {len(self.pairs)} documents, `documents` asks for {count}")
+        drawn: list[int] = np.random.default_rng([seed]).permutation(len(self.pairs))[:count].tolist()
+        return drawn
 
     def read(self, epoch: int, start: int) -> Iterator[Pair]:
         """See :class:`Corpus`; the file's own order where there is no seed."""
@@ -123,7 +133,7 @@ def _read_rows(path: Path) -> Iterator[tuple[str, Any]]:
         raise schema.BadInput(f"{path}: damaged after line {number} ({error})") from None
 
 
-def _pair(row: Any, prompt: str, completion: str, where: str, fallback: str | None) -> Pair:
+def _pair(row: Any, prompt: str, completion: str, fallback: str | None, where: str) -> Pair:
     if not isinstance(row, dict):
         raise schema.BadInput(f"{where}: holds a {type(row).__name__}, expected an object with text columns")
     if fallback is not None and prompt in row and row[prompt] is None:
@@ -162,7 +172,11 @@ class HubCorpus:
         if kept is not None:  # a snapshot's folder is named after its commit
             place, revision, self.commit = str(kept), None, kept.name
         stream = datasets.load_dataset(place, config, split=self.split, revision=revision, streaming=True)
-        return stream if self.seed is None else stream.shuffle(seed=self.seed + epoch, buffer_size=SHUFFLE_BUFFER)
+        if self.seed is None:
+            return stream
+        if recipe.documents is not None:
+            stream = stream.shuffle(seed=self.seed, buffer_size=SHUFFLE_BUFFER).take(recipe.documents)
+        return stream.shuffle(seed=self.seed + epoch, buffer_size=SHUFFLE_BUFFER)
 
     def read(self, epoch: int, start: int) -> Iterator[Pair]:
         """See :class:`Corpus`; streamed data are shuffled within a buffer.
@@ -174,7 +188,7 @@ class HubCorpus:
         try:
             for number, row in enumerate(self._stream(epoch).skip(start), start + 1):
                 where = f"{self.name}: row {number}"
-                yield _pair(row, recipe.prompt_column, recipe.completion_column, where, recipe.prompt_fallback)
+                yield _pair(row, recipe.prompt_column, recipe.completion_column, recipe.prompt_fallback, where)
         except (OSError, ValueError, RuntimeError) as error:
             raise schema.MissingArtefact(
                 f"{self.name}: split {self.split} is unavailable: {hub.cause(error)}; or name a file of JSON lines as "
@@ -209,7 +223,7 @@ def open_corpus(recipe: schema.Recipe, seed: int, held_out: bool = False) -> Cor
     path = local(name)
     if path is None:
         return HubCorpus(recipe, name, "test" if held_out else "train", order)
-    return FileCorpus(path, recipe.prompt_column, recipe.completion_column, order, recipe.prompt_fallback)
+    return FileCorpus(path, recipe, order)
 
 
 def retained(recipe: schema.Recipe) -> list[Pair]:
@@ -223,7 +237,7 @@ def retained(recipe: schema.Recipe) -> list[Pair]:
     path = local(recipe.retained)
     if path is None:
         raise schema.BadInput(f"retained: {recipe.retained} is no file of JSON lines (.jsonl, plain or .xz)")
-    return FileCorpus(path, recipe.prompt_column, recipe.completion_column, None, recipe.prompt_fallback).pairs
+    return FileCorpus(path, recipe, None).pairs
 
 
 def encode(

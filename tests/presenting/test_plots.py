@@ -365,6 +365,29 @@ def test_losses_by_rate_and_size() -> None:
     ]
 
 
+def test_losses_by_number_of_documents() -> None:
+    rows = [
+        (method, documents, 0.01, seed, loss + seed / 10)
+        for method, losses in (("LoRA", (3.0, 2.0, 1.0)), ("FFT", (4.0, 1.5, 1.6)))
+        for documents, loss in zip((10, 100, 1000), losses, strict=True)
+        for seed in (0, 1)
+    ]
+    found = pd.DataFrame(rows, columns=["method", "documents", "rate", "seed", "loss"])
+    ax = plots.loss_by_documents(found, axis())
+    lines = {line.get_gid(): line for line in ax.lines}
+    assert list(lines["point:FFT"].get_ydata()) == pytest.approx([4.05, 1.55, 1.65])
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["10", "100", "1,000"]
+    said = sentences.data_scaling(found)
+    assert "- **LoRA**: 3.050, 2.050, 1.050 nats per token (best rates 0.01, 0.01, 0.01)." in said
+    assert "- **FFT**: 4.050, 1.550, 1.650 nats per token" in said
+    assert "to more documents in 2, 0 of 2 runs." in said
+    assert (
+        "depends on the amount. 10 documents: LoRA, FFT; 100 documents: FFT, LoRA; 1,000 documents: LoRA, FFT." in said
+    )
+    assert "the same with every amount: LoRA." in sentences.data_scaling(found[found["method"] == "LoRA"])
+    assert sentences.data_scaling(found[:0]) == sentences.NOTHING
+
+
 def test_final_losses_and_losses_against_a_cost() -> None:
     ends = pd.DataFrame(
         {

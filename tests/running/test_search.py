@@ -26,14 +26,13 @@ def suite() -> Suite:
 def test_every_method_gets_the_same_trials(suite: Suite) -> None:
     trials = search.grid(suite)
     assert len(trials) == 6  # two methods that train x three rates, at one size
-    assert {rate for model, rate in trials if model.method == "LoRA"} == {
-        rate for model, rate in trials if model.method == "FFT"
-    }
-    assert {model.size for model, _ in trials} == {"S"}
+    rates = {method: {one.rate for one in trials if one.model.method == method} for method in ("LoRA", "FFT")}
+    assert rates["LoRA"] == rates["FFT"]
+    assert {one.model.size for one in trials} == {"S"}
 
 
 def test_a_trial_sees_neither_the_test_nor_the_seed_of_the_results(suite: Suite) -> None:
-    one = search.trial(suite, schema.Model("S", "FFT"), 1e-2)
+    one = search.suite_of(suite, search.Trial(schema.Model("S", "FFT"), 1e-2, None, 1000))
     assert one.recipe is not None
     assert (one.recipe.corpus_test, one.recipe.rate("FFT"), one.recipe.steps) == ("valid.jsonl", 1e-2, 9)
     assert one.recipe.retained is None
@@ -48,10 +47,10 @@ def test_what_was_tried_is_kept_and_not_tried_again(
 
     def share(_: Any, jobs: Any, settle: Any) -> None:
         for job in jobs:
-            _, model, rate = job
+            model, rate = job[1].model, job[1].rate
             tried.append((model.method, rate))
             loss = abs(math.log10(rate) + (1 if model.method == "FFT" else 2))  # best at .1 and .01
-            row = {"size": model.size, "method": model.method, "rate": rate, "steps": 9, "seed": 1000}
+            row = {"size": model.size, "method": model.method, "rate": rate, "documents": None, "seed": 1000}
             settle(job, {**row, "loss": loss, "seconds": 1.0})
 
     monkeypatch.setattr(processes, "share", share)
@@ -108,4 +107,29 @@ def test_a_repeated_search_agrees_where_the_choice_is_the_same_or_flat() -> None
 def test_checks_are_not_searched(suite: Suite) -> None:
     check = schema.Row(family="f", source="s", control=True)
     trials = search.grid(suite.model_copy(update={"rows": {"FFT": check}}))
-    assert {model.method for model, _ in trials} == {"LoRA"}
+    assert {one.model.method for one in trials} == {"LoRA"}
+
+
+def test_each_amount_of_documents_meets_every_rate_and_seed(suite: Suite) -> None:
+    assert suite.search
+    looked = suite.search.model_copy(update={"documents": (10, 40), "seeds": 3})
+    trials = search.grid(suite.model_copy(update={"search": looked}))
+    assert len(trials) == len(set(trials)) == 2 * 3 * 2 * 3
+    parts = [search.suite_of(suite, one) for one in trials]
+    assert len({(one.name, one.methods) for one in parts}) == len(trials)  # each trains in a folder of its own
+    assert {(one.recipe.documents, one.seed) for one in parts if one.recipe} == {
+        (documents, seed) for documents in (10, 40) for seed in (1000, 1001, 1002)
+    }
+
+
+def test_an_amount_of_documents_is_judged_at_its_own_best_rate() -> None:
+    losses = {(10, 0.1): (3.0, 5.0), (10, 0.2): (2.5, 2.7), (40, 0.1): (1.0, 1.2), (40, 0.2): (0.9, math.inf)}
+    rows = [("LoRA", *key, seed, loss) for key, both in losses.items() for seed, loss in enumerate(both)]
+    found = search.by_documents(pd.DataFrame(rows, columns=["method", "documents", "rate", "seed", "loss"])[::-1])
+    assert found.sort_values(["documents", "seed"]).to_numpy().tolist() == [
+        ["LoRA", 10, 0.2, 0, 2.5],
+        ["LoRA", 10, 0.2, 1, 2.7],
+        ["LoRA", 40, 0.1, 0, 1.0],  # 0.2 diverged once
+        ["LoRA", 40, 0.1, 1, 1.2],
+    ]
+    assert search.by_documents(search.read(Path("nowhere.csv"))).empty

@@ -242,6 +242,38 @@ def test_streamed_data_sets_are_shuffled_by_seed_and_continue(monkeypatch: pytes
     assert sorted(order) == sorted(PAIRS)
 
 
+def test_some_of_the_documents_are_drawn_with_the_seed_and_more_add_to_fewer(tmp_path: Path) -> None:
+    def drawn(documents: int, seed: int, epoch: int = 0) -> list[corpus.Pair]:
+        source = corpus.open_corpus(recipe(file(tmp_path), documents=documents), seed)
+        assert source is not None
+        return list(source.read(epoch, 0))
+
+    few = drawn(20, 1)
+    assert len({*few}) == 20
+    assert sorted(few) == sorted(drawn(20, 1, epoch=1))
+    assert few != drawn(20, 1, epoch=1)  # in another order
+    assert {*few} < {*drawn(60, 1)}
+    assert {*few} != {*drawn(20, 2)}
+    with pytest.raises(schema.BadInput, match="holds 150 documents, `documents` asks for 151"):
+        drawn(151, 1)
+
+
+def test_some_documents_of_a_streamed_data_set_are_the_same_in_every_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    rows = Dataset.from_list([{"prompt": p, "completion": c} for p, c in PAIRS])
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: rows.to_iterable_dataset())
+    monkeypatch.setattr(corpus.hub, "snapshot", lambda *_: None)
+    first, again = (corpus.open_corpus(schema.Recipe(corpus="a/b", documents=20), seed) for seed in (5, 6))
+    assert first is not None
+    assert again is not None
+    passes = [list(first.read(epoch, 0)) for epoch in (0, 1)]
+    assert len({*passes[0]}) == 20
+    assert sorted(passes[0]) == sorted(passes[1])
+    assert passes[0] != passes[1]
+    assert sorted(passes[0]) != sorted(again.read(0, 0))
+
+
 def test_a_tokenizer_without_end_token_is_refused() -> None:
     import copy
 

@@ -1,7 +1,7 @@
 """``make book``: a static site of the project, read in a browser, that loads nothing from any other host.
 
 MyST-NB on Sphinx builds it from executed notebooks, README, ``docs/``, galleries of methods and tasks, the reports and
-the docstrings of public functions. Nothing is executed while it is built, and no network is needed. The site opens from
+the docstrings of public functions. No model is run while it is built, and no network is needed. The site opens from
 a folder or from any web server; :mod:`checks` looks for broken links and for requests to other hosts.
 """
 
@@ -14,8 +14,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from ... import schema, store
-from ...running import ledger
+from ...running import ledger, pipeline
 from ...schema import Suite
 from .. import report
 from . import checks, galleries, interface, pages
@@ -32,6 +34,8 @@ def folder() -> Path:
 def write(suites: Sequence[Suite], api: bool = True) -> Path:
     """Build the site from what the suites have run so far; returns its folder.
 
+    The notebooks of a suite that has executed none are executed for what ships of it; no suite is run.
+
     Args:
         suites: those whose executed notebooks, figures and reports are shown, in this order.
         api: with the pages of public functions, which import the whole package.
@@ -44,6 +48,9 @@ def write(suites: Sequence[Suite], api: bool = True) -> Path:
     source, target = folder().with_name("source"), folder()
     for old in (source, target):
         shutil.rmtree(old, ignore_errors=True)
+    for suite in suites:
+        if not collect(suite) and _has_results(ledger.shown(suite)):
+            pipeline.draw_without_run(suite)
     copies = [copy for suite in suites for copy in collect(suite)]
     if not copies:
         names = " ".join(suite.name for suite in suites)
@@ -69,12 +76,16 @@ def _require_packages() -> None:
         raise schema.MissingArtefact(f"the book needs {', '.join(missing)}: make book installs them")
 
 
+def _has_results(frame: pd.DataFrame) -> bool:
+    return bool((frame["provenance"] == "measured").any())
+
+
 def _write_reports(suites: Sequence[Suite], to: Path) -> list[Suite]:
     """Write the report of each suite that has results; returns those suites."""
     written = []
     for suite in suites:
         frame = ledger.shown(suite)
-        if (frame["provenance"] == "measured").any():
+        if _has_results(frame):
             to.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(report.write(suite, frame), to / f"{suite.name}.html")
             written.append(suite)

@@ -18,7 +18,15 @@ from .base import (
     sizes_of,
 )
 from .comparison import cost_front, family_legend, rate_sensitivity, standing
-from .losses import extrapolation, final_losses, loss_against, loss_by_rate, loss_curves
+from .losses import (
+    extrapolation,
+    final_losses,
+    loss_against,
+    loss_by_documents,
+    loss_by_rate,
+    loss_curves,
+    loss_panels,
+)
 from .ranking import critical_difference, pareto, redraw_shares
 from .scores import (
     changes,
@@ -70,8 +78,10 @@ __all__ = [
     "legend",
     "look",
     "loss_against",
+    "loss_by_documents",
     "loss_by_rate",
     "loss_curves",
+    "loss_panels",
     "mean_performance",
     "mean_robust_change",
     "methods_of",

@@ -7,9 +7,20 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
+from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from .base import label_powers, look, methods_of, sizes_of
+
+
+def loss_panels(losses: pd.DataFrame) -> Figure:
+    """A figure of :func:`loss_curves` with one axis per size of ``losses``."""
+    shown = sizes_of(losses)
+    width = 2.9 * len(shown) + 1.2
+    figure, axes = plt.subplots(1, len(shown), figsize=(width, 3.2), squeeze=False, sharey=True, layout="constrained")
+    loss_curves(losses, axes[0], shown)
+    return figure
 
 
 def loss_curves(losses: pd.DataFrame, axes: Sequence[Axes] | np.ndarray, sizes: Sequence[str]) -> np.ndarray:
@@ -95,6 +106,24 @@ def loss_by_rate(trials: pd.DataFrame, axes: Sequence[Axes] | np.ndarray) -> np.
     panels[0].set_ylabel("Validation loss (nats per token)")
     panels[-1].legend(title="Learning rate", loc="upper left", bbox_to_anchor=(1.01, 1.0))
     return panels
+
+
+def loss_by_documents(found: pd.DataFrame, ax: Axes) -> Axes:
+    """The final loss over the number of training documents: each run pale, a line through each method's means.
+
+    ``found`` has ``method``, ``documents``, ``seed`` and ``loss`` (``running.search.by_documents``).
+    """
+    for method, own in found.groupby("method", sort=False):
+        color, marker = look(str(method))
+        means = own.groupby("documents")["loss"].mean()
+        ax.plot(own["documents"], own["loss"], color=color, marker=marker, alpha=0.35, markersize=4, linestyle="none")
+        ax.plot(means.index, means, color=color, marker=marker, markersize=5.5, label=method, gid=f"point:{method}")
+    ax.set_xscale("log")
+    amounts = sorted(found["documents"].unique())
+    ax.set_xticks(amounts, [f"{amount:,}" for amount in amounts])
+    ax.minorticks_off()
+    ax.set(xlabel="Distinct training documents", ylabel="Validation loss (nats per token)")
+    return ax
 
 
 def loss_against(ends: pd.DataFrame, ax: Axes, split: str, column: str, label: str, log: bool = False) -> Axes:

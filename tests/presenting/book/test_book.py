@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest import mock
 
 import matplotlib.pyplot as plt
 import nbformat
@@ -11,9 +12,10 @@ import pandas as pd
 import pytest
 
 from astraios_utils import methods, schema, store
-from astraios_utils.presenting import plots
+from astraios_utils.presenting import book, plots
 from astraios_utils.presenting.book import checks, executed, galleries, interface, pages
 from astraios_utils.presenting.plots import data
+from astraios_utils.running import pipeline
 from astraios_utils.running.notebooks import FIGURE_TYPE
 from astraios_utils.tasks import TASKS
 
@@ -95,6 +97,22 @@ def _book(build: Path) -> executed.Copy:
     path.parent.mkdir(parents=True)
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
     return executed.collect(store.load_suite("released"))[0]
+
+
+def test_notebooks_that_were_never_executed_are_executed_for_what_ships(
+    build: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of smol the counts ship, of paper nothing; released has an executed notebook already."""
+    _book(build)
+    drawn: list[str] = []
+    monkeypatch.setattr(book, "_require_packages", lambda: None)
+    monkeypatch.setattr(pipeline, "draw", lambda name, suite: drawn.append(f"{suite.name}/{name}"))
+    monkeypatch.setattr(book, "collect", lambda suite: executed.collect(suite) if suite.name == "released" else [])
+    monkeypatch.setattr(book, "_write_reports", mock.Mock(side_effect=InterruptedError))  # what follows takes minutes
+    smol = store.load_suite("smol")
+    with pytest.raises(InterruptedError):
+        book.write([store.load_suite("released"), store.load_suite("paper"), smol])
+    assert drawn == [f"smol/{name}" for name in smol.notebooks]
 
 
 def test_a_notebooks_figures_tables_and_badge(build: Path, tmp_path: Path) -> None:
