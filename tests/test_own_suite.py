@@ -82,7 +82,7 @@ def test_a_llama_and_dora_run_end_to_end(
 
 
 @pytest.mark.slow
-@pytest.mark.smoke
+@pytest.mark.ci
 @pytest.mark.timeout(900)
 def test_the_notebooks_and_the_report_of_what_was_trained(
     finished: tuple[Path, Path],

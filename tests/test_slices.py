@@ -68,7 +68,7 @@ def test_each_notebook_runs_on_random_slices(name: str, quiet: pytest.MonkeyPatc
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("sizes", "methods"),
-    [pytest.param(["1B"], ["Parallel"], marks=pytest.mark.smoke), (["16B"], ["AdapterH", "FFT"])],
+    [pytest.param(["1B"], ["Parallel"], marks=pytest.mark.ci), (["16B"], ["AdapterH", "FFT"])],
 )
 def test_security_runs_where_no_method_has_two_sizes(
     sizes: list[str], methods: list[str], quiet: pytest.MonkeyPatch

@@ -274,6 +274,8 @@ NASTY |= {
 }
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @settings(max_examples=4, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(st.sampled_from(sorted(HONEST)), min_size=4, max_size=12),

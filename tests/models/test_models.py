@@ -66,6 +66,8 @@ def test_counts_of_changed_methods_hold_no_numbers(method: str, monkeypatch: pyt
     assert changed == models.count_parameters(["1B"], [method])["parameters"].item()  # these are the table's own values
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_the_command_prints_json_in_little_memory() -> None:
     code = "from astraios_utils import models; models.print_parameters(True)"
     held = bytearray(b"1") * (9 << 28)  # a parent's peak is not its child's

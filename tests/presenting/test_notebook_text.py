@@ -18,7 +18,7 @@ SOURCES = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "note
 
 
 @pytest.mark.slow
-@pytest.mark.smoke
+@pytest.mark.ci
 def test_the_text_is_what_the_shipped_counts_give(released_build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a change of results or claims: ``astraios results --suite released --notebooks``."""
     checkout = released_build.parent / "checkout"

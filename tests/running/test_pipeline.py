@@ -149,7 +149,7 @@ OFTEN = ("between two trainings", "in the middle of a line of the parts' log")
 @pytest.mark.parametrize(
     "moments",
     [
-        pytest.param(OFTEN, marks=pytest.mark.smoke, id="often"),
+        pytest.param(OFTEN, marks=pytest.mark.ci, id="often"),
         pytest.param(tuple(moment for moment in MOMENTS if moment not in OFTEN), id="others"),
     ],
 )

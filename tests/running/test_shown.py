@@ -65,6 +65,8 @@ def test_results_and_report_come_without_a_run(build: Path, capsys: pytest.Captu
     assert f'data-name="verdicts:{TASK}"' in page
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_notebooks_read_what_ships(build: Path) -> None:
     frame = ledger.load_results("nano")
     cells = frame[frame["task"].isin(["synthesize-java", "defect"]) & frame["provenance"].eq("measured")]

@@ -548,9 +548,7 @@ def _problems(mirror: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "step", [pytest.param(10, marks=pytest.mark.smoke, id="every-tenth"), pytest.param(1, id="all")]
-)
+@pytest.mark.parametrize("step", [pytest.param(10, marks=pytest.mark.ci, id="every-tenth"), pytest.param(1, id="all")])
 def test_canonical_solutions_pass_and_buggy_ones_do_not(engine: JavaEngine, mirror: Path, step: int) -> None:
     rows = _problems(mirror)[::step]
     right = [Program("java", row["prompt"] + row["canonical_solution"], row["test"]) for row in rows]

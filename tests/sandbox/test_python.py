@@ -402,7 +402,7 @@ def test_a_dying_parent_takes_everything_with_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("first", "second"), [pytest.param(100, 200, marks=pytest.mark.smoke), (200, 800)])
+@pytest.mark.parametrize(("first", "second"), [pytest.param(100, 200, marks=pytest.mark.ci), (200, 800)])
 def test_memory_stays_flat(box: Sandbox, first: int, second: int) -> None:
     def resident(pid: int) -> int:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -73,7 +73,12 @@ UNFOLDS = {
 }
 
 
-@pytest.mark.parametrize("name", UNFOLDS)
+LONG = "an iterator that the test unfolds"  # fills the process with replies of 10 MB each
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow, pytest.mark.ci] if n == LONG else []) for n in UNFOLDS]
+)
 def test_the_process_of_the_test_is_limited(box: Sandbox, name: str) -> None:
     # The kernel refuses more address space than the limit: the verdict is an error, never a dead judge.
     outcome = judge(box, *UNFOLDS[name], timeout=100.0)
@@ -141,6 +146,8 @@ print(*(outcomes[index].status for index in range(len(samples))))
 """
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.alone
 @pytest.mark.skipif(not linux.supported, reason="needs Linux")
 def test_a_program_that_the_machine_keeps_from_running_is_not_late() -> None:

@@ -122,6 +122,8 @@ def test_names_and_revisions_that_do_not_exist(folders: tuple[Path, Path], tmp_p
     assert "bigcode/large: no such repository on the hub, or a private one" in refused
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_a_cut_download_says_so_and_continues(folders: tuple[Path, Path], tmp_path: Path) -> None:
     repository = Repository(folders[0], fault="truncated")
     with loopback_hub.serving(Hub({"bigcode/small": repository})) as hub, loader(hub, tmp_path) as load:

@@ -47,6 +47,8 @@ def test_the_benchmarks_own_tests_score_100_and_trivial_ones_0(tmp_path: Path, m
     assert [others[key].value for key in keys] == [0.0] * 4
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_the_same_in_java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     try:
         runtime_id("java")

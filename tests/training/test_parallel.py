@@ -98,7 +98,7 @@ def test_two_processes_train_as_one_does(trained: Callable[[str], Path]) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", [pytest.param(METHODS[0], marks=pytest.mark.smoke), *METHODS[1:]])
+@pytest.mark.parametrize("method", [pytest.param(METHODS[0], marks=pytest.mark.ci), *METHODS[1:]])
 def test_shards_train_as_a_whole_does_and_continue_after_a_kill(trained: Callable[[str], Path], method: str) -> None:
     folder = trained(method)
     assert_same(folder / f"one-{method}", folder / f"shards-{method}")
