@@ -191,6 +191,7 @@ def ranges(comprehension: pd.DataFrame, first: str, second: str) -> pd.DataFrame
     both = comprehension.pivot_table(index=["method", "size"], columns="task", values="value")
     groups = both.reindex(columns=[first, second]).dropna().groupby("method")
     spread = (groups.max() - groups.min()).assign(sizes=groups.size())
+    spread = spread.reindex([method for method in plots.methods_of(comprehension) if method in spread.index])
     return spread[spread["sizes"] > 1].rename_axis(columns=None)
 
 

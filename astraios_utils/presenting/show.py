@@ -260,6 +260,7 @@ def status_counts(frame: pd.DataFrame) -> pd.DataFrame:
     statuses = [status for status in STATUS_LOOKS if (frame["status"] == status).any()]
     counts = frame.groupby(["task", "metric"], sort=False)["status"].value_counts().unstack(fill_value=0)
     counts = counts.reindex(columns=statuses).rename_axis(columns=None)
+    counts = counts.rename(index=plots.TASK_TITLES, level=0).rename(index=plots.METRIC_LABELS, level=1)
     counts.loc[("all", ""), :] = counts.sum()
     return counts.astype(int).assign(cells=lambda f: f.sum(axis=1))
 

@@ -287,7 +287,7 @@ def test_words_and_counts_for_what_was_measured() -> None:
     assert show.agreement(rows[:4]) == "3 of 4 cells measured: 1 equal, 1 verdicts differ, 1 different"
     assert show.agreement(rows[3:4]) == "0 of 1 cells measured"
     counts = show.status_counts(rows)
-    assert counts.loc[("defect", "accuracy")].to_dict() == {
+    assert counts.loc[("Defect detection", "Accuracy (%)")].to_dict() == {
         "equal": 1, "verdicts differ": 1, "different": 1, "not published": 0, "no artefact": 1, "cells": 4,
     }  # fmt: skip
     assert counts.loc[("all", ""), "cells"] == 5
