@@ -72,6 +72,14 @@ def _closes_python(line: str) -> bool:
     return bool(line.strip()) and line[0] not in " \t"
 
 
+def _leaves_python(generation: str, start: int) -> bool:
+    """Whether the text from ``start`` on has begun a line outside the function; up to there it had not."""
+    begin = generation.rfind("\n", 0, start) + 1
+    if generation[begin:start].strip() and "\n" not in generation[start:]:
+        return False  # the only line with new text was decided by its first letter
+    return any(_closes_python(line) for line in generation[begin:].split("\n"))
+
+
 def _cut_python(code: str) -> str:
     lines = code.split("\n")
     end = next((i for i, line in enumerate(lines) if _closes_python(line)), len(lines))
@@ -158,12 +166,7 @@ class HumanEvalPack(OnHumanEvalPack, ExecutedTask):
         """Stop at a stop word, at a line outside the function, or (Java) where the class is closed."""
         if super().finished(generation, start):
             return True
-        if self.language == "python":
-            begin = generation.rfind("\n", 0, start) + 1
-            if generation[begin:start].strip() and "\n" not in generation[start:]:
-                return False  # the only line with new text was decided by its first letter
-            return any(_closes_python(line) for line in generation[begin:].split("\n"))
-        return _closes_java(generation, start)
+        return (_leaves_python if self.language == "python" else _closes_java)(generation, start)
 
     def program(self, problem: Problem, sample: str) -> Program:
         """Import block, sample, test, with the newlines that the harness puts between them."""

@@ -31,7 +31,17 @@ from ..programs.coverage import instrumented
 from ..sandbox import FAILED, PASSED, Program
 from ..sandbox import reversed_roles as roles
 from .base import END_OF_TEXT, DataSource, Decoding, Judgement, Known, ProbedTask, Problem, cut_at_stop
-from .humanevalpack import PREAMBLE, TITLE, OnHumanEvalPack, Synthesize, _closes_java, _cut_java, _cut_python, question
+from .humanevalpack import (
+    PREAMBLE,
+    TITLE,
+    OnHumanEvalPack,
+    Synthesize,
+    _closes_java,
+    _cut_java,
+    _cut_python,
+    _leaves_python,
+    question,
+)
 from .humanevalpack import TASKS as SIBLINGS
 
 MUTANTS = 10  # planted bugs of one problem, at most
@@ -187,6 +197,10 @@ class PythonTests(TestGeneration):
     def finish(self, problem: Problem, generation: str) -> str:
         """The head, then the first function of the generation."""
         return self.head_of(problem).rstrip() + _cut_python(cut_at_stop(generation.rstrip(), self.decoding.stop))
+
+    def finished(self, generation: str, start: int = 0) -> bool:
+        """Stop at a stop word, or at a line outside the function."""
+        return super().finished(generation, start) or _leaves_python(generation, start)
 
 
 @dataclass(frozen=True)

@@ -163,6 +163,22 @@ def test_java_prompt_and_answer() -> None:
 
 
 @pytest.mark.parametrize(
+    ("task", "written"),
+    [
+        ("testgen-python", "\n    assert f(2) == 9\n\n\n    assert f(1)\n\nAnswer:\ndef check(f):\n    assert f(3)\n"),
+        ("testgen-python", "\n    assert f(2) == 9\n# more\n    assert f(1)"),
+        ("testgen-java", "\n        assert s.f(2) == 9;\n    }\n}\nclass More {}\n"),
+    ],
+)
+def test_an_answer_ends_where_nothing_after_it_would_be_kept(task: str, written: str) -> None:
+    asked, problems = get_task(task), {"testgen-python": NANO, "testgen-java": NANO_JAVA}
+    problem = asked.problems(problems[task])[0]
+    ends = [end for end in range(1, len(written) + 1) if asked.finished(written[:end], end - 1)]
+    assert ends[0] < len(written)
+    assert asked.finish(problem, written[: ends[0]]) == asked.finish(problem, written)
+
+
+@pytest.mark.parametrize(
     ("mutant", "met"),
     [("", "return x + 1"), ("def f(x):\n    return x - 1\n", "return x - 1")],
     ids=["reference", "mutant"],
