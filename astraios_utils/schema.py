@@ -128,7 +128,7 @@ class Base(BaseModel):
     @classmethod
     def _says_its_type(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
         if value is not None and "model_type" not in value:
-            raise ValueError("the shape lacks model_type (llama, qwen2, starcoder2, …)")
+            raise ValueError("the shape has no model_type (llama, qwen2, starcoder2, …)")
         return value
 
 

@@ -4,7 +4,7 @@ A program counts at level N if ``javac --release N`` compiles it (language and l
 JDK of this machine.  So only programs that pass are compiled again, and verdicts that scoring has journaled are not
 asked for twice.
 
-    python benchmarks/java_levels.py                                   every Java file at hand
+    python benchmarks/java_levels.py                                   every available Java file
     python benchmarks/java_levels.py synthesize-java/1B/LoRA …         some
     python benchmarks/java_levels.py --tests                           which problems no program can pass at a level
 
@@ -34,7 +34,7 @@ STUB = "throw new UnsupportedOperationException();\n}\n}"  # a solution that com
 
 
 def chosen(names: Sequence[str]) -> list[ReleasedFile]:
-    """The files that the names mean (``task/size/method``); without names, the scored ones that are at hand."""
+    """The files that the names mean (``task/size/method``); without names, the scored ones that are available."""
     files = [file for task in TASKS for file in released.files(task) if file.use == "scored"]
     files = [file for file in files if released.locate(file) is not None]
     if not names:

@@ -13,17 +13,18 @@ from astraios_utils import cli
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "gpu.md").read_text(encoding="utf-8")
-COMMANDS = re.findall(r"`((?:astraios|python benchmarks|make)\b[^`]+)`", PAGE)
+COMMANDS = re.findall(r"`((?:astraios|accelerate|python benchmarks|make)\b[^`]+)`", PAGE)
 
 
 def test_the_page_gives_commands() -> None:
     assert len(COMMANDS) >= 8
-    assert {command.split()[0] for command in COMMANDS} == {"astraios", "python", "make"}
+    assert {command.split()[0] for command in COMMANDS} == {"accelerate", "astraios", "python", "make"}
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("astraios")])
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith(("astraios", "accelerate"))])
 def test_each_command_of_astraios_can_be_read(command: str) -> None:
-    assert cli.build_parser().parse_args(command.split()[1:]).command == command.split()[1]
+    arguments = command.split("astraios_utils.cli")[-1].removeprefix("astraios").split()
+    assert cli.build_parser().parse_args(arguments).command == arguments[0]
 
 
 @pytest.mark.slow

@@ -11,11 +11,11 @@ from .. import analyzers, schema
 
 
 def analyze(paths: Sequence[Path], rules: Sequence[str] = (), as_json: bool = False) -> bool:
-    """Judge C and Python files, those of folders too, and print a verdict a file with its findings, then the counts.
+    """Judge C and Python files, also those of folders; print one verdict per file with its findings, then the counts.
 
     Args:
         rules: which (``py/sql-injection``); by default all but those that fit one scenario only.
-        as_json: one JSON object a file instead: file, status, detail, findings (line, rule, message).
+        as_json: one JSON object per file instead: file, status, detail, findings (line, rule, message).
 
     Returns:
         Whether a file is insecure.

@@ -51,9 +51,7 @@ def attach(
     except ValueError as error:  # PEFT's own checks
         raise schema.BadInput(f"{method}: {first_line(error)}") from None
     except TypeError as error:  # PEFT does not look at the types of what it is given
-        raise schema.BadInput(
-            f"{method}: is a value of its configuration of the wrong type? {first_line(error)}"
-        ) from None
+        raise schema.BadInput(f"{method}: PEFT refused a value of its configuration: {first_line(error)}") from None
     except ImportError as error:
         raise schema.MissingTool(f"{method}: PEFT needs a package for it: {first_line(error)}") from None
     except Exception as error:  # each of PEFT's tuners fails in its own way

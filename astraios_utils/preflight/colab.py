@@ -1,4 +1,4 @@
-"""What a notebook's first cell does on Colab: install what is lacking, keep what is running, say what the GPU can hold.
+"""What a notebook's first cell does on Colab: install what is missing, keep what is running, say what the GPU can hold.
 
 :func:`install` runs before the project's packages are there, from the checkout: this file imports the standard library
 alone until then.

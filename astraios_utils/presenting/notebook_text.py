@@ -95,7 +95,7 @@ CAPTIONS: Mapping[str, Caption] = MappingProxyType(
         "invalid_answers_defect": Caption(
             "Parsable answers, and accuracy among them", ("comprehension-inverse-parsable",)
         ),
-        "java_language_levels": Caption("Pass@1 in Java at language levels 8, 9, 10 and 17"),
+        "java_language_levels": Caption("Pass@1 in Java at language levels 8, 9, 11 and 17"),
         "loss_extrapolation": Caption("Extrapolation of the final test loss", ("loss-extrapolates",)),
         "perturbations_recode": Caption("RP@1 of each perturbation", ("syntax-worst",)),
         "ranks_chance_of_best": Caption(

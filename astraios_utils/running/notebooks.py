@@ -95,7 +95,7 @@ def _cells(path: Path) -> list[nbformat.NotebookNode]:
 
 
 def parameters_of(path: Path) -> dict[str, Any]:
-    """The defaults in a notebook's cell tagged ``parameters``: plain assignments of literals, one a line.
+    """The defaults in a notebook's cell tagged ``parameters``: plain assignments of literals, one per line.
 
     Raises:
         schema.BadInput: no such cell or several, or something else than such assignments in it.

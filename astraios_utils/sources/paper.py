@@ -1,6 +1,6 @@
 """The published numbers of *Astraios*: its eight tables, the figures' captions and the text's numbers, as tidy frames.
 
-What is asked by task (:func:`published` and the like) also knows the second study's task (:mod:`study`).
+What is asked by task (:func:`published` and the like) also knows the second study's task (:mod:`.conala_study`).
 
 They are typed from the paper, digit by digit, into ``data/paper/*.csv``; nothing here is measured. What the tables
 imply (the nominal Pass@1 behind Table 4, Figure 1's means, Figure 2's percentages) is derived, never stored.

@@ -64,7 +64,7 @@ def obstacle() -> str:
     except schema.MissingArtefact as error:
         return f"{error}."
     lacking = [str(path) for path in paths if path is None or not path.exists()]
-    return f"The mirror lacks {', '.join(lacking)}." if lacking else ""
+    return f"Missing from the mirror: {', '.join(lacking)}." if lacking else ""
 
 
 def _write_random_base(folder: Path) -> None:

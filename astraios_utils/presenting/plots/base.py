@@ -154,8 +154,8 @@ def cells(frame: pd.DataFrame, task: str, metric: str) -> pd.DataFrame:
 
     Columns: ``value``, ``low``, ``high`` (measured here, NaN where not), ``published`` (NaN where the paper has none)
     and ``missing`` (nothing was measured, in a frame that holds measurements at all). Every method x size of the frame
-    has a row, also those that the task lacks. Raises :class:`schema.BadInput` where columns or all rows are lacking, or
-    where a cell has two rows.
+    has a row, also those that the task does not have. Raises :class:`schema.BadInput` where columns or all rows are
+    missing, or where a cell has two rows.
     """
     lacking = [c for c in ("size", "method", "task", "metric", "value", "provenance") if c not in frame]
     if lacking:

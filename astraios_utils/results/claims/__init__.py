@@ -8,7 +8,7 @@
 - ``undecided``: neither, although all data are there: too few problems, or seeds, to tell,
 - ``depends on assumptions``: decided, but not under every version of an error model (:mod:`printed`),
 - ``values only``: some comparison has no error (a constant, a description), and the others do not decide,
-- ``not testable``: neither, and some comparison lacks its data; ``lacking`` names the artefacts.
+- ``not testable``: neither, and the data of some comparison are missing; ``lacking`` names the artefacts.
 
 ``scope`` says what a verdict is about. One training run per model says something about these checkpoints, never about
 their methods; a suite with several ``seeds`` says something about the method, as far as all numbers that a claim reads

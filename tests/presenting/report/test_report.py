@@ -342,7 +342,7 @@ def test_titles_of_figures_are_captions_and_numbers_are_the_papers_own(suite: Su
     title, note = shown["figure_12_humanevalpack"]
     assert title == "Figure 12: Pass@1 of synthesis, repair and explanation by size and method"
     assert note.startswith("In the paper: “")
-    assert shown["java_language_levels"] == ("Pass@1 in Java at language levels 8, 9, 10 and 17", "")
+    assert shown["java_language_levels"] == ("Pass@1 in Java at language levels 8, 9, 11 and 17", "")
     assert shown["mine_alone"] == ("Mine alone", "")
     own = {
         figure.name: (figure.title, figure.note)
