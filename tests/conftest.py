@@ -26,12 +26,15 @@ ROOT = Path(__file__).resolve().parent.parent
 RUN: dict[str, tuple[str, ...]] = {"ci": ("smoke", "ci"), "some": ("smoke",), "none": ()}  # markers of slow tests
 # Test files of 15 seconds and more, the longest first.
 LONGEST = (
-    *("running/test_executors.py", "test_readme.py", "running/test_paper_suite.py"),
-    *("hostile/test_hostile_python.py", "sandbox/test_python.py", "sandbox/test_java.py", "results/test_claims.py"),
-    *("hostile/test_hostile_java.py", "training/test_training.py", "test_own_suite.py", "sources/test_hub.py"),
-    *("hostile/test_hostile_java_mixed.py", "test_slices.py", "nano/test_conala_suite.py", "nano/test_bases.py"),
-    *("training/test_parallel.py", "presenting/report/test_report.py", "running/test_pipeline.py"),
-    *("running/test_notebook_runner.py", "hostile/test_hostile_testers.py"),
+    *("running/test_executors.py", "running/test_paper_suite.py", "results/test_claims.py", "models/test_matrix.py"),
+    *("test_readme.py", "hostile/test_hostile_python.py", "sandbox/test_python_limits.py", "sandbox/test_python.py"),
+    *("hostile/test_hostile_java.py", "sandbox/test_java.py", "preflight/test_suitecheck.py", "test_own_suite.py"),
+    *("presenting/report/test_report.py", "planning/test_memory.py", "training/test_training.py", "test_slices.py"),
+    *("running/test_notebook_runner.py", "hostile/test_hostile_java_mixed.py", "sources/test_hub.py"),
+    *("generation/test_generation.py", "running/test_pipeline.py", "models/test_models.py", "running/test_shown.py"),
+    *("presenting/test_notebook_text.py", "tasks/test_testgen.py", "sandbox/test_idioms.py", "nano/test_benchmark.py"),
+    *("nano/test_conala_suite.py", "nano/test_bases.py", "training/test_parallel.py"),
+    *("hostile/test_hostile_testers.py", "running/test_failures.py", "models/test_eight_bit.py"),
 )
 COUNTED = pytest.StashKey[list[tuple[int, int]]]()  # slow tests that run, and all there are; an entry per process
 TEST_RUN = pytest.StashKey[str]()  # pytest-xdist's name of this run
