@@ -236,9 +236,11 @@ def power(options: argparse.Namespace) -> None:
 def compare(options: argparse.Namespace) -> None:
     from .presenting import versus
     from .results import power
-    from .running import ledger
+    from .running import ledger, seeds
 
     suites = [store.load_suite(name) for name in options.suite]
+    if options.task:
+        suites = [seeds.with_extra_tasks(suite) for suite in suites]
     sizes = versus.sizes_of(suites, options.size)
     tasks = versus.tasks_of(suites, options.task)
     found = {}

@@ -228,15 +228,18 @@ def _published(suite: Suite, task: str, model: Model, metric: str) -> float:
 
 
 _SAMPLE = "sample="  # before a sample's number, as the detail of a count
+_AFTER_TEST_COUNTS = r"^(caught=\S+ lines=\S+ branches=\S+) .*$"  # an error's text stands behind the counts
 
 
 def to_counts(verdicts: pd.DataFrame) -> pd.DataFrame:
     """Verdicts -> per-problem counts, small enough to ship: columns ``COUNT_COLUMNS``.
 
-    The detail is kept for classification (label and prediction) and for likelihoods, and dropped elsewhere. Of several
-    samples for one perturbed prompt it tells which one this is: the worst case is over the perturbations of a sample.
+    The detail is kept for classification (label and prediction), for likelihoods and for model-written tests (what
+    they catch and execute, without the error's text), and dropped elsewhere. Of several samples for one perturbed
+    prompt it tells which one this is: the worst case is over the perturbations of a sample.
     """
-    detail = verdicts["detail"].where(verdicts["detail"].str.startswith(("label=", "nats=")), "")
+    detail = verdicts["detail"].where(verdicts["detail"].str.startswith(("label=", "nats=", "caught=")), "")
+    detail = detail.str.replace(_AFTER_TEST_COUNTS, r"\1", regex=True)
     perturbed = verdicts["variant"] != ""
     if verdicts[perturbed].duplicated(["task", "size", "method", "problem", "variant"]).any():
         detail = detail.mask(perturbed, _SAMPLE + verdicts["sample"].astype(str))

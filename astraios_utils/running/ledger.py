@@ -65,7 +65,7 @@ def shown(suite: Suite) -> pd.DataFrame:
         return frame
     find = functools.partial(seeds.verdicts, suite, 0)
     inputs = {"results": results.VERSION, **_inputs(suite)}
-    whole = pipeline.with_extra_tasks(suite)
+    whole = seeds.with_extra_tasks(suite)
     return store.stored(_analysis(suite, "shown"), inputs, lambda: results.results(whole, find))
 
 
@@ -172,8 +172,9 @@ def claim_verdicts(suite: Suite) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def _evidences(suite: Suite) -> list[Evidence]:
     """The bodies of evidence of a suite's ledger: printed, corrected (``released``), measured, and by Java level."""
-    first = measured(suite)
-    own = [first, *(measured(suite, level, first) for level in suite.java_levels)]
+    judged = seeds.with_extra_tasks(suite)
+    first = measured(judged)
+    own = [first, *(measured(judged, level, first) for level in suite.java_levels)]
     printed = published(suite)
     if suite.generations != "released":
         return [printed, *own]

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import notebook_cells
@@ -15,6 +16,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from astraios_utils import results, schema, store
 from astraios_utils.metrics import stats
@@ -307,6 +310,33 @@ def test_all_most_any_by_hand() -> None:
     most = logic.judge(logic.AtLeast("most", (sure, sure, against)))
     assert (most.holds, most.p_for < 1e-5) == (True, True)
     assert logic.judge(logic.AtLeast(3, (sure, sure, against))).holds is False
+
+
+def _trees() -> st.SearchStrategy[Any]:
+    """Statements of any depth, as nested (needed, statements) with True or False for a sure comparison."""
+    below = st.lists(st.deferred(_trees), min_size=1, max_size=3)
+    return st.booleans() | st.tuples(st.sampled_from(["all", "most", "any"]), below)
+
+
+@given(_trees())
+def test_nested_statements_hold_as_their_parts_say(tree: Any) -> None:
+    """Also all of one "any": a suite of one size makes it of "any of these methods, at all sizes"."""
+
+    def built(tree: Any) -> logic.Node:
+        return (
+            node(9.0 if tree else -9.0) if isinstance(tree, bool) else logic.AtLeast(tree[0], (*map(built, tree[1]),))
+        )
+
+    def truth(tree: Any) -> bool:
+        if isinstance(tree, bool):
+            return tree
+        needed = {"all": len(tree[1]), "most": len(tree[1]) // 2 + 1, "any": 1}[tree[0]]
+        return sum(map(truth, tree[1])) >= needed
+
+    found = logic.judge(built(tree))
+    assert found.holds is truth(tree)
+    assert (found.p_for < 1e-6) is truth(tree)
+    assert (found.p_against < 1e-6) is not truth(tree)
 
 
 def test_a_statement_about_no_comparison_decides_nothing() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from astraios_utils import schema, scoring, store
+from astraios_utils import results, schema, scoring, store
 from astraios_utils.metrics import scores
 from astraios_utils.results import claims
 from astraios_utils.sandbox import ERROR, PASSED, TIMEOUT, Outcome, Program, SandboxError, runtime_id
@@ -67,6 +67,22 @@ def test_the_same_in_java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert scored.verdicts["detail"][0] == "caught=2/2 lines=4/4 branches=2/2"
     assert scored.verdicts["detail"][4] == "caught=0/2 lines=4/4 branches=2/2"
     assert scored.verdicts["detail"].str.startswith("caught=0/2").sum() == len(trivial)
+
+
+def test_shipped_counts_keep_what_tests_catch_and_execute() -> None:
+    details = [
+        "caught=3/9 lines=4/5 branches=1/2",
+        "caught=0/9 lines=0/5 branches=0/2 NameError: name 'x' is not defined",
+    ]
+    rows = [
+        ("tiny", "S", "LoRA", "testgen-python", f"H/{i}", "", 0, status, detail, 1.0)
+        for i, (status, detail) in enumerate([("passed", details[0]), ("error", details[1]), ("passed", details[0])])
+    ]
+    frame = pd.DataFrame(rows, columns=schema.VERDICT_COLUMNS)
+    counts = results.to_counts(frame)
+    assert counts["detail"].tolist() == [details[0], "caught=0/9 lines=0/5 branches=0/2", details[0]]
+    keys = get_task("testgen-python").metrics
+    assert scores.summarise(keys, results.expand_counts(counts)) == scores.summarise(keys, frame)
 
 
 def test_java_that_cannot_be_read_is_refused(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ __all__ = [
     "verdict_of",
 ]
 
-VERSION = 8  # of how evidence is made and judged; a change makes every ledger stale
+VERSION = 9  # of how evidence is made and judged; a change makes every ledger stale
 VERDICTS = ("supported", "not supported", "undecided", "depends on assumptions", "values only", "not testable")
 THEMES = ("performance", "scaling", "robustness", "security", "loss", "cost")
 COLUMNS = (

@@ -40,7 +40,10 @@ COSTS: Mapping[str, tuple[str, str]] = {  # kinds of cost: in words, and their u
 # Relative standard deviation that a cost is taken to have from run to run, since each was measured once. Counts have
 # none: they are exact.
 TOLERANCES: Mapping[str, float] = {"peak_mib": 0.02, "step_seconds": 0.1, "generation_seconds": 0.1}
-_FURTHER = ("accuracy/parsable", "rp@1/crossfit", "rp@1/mean", "pass@1/nominal", "drop@1/nominal", *similarity.NAMES)
+_FURTHER = (
+    *("accuracy/parsable", "rp@1/crossfit", "rp@1/mean", "pass@1/nominal", "drop@1/nominal", "lines/correct"),
+    *similarity.NAMES,
+)
 
 
 @dataclass(frozen=True)

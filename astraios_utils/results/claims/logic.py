@@ -139,10 +139,17 @@ def at_hand(node: Node) -> Node | None:
     return AtLeast(node.needed, kept) if enough else None
 
 
+def _unwrapped(node: Node) -> Node:
+    """A statement about one statement is that statement: "all of one" must not be taken for "any of one"."""
+    while isinstance(node, AtLeast) and node.k == len(node.of) == 1:
+        node = node.of[0]
+    return node
+
+
 def _alike(node: AtLeast) -> list[Node]:
     """A node's statements, those of the same kind below it taken up: all of all is all, any of any is any."""
     found: list[Node] = []
-    for below in node.of:
+    for below in map(_unwrapped, node.of):
         same = isinstance(below, AtLeast) and (
             (below.k == len(below.of) and node.k == len(node.of)) or (below.k == 1 and node.k == 1)
         )
@@ -152,6 +159,7 @@ def _alike(node: AtLeast) -> list[Node]:
 
 def judge(node: Node) -> Finding:
     """Combine the comparisons below a node."""
+    node = _unwrapped(node)
     if isinstance(node, Part):
         holds = bool(node.holds(np.array(node.estimate.value))) if node.available else None
         return Finding(holds, node.p_for, node.p_against)
