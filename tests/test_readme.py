@@ -16,7 +16,7 @@ from astraios_utils import cli, results, schema, store
 from astraios_utils.presenting import comparison_text
 from astraios_utils.results import claims
 from astraios_utils.results.claims import corrected
-from astraios_utils.running import changes, comparison, ledger, pipeline, run_tables, seeds
+from astraios_utils.running import changes, comparison, ledger, pipeline, run_tables, search, seeds
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -32,6 +32,31 @@ def test_results_are_those_of_the_shipped_counts(released_build: Path) -> None:
     frame = pipeline.aggregate(store.load_suite("released"))
     assert set(frame.loc[frame["provenance"] == "measured", "origin"]) == {"shipped"}
     assert results.markdown(frame) == _block("results").strip()
+
+
+def test_losses_by_amount_of_data_are_those_of_the_shipped_trials() -> None:
+    page = (ROOT / "docs" / "appendices.md").read_text(encoding="utf-8")
+    found = search.by_documents(search.over_documents(store.load_suite("nano")))
+    means = found.pivot_table(index="method", columns="documents", values="loss", sort=False)
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in _block("data-scaling", page).splitlines()]
+    assert rows[0] == ["method", *(f"{amount:,}" for amount in means.columns)]
+    assert {row[0]: row[1:] for row in rows[2:]} == {
+        method: [f"{value:.3f}" for value in own] for method, own in zip(means.index, means.to_numpy(), strict=True)
+    }
+
+
+def test_unit_tests_of_smol_are_those_of_the_shipped_counts(build: Path) -> None:
+    page = (ROOT / "docs" / "how" / "8_unit_tests.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in _block("smol-tests", page).splitlines()]
+    smol = store.load_suite("smol")
+    frame = ledger.shown(smol.slice(methods=[row[0] for row in rows[2:]], tasks=["testgen-python"]))
+    for method, *told in rows[2:]:
+        cells = frame[frame["method"] == method].set_index("metric").loc[rows[0][1:], ["value", "low", "high"]]
+        assert told == [f"{value:.1f} ({low:.1f} to {high:.1f})" for value, low, high in cells.to_numpy()]
+    verdicts, _ = ledger.claim_verdicts(smol)
+    own = verdicts[verdicts["evidence"] == "smol"].set_index("claim")["verdict"]
+    assert own["tests-fewer-valid"] == "supported"  # as the page says
+    assert own["tests-cover-more"] == "undecided"
 
 
 @pytest.mark.slow
