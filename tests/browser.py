@@ -17,6 +17,7 @@ from typing import Any
 import websocket
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+GONE = "Inspected target navigated or closed"
 SECONDS = 60.0  # a busy machine may take that long to start it
 
 
@@ -92,11 +93,18 @@ class Page:
         return done["result"].get("value")
 
     def wait(self, script: str) -> Any:
-        """Wait until an expression is true; raise ``TimeoutError`` where it never is."""
+        """Wait until an expression is true; raise ``TimeoutError`` where it never is.
+
+        A page that goes away while it is asked (it reloads) is asked again.
+        """
         end = time.monotonic() + SECONDS
         while time.monotonic() < end:
-            if value := self.run(f"Boolean({script})"):
-                return value
+            try:
+                if value := self.run(f"Boolean({script})"):
+                    return value
+            except RuntimeError as error:
+                if GONE not in str(error):
+                    raise
             time.sleep(0.02)
         raise TimeoutError(script)
 

@@ -54,7 +54,7 @@ def test_slice_keeps_the_rest() -> None:
         ),
         ("name: x\ntitle: t\ntasks: [defect]\nmethod_configs: {FFT: {like: LoRA}}", "FFT is a method of the table"),
         ("name: x\ntitle: t\ntasks: [defect]\nsizes: [1B, 1b]", "two models would share the file name 1b-"),
-        ("name: x\ntitle: t\ntasks: [defect]\nbases: {1B: {model: m, shape: {n_embd: 8}}}", "lacks model_type"),
+        ("name: x\ntitle: t\ntasks: [defect]\nbases: {1B: {model: m, shape: {n_embd: 8}}}", "has no model_type"),
         ("- a\n- b", "holds a mapping, this one holds a list"),
         ("name: [", "not a YAML file"),
     ],

@@ -84,7 +84,7 @@ def test_bases_copy_constants_of_unseen_problems_into_the_code() -> None:
         tokenizer, net = models.load_tokenizer(base), models.load_base(base)
         numbers = pretrain.digits(tokenizer)
         right = count = 0
-        for function in benchmark.functions()[::2]:
+        for function in benchmark.functions()[::6]:
             ids = np.array([tokenizer(function.head("python") + function.body("python"))["input_ids"]])
             copied = pretrain._copied(ids, numbers)[:, 1:]
             with torch.no_grad():

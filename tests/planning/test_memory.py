@@ -79,6 +79,8 @@ def test_the_planned_step_is_the_one_that_training_makes(method: str, dropout: f
     assert plan.total == pytest.approx(ledger.peak, rel=0.1)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_checkpointing_saves_and_a_larger_micro_batch_costs() -> None:
     def activations(**changes: Any) -> int:
         return memory.plan(config(**DEEP), RECIPE.model_copy(update=changes), "LoRA").activations

@@ -44,6 +44,8 @@ def test_every_shipped_suite_names_what_exists() -> None:
         assert list(suite_check.names(store.load_suite(path.stem))) == [], path.name
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_methods_of_the_users_own_are_planned_like_others(capsys: pytest.CaptureFixture[str]) -> None:
     suite = store.load_suite("starcoder2").slice(methods=["DoRA"])
     [row] = suite_check.check(suite, A100)

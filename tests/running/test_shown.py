@@ -54,6 +54,8 @@ def test_a_cell_that_was_run_here_replaces_the_shipped_one(build: Path, capsys: 
     assert said.count(f"{mine['value']:.1f}") >= 2
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_results_and_report_come_without_a_run(build: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["results", "--suite", "smol", "--method", "FFT"]) == 0
     said = capsys.readouterr().out

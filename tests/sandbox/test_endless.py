@@ -77,6 +77,18 @@ ENDLESS = {
             return even, odd
         count(-12)
     """,
+    "a product that grows, read by nobody": """
+        def product(top):
+            result = 1
+            i = 2
+            while i <= top:
+                ascii(0)
+                result *= i * 3
+                if i > 5:
+                    result -= i
+            return result
+        product(7)
+    """,
     "a cycle of three": """
         def f(n):
             while n != 7:
@@ -161,6 +173,32 @@ ENDLESS = {
 
 # Each ends, by something that a careless comparison of states does not see.
 ENDS = {
+    "a product that the condition reads": """
+        def f(n):
+            while n < 3 ** 60:
+                ascii(0)
+                n *= 3
+        f(1)
+    """,
+    "a product that a function reads": """
+        def f(n):
+            def read():
+                return n
+            while read() < 3 ** 60:
+                ascii(0)
+                n *= 3
+        f(1)
+    """,
+    "a product of a number and a text": """
+        def f(n, text):
+            while True:
+                ascii(0)
+                n *= text
+        try:
+            f(1, "x")
+        except TypeError:
+            pass
+    """,
     "an iterator": """
         def f():
             it = iter(range(50))

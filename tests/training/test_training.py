@@ -577,7 +577,7 @@ def test_every_methods_loss_on_the_instruction_sample_falls(
 
 def test_what_the_demonstration_lacks_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASTRAIOS_MIRROR", str(tmp_path))
-    assert demonstration.obstacle().startswith(f"The mirror lacks {tmp_path}/conala/train.json")
+    assert demonstration.obstacle().startswith(f"Missing from the mirror: {tmp_path}/conala/train.json")
     monkeypatch.setenv("ASTRAIOS_MIRROR", "none")
     assert "no mirror here; set ASTRAIOS_MIRROR" in demonstration.obstacle()
     assert training.loss_logs(store.load_suite("paper")).empty

@@ -16,8 +16,9 @@ What makes the argument sound:
   compared by type, value and aliasing.  Values must be plain data, functions of the sample, or a short list of
   modules and builtins that are functions of their arguments; anything else (sets, whose order depends on their
   history, iterators, instances, ``random``, ``time``, ``id``, ``is`` between two variables) ends the attempt.
-- *What is left out.*  A local number that the loop only adds to (``count += 1``) and reads nowhere cannot change its
-  course, and is not compared.  A list or text that grows is compared, as it may grow until memory ends.
+- *What is left out.*  A local number that the loop only adds to or multiplies (``count += 1``) and reads nowhere cannot
+  change its course, and is not compared: a factor of its own is read (``x *= x``), so that its digits grow by a fixed
+  number at a time, and would need days to fill memory.  A list or text that grows is compared, as it may fill memory.
 - *When.*  Nothing else may run: an attempt is given up where the program has a second thread, a timer, or a signal
   handler of its own, since each may set a variable or raise an exception between any two instructions (`undisturbed`).
 
@@ -145,11 +146,11 @@ def _head_end(statement: ast.stmt) -> int:
 
 
 def _sums(loop: ast.While) -> frozenset[str]:
-    """The names that occur in a loop only as ``name += …`` and ``name -= …``."""
+    """The names that occur in a loop only as ``name += …``, ``name -= …`` and ``name *= …``."""
     added: collections.Counter[str] = collections.Counter()
     for node in ast.walk(loop):
         match node:
-            case ast.AugAssign(target=ast.Name(id=name), op=ast.Add() | ast.Sub()):
+            case ast.AugAssign(target=ast.Name(id=name), op=ast.Add() | ast.Sub() | ast.Mult()):
                 added[name] += 1
     seen = collections.Counter(node.id for node in ast.walk(loop) if isinstance(node, ast.Name))
     return frozenset(name for name, times in added.items() if seen[name] == times)

@@ -17,11 +17,8 @@ from typing import Any
 from . import endless
 
 FILENAME = "<sample>"
-FIRST, INTERVAL = 0.2, 0.5  # seconds of CPU time until the first look, and between two
-_ATTEMPTS = (
-    0,
-    3,
-)  # at which looks a proof is tried: at the second one the loop has settled, if it had not at the first
+FIRST, INTERVAL = 0.05, 0.5  # seconds of CPU time until the first look, and between two
+_ATTEMPTS = (0, 3)  # looks at which a proof is tried: at the second the loop has settled, if it had not at the first
 _COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
 UNBOUNDED, BOUNDED, ENDLESS = "unbounded", "bounded", "endless"
 
