@@ -95,10 +95,10 @@ def data_scaling(found: pd.DataFrame) -> str:
     means = found.groupby(["documents", "method"])["loss"].mean().unstack()
     orders = {amount: ", ".join(means.loc[amount].sort_values().index) for amount in amounts}
     if len(set(orders.values())) == 1:
-        lines.append(f"\nThe order of methods, lowest loss first, is the same with every amount: {orders[amounts[0]]}.")
+        lines.append(f"\nThe order of the means, lowest first, is the same with every amount: {orders[amounts[0]]}.")
     else:
         told = "; ".join(f"{amount:,} documents: {order}" for amount, order in orders.items())
-        lines.append(f"\nThe order of methods, lowest loss first, depends on the amount. {told}.")
+        lines.append(f"\nThe order of the means, lowest first, depends on the amount. {told}.")
     head = f"With {', '.join(f'{amount:,}' for amount in amounts)} documents, in this order:\n"
     return "\n".join([head, *lines])
 
