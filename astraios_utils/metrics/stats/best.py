@@ -184,12 +184,13 @@ def shrunk(
     starts = [np.array([a, b]) for a in (-1.0, -4.0) for b in (-1.0, -4.0)]
     bounds = [(-12.0, 3.0)] * 2
     found = min((_optimize.minimize(surprise, start, bounds=bounds) for start in starts), key=lambda one: one.fun)
-    covariance = prior(found.x)
+    logs = np.round(found.x, 3)  # what lies behind is the optimiser's, and differs with the number of threads
+    covariance = prior(logs)
     gain = np.linalg.solve(covariance + noise, covariance).T
     mean, left = gain @ own, covariance - gain @ covariance
     sampled = np.random.default_rng(seed).multivariate_normal(mean, (left + left.T) / 2, size=4000, method="eigh")
     ranks = _scipy.rankdata(-sampled, axis=1)
     low, high = np.quantile(ranks, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    within, between = np.sqrt(np.exp(found.x) * scale)
+    within, between = np.sqrt(np.exp(logs) * scale)
     spread = np.sqrt(np.maximum(np.diag(left), 0))
     return Shrunk(mean + middle, spread, low, high, float(within), float(between))
