@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from astraios_utils import results, schema, store
@@ -312,13 +312,16 @@ def test_all_most_any_by_hand() -> None:
     assert logic.judge(logic.AtLeast(3, (sure, sure, against))).holds is False
 
 
-def _trees() -> st.SearchStrategy[Any]:
-    """Statements of any depth, as nested (needed, statements) with True or False for a sure comparison."""
-    below = st.lists(st.deferred(_trees), min_size=1, max_size=3)
-    return st.booleans() | st.tuples(st.sampled_from(["all", "most", "any"]), below)
+# Nested statements as (needed, statements), with True or False for a sure comparison.
+TREES = st.recursive(
+    st.booleans(),
+    lambda below: st.tuples(st.sampled_from(["all", "most", "any"]), st.lists(below, min_size=1, max_size=3)),
+    max_leaves=12,
+)
 
 
-@given(_trees())
+@settings(deadline=None)
+@given(TREES)
 def test_nested_statements_hold_as_their_parts_say(tree: Any) -> None:
     """Also all of one "any": a suite of one size makes it of "any of these methods, at all sizes"."""
 
