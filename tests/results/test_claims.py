@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from astraios_utils import results, schema, store
@@ -322,6 +322,9 @@ TREES = st.recursive(
 
 @settings(deadline=None)
 @given(TREES)
+@example(("all", [("any", [True, False])]))
+@example(("any", [("all", [("any", [False, True, False])])]))
+@example(("all", [True, ("all", [("any", [True, False])])]))
 def test_nested_statements_hold_as_their_parts_say(tree: Any) -> None:
     """Also all of one "any": a suite of one size makes it of "any of these methods, at all sizes"."""
 
