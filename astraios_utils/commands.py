@@ -200,10 +200,8 @@ def bench(options: argparse.Namespace) -> None:
 def notebook(options: argparse.Namespace) -> None:
     from .running import pipeline
 
-    whole, suite = store.load_suite(options.suite), _slice(options)
-    store.keep_suite(whole)
-    pipeline.aggregate(whole)  # a notebook is current only with the results it shows
-    print(pipeline.draw(options.name, suite, options.force))
+    whole = store.load_suite(options.suite)
+    print(*pipeline.draw_without_run([options.name], whole, _slice(options), options.force))
 
 
 def claims(options: argparse.Namespace) -> None:

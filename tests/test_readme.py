@@ -28,6 +28,16 @@ def _block(name: str, page: str = README) -> str:
     return found[1].strip("\n")
 
 
+def _table(name: str, page: str = README) -> list[list[str]]:
+    """The rows of a block's table, the head first."""
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in _block(name, page).splitlines()]
+    return [rows[0], *rows[2:]]
+
+
+def _cells(name: str) -> list[list[str]]:
+    return _table(name)[1:]
+
+
 def test_results_are_those_of_the_shipped_counts(released_build: Path) -> None:
     frame = pipeline.aggregate(store.load_suite("released"))
     assert set(frame.loc[frame["provenance"] == "measured", "origin"]) == {"shipped"}
@@ -38,19 +48,19 @@ def test_losses_by_amount_of_data_are_those_of_the_shipped_trials() -> None:
     page = (ROOT / "docs" / "appendices.md").read_text(encoding="utf-8")
     found = search.by_documents(search.over_documents(store.load_suite("nano")))
     means = found.pivot_table(index="method", columns="documents", values="loss", sort=False)
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in _block("data-scaling", page).splitlines()]
+    rows = _table("data-scaling", page)
     assert rows[0] == ["method", *(f"{amount:,}" for amount in means.columns)]
-    assert {row[0]: row[1:] for row in rows[2:]} == {
+    assert {row[0]: row[1:] for row in rows[1:]} == {
         method: [f"{value:.3f}" for value in own] for method, own in zip(means.index, means.to_numpy(), strict=True)
     }
 
 
 def test_unit_tests_of_smol_are_those_of_the_shipped_counts(build: Path) -> None:
     page = (ROOT / "docs" / "how" / "8_unit_tests.md").read_text(encoding="utf-8")
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in _block("smol-tests", page).splitlines()]
+    rows = _table("smol-tests", page)
     smol = store.load_suite("smol")
-    frame = ledger.shown(smol.slice(methods=[row[0] for row in rows[2:]], tasks=["testgen-python"]))
-    for method, *told in rows[2:]:
+    frame = ledger.shown(smol.slice(methods=[row[0] for row in rows[1:]], tasks=["testgen-python"]))
+    for method, *told in rows[1:]:
         cells = frame[frame["method"] == method].set_index("metric").loc[rows[0][1:], ["value", "low", "high"]]
         assert told == [f"{value:.1f} ({low:.1f} to {high:.1f})" for value, low, high in cells.to_numpy()]
     evidence = ledger.measured(seeds.with_extra_tasks(smol))
@@ -123,10 +133,6 @@ def test_what_is_said_of_the_comparison_of_methods_is_in_its_table(build: Path, 
         f"by {np.median(spreads):.1f} points between runs (SD; the median method, up to {max(spreads):.1f})" in README
     )
     assert f"(LoRA's vary by {spread('LoRA', ['defect']):.0f} points)" in README
-
-
-def _cells(name: str) -> list[list[str]]:
-    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in _block(name).splitlines()[2:]]
 
 
 def test_what_is_said_of_nano_is_in_its_tables() -> None:

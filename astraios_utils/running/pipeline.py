@@ -9,7 +9,7 @@ import functools
 import importlib
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -437,12 +437,15 @@ def draw(name: str, part: Suite, force: bool = False) -> Path:
     return notebooks.execute(name, part.name, parameters, force=force, reads=lambda: _read_by_notebooks(part))
 
 
-def draw_without_run(suite: Suite) -> None:
-    """Execute a suite's notebooks for what this build holds and what ships; nothing is trained, generated or scored."""
-    store.keep_suite(suite)
-    aggregate(suite)  # a notebook is current only with the results it shows
-    for name in suite.notebooks:
-        draw(name, suite)
+def draw_without_run(names: Iterable[str], whole: Suite, part: Suite, force: bool = False) -> list[Path]:
+    """Execute notebooks for what this build holds and what ships; nothing is trained, generated or scored.
+
+    Args:
+        whole: the suite, whose results are aggregated; ``part``: the same, or the slice of it that is shown.
+    """
+    store.keep_suite(whole)
+    aggregate(whole)  # a notebook is current only with the results it shows
+    return [draw(name, part, force) for name in names]
 
 
 def _read_by_notebooks(suite: Suite) -> dict[str, str]:

@@ -92,14 +92,11 @@ def shipped_runs(suite: Suite) -> list[int]:
 
 def with_extra_tasks(suite: Suite) -> Suite:
     """The suite with those of its extra tasks that have verdicts here or are shipped."""
-    shipped = {key[0] for path in _shipped_paths(suite) for key in _read(path, path.stat().st_mtime_ns)}
+    paths = [counts_path(suite.name, run) for run in shipped_runs(suite)]
+    shipped = {task for path in paths for task, *_ in _read(path, path.stat().st_mtime_ns)}
     held = {*pipeline.with_extra_tasks(suite).tasks, *shipped}
     tasks = (*suite.tasks, *(task for task in suite.extra_tasks if task in held))
     return suite.model_copy(update={"tasks": tuple(dict.fromkeys(tasks))})
-
-
-def _shipped_paths(suite: Suite) -> list[Path]:
-    return [counts_path(suite.name, run) for run in shipped_runs(suite)]
 
 
 def shipped_sources(suite: Suite) -> list[results.Verdicts]:

@@ -50,7 +50,7 @@ def write(suites: Sequence[Suite], api: bool = True) -> Path:
         shutil.rmtree(old, ignore_errors=True)
     for suite in suites:
         if not collect(suite) and _has_results(ledger.shown(suite)):
-            pipeline.draw_without_run(suite)
+            pipeline.draw_without_run(suite.notebooks, suite, suite)
     copies = [copy for suite in suites for copy in collect(suite)]
     if not copies:
         names = " ".join(suite.name for suite in suites)

@@ -106,7 +106,7 @@ def test_notebooks_that_were_never_executed_are_executed_for_what_ships(
     _book(build)
     drawn: list[str] = []
     monkeypatch.setattr(book, "_require_packages", lambda: None)
-    monkeypatch.setattr(pipeline, "draw", lambda name, suite: drawn.append(f"{suite.name}/{name}"))
+    monkeypatch.setattr(pipeline, "draw", lambda name, suite, _: drawn.append(f"{suite.name}/{name}"))
     monkeypatch.setattr(book, "collect", lambda suite: executed.collect(suite) if suite.name == "released" else [])
     monkeypatch.setattr(book, "_write_reports", mock.Mock(side_effect=InterruptedError))  # what follows takes minutes
     smol = store.load_suite("smol")
