@@ -21,6 +21,8 @@ RUNS   := $(if $(SEEDS),--seeds '$(SEEDS)')
 READ   := $(if $(SUITE)$(SIZES),,smol zoo)
 SUITE  ?= released $(if $(SIZES),,nano conala-nano)
 TESTERS ?= $(shell getconf _NPROCESSORS_ONLN | awk '{print ($$1 < 8 ? $$1 : 7) + 1}')
+# Modules are compiled once, and not again in each of the hundreds of processes that the tests start.
+export PYTHONDONTWRITEBYTECODE :=
 TORCH  := $(shell grep -m1 '^torch==' requirements.lock)
 
 .PHONY: help setup lab reproduce test lint bench report book nano-base links clean
