@@ -198,16 +198,13 @@ def _conala(_: Facts) -> str:
 
 
 def _tuning(_: Facts) -> str:
-    nano = store.load_suite("nano")
-    studies = {size: made for size in nano.sizes if (made := study.known(nano, size)) is not None}
-    if not studies:
-        return "No base of the suite nano has a study yet; opening the notebook makes one."
-    size, found = list(studies.items())[-1]
-    verdicts = tuning_claims.verdicts(found)
-    counts = _counted(verdicts["verdict"].value_counts())
+    verdicts = {base: tuning_claims.verdicts(made)["verdict"] for base, made in study.known_anywhere().items()}
+    if not verdicts:
+        return "No base has a study yet; opening the notebook makes one."
+    told = "; ".join(f"on {base}: {_counted(found.value_counts())}" for base, found in verdicts.items())
     return (
-        f"Verdicts on {len(verdicts)} statements of related work, on nano's base {size}: {counts}. One seed, 60 steps; "
-        "nothing is said about larger models."
+        f"Verdicts on {len(tuning_claims.listed())} statements of related work {told}. One seed and one short run "
+        "each; nothing is said about larger models."
     )
 
 

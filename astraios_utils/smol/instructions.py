@@ -49,6 +49,8 @@ PACKAGES: Mapping[str, str] = {
 _PERMISSIVE = re.compile(r"\b(MIT|BSD|Apache|PSF|Python Software Foundation|ISC|Matplotlib)\b", re.IGNORECASE)
 _WORD = re.compile(r"\w+|[^\w\s]")
 TEST_SHARE = 8  # one package in so many is test data
+KINDS = ("synthesis", "repair", "explanation")
+_BEGINS = {"Fix": "repair", "Provide": "explanation"}  # first words of prompts; all others ask for a function
 
 Row = dict[str, str]
 
@@ -152,6 +154,11 @@ def rows(functions: Sequence[Documented], package: str) -> Iterator[Row]:
         if kind == "explanation":
             row = _explanation(function, rng)
         yield row or _synthesis(function, rng)
+
+
+def kind_of(prompt: str) -> str:
+    """Which of :data:`KINDS` a row is, by its prompt."""
+    return _BEGINS.get(prompt.split(maxsplit=1)[0], "synthesis")
 
 
 def write(folder: Path, held_out: Sequence[str], say: Callable[[str], None]) -> None:

@@ -60,13 +60,26 @@ def _readme(name: str) -> str:
     return str(held.get_payload() or held.get("Description", ""))
 
 
-def _code(packages: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
-    """The beginnings of the largest modules of the test packages."""
+def _modules(packages: Mapping[str, Path], split: str) -> list[tuple[str, Path]]:
+    """The modules of the packages of a split, the largest first."""
     modules = [
         (name, path)
         for name, folder in packages.items()
-        if instructions.split_of(name) == "test"
+        if instructions.split_of(name) == split
         for path in folder.rglob("*.py")
     ]
-    for name, path in sorted(modules, key=lambda one: (-one[1].stat().st_size, str(one[1])))[:MODULES]:
+    return sorted(modules, key=lambda one: (-one[1].stat().st_size, str(one[1])))
+
+
+def _code(packages: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
+    """The beginnings of the largest modules of the test packages."""
+    for name, path in _modules(packages, "test")[:MODULES]:
         yield f"{name}:{path.name}", path.read_text(encoding="utf-8")[:LENGTH]
+
+
+def further(count: int) -> list[str]:
+    """Other text to pre-train further on: the beginnings of the training packages' largest modules.
+
+    Some of their functions are instruction data as well; no document of :func:`write` is among them.
+    """
+    return [path.read_text(encoding="utf-8")[:LENGTH] for _, path in _modules(instructions.sources(), "train")[:count]]

@@ -17,7 +17,8 @@ import yaml
 from scipy import stats as scipy_stats
 
 from .. import store
-from .study import FORGOTTEN, RANKS, SHARES, TASKS, Study
+from .material import FORGOTTEN
+from .study import RANKS, SHARES, Study
 
 _scipy: Any = scipy_stats
 RANK = f"rank {RANKS[1]}"
@@ -119,6 +120,8 @@ def _transfer_equal(study: Study) -> tuple[str, str]:
 def _lines(study: Study) -> tuple[str, str]:
     base, full = (_loss(study, "tuned", method).value for method in ("base", "FFT"))
     old, lost = (_loss(study, "tuned", method, "", FORGOTTEN).value for method in ("base", "FFT"))
+    if lost <= old:
+        return "undecided", f"FFT forgot nothing: {lost:.3f} on pre-training documents, the base {old:.3f}"
     gain = (base - _loss(study, "lines", "FFT", "0.5").value) / (base - full)
     left = (_loss(study, "lines", "FFT", "0.5", FORGOTTEN).value - old) / (lost - old)
     text = f"{100 * gain:.0f}% of the gain and {100 * left:.0f}% of the forgetting are left"
@@ -127,7 +130,8 @@ def _lines(study: Study) -> tuple[str, str]:
 
 def _mixed(study: Study) -> tuple[str, str]:
     pairs = {
-        task: (_loss(study, "tuned", "FFT", "", task), _loss(study, "mixture", "FFT", task, task)) for task in TASKS
+        task: (_loss(study, "tuned", "FFT", "", task), _loss(study, "mixture", "FFT", task, task))
+        for task in study.tasks
     }
     better = [task for task, (mixed, alone) in pairs.items() if mixed.value < alone.value]
     shown = ", ".join(f"{task} {mixed.value:.3f} and {alone.value:.3f}" for task, (mixed, alone) in pairs.items())
@@ -137,6 +141,8 @@ def _mixed(study: Study) -> tuple[str, str]:
 def _within(study: Study) -> tuple[str, str]:
     frame = study.scores[(study.scores["analysis"] == "within") & (study.scores["method"] == "FFT")]
     wide = frame[frame["task"] == "all"].pivot(index="setting", columns="measure", values="value")
+    if wide["exact"].nunique() == 1:
+        return "undecided", f"the share of exact answers is {wide['exact'].iloc[0]:.1f}% at each of {len(wide)} steps"
     tau = _scipy.kendalltau(-wide["loss"], wide["exact"]).statistic
     return _holds(tau > 1 - 1e-9), f"Kendall's tau of loss and exact answers is {-tau:.2f} over {len(wide)} steps"
 

@@ -150,14 +150,17 @@ def answers(
         One row per document: task; nll, of the whole answer, in nats; tokens of the answer; exact, whether each token
         of the answer is the most likely one after those before it: then greedy decoding writes this answer.
     """
-    rows = []
+    rows: dict[int, tuple[str, float, int, bool]] = {}
+    order = sorted(
+        range(len(examples)), key=lambda at: len(examples[at].prompt + examples[at].answer)
+    )  # little padding
     with torch.inference_mode():
         for start in range(0, len(examples), batch):
-            part = examples[start : start + batch]
-            losses, counted, right = _each(model, *_encoded(tokenizer, part, length))
-            for example, loss, count, hit in zip(part, losses, counted, right, strict=True):
-                rows.append((example.task, float(loss[count].sum()), int(count.sum()), bool(hit[count].all())))
-    return pd.DataFrame(rows, columns=["task", "nll", "tokens", "exact"])
+            part = order[start : start + batch]
+            losses, counted, right = _each(model, *_encoded(tokenizer, [examples[at] for at in part], length))
+            for at, loss, count, hit in zip(part, losses, counted, right, strict=True):
+                rows[at] = (examples[at].task, float(loss[count].sum()), int(count.sum()), bool(hit[count].all()))
+    return pd.DataFrame([rows[at] for at in range(len(examples))], columns=["task", "nll", "tokens", "exact"])
 
 
 def loss(frame: pd.DataFrame) -> float:

@@ -1,17 +1,18 @@
-"""The analyses on one base of the suite ``nano``: what is tuned, what is measured, and where the results are kept.
+"""The analyses on one base: what is tuned, what is measured, and where the results are kept.
 
-All models are tuned by one plain loop on the same budget (:mod:`.loop`), on compositions of the tuning split, and
-measured on compositions that neither pre-training nor tuning has seen.  Two measures: the loss per answer token, and
-the share of answers that greedy decoding writes exactly.  What is forgotten is measured on pre-training documents.
+All models are tuned by one plain loop on the same budget (:mod:`.loop`), on documents of the suite's own, and measured
+on others (:mod:`.material`).  Two measures: the loss per answer token, and the share of answers that greedy decoding
+writes exactly.  What is forgotten is measured on pre-training documents.
 
-A study is made once per base and kept in ``build/<suite>/tuning``; those of some sizes are shipped in
-``data/nano/tuning`` and are used as long as the base is the one that they were made from.
+A study is made once per base and kept in ``build/<suite>/tuning``; those of some bases are shipped in
+``data/<suite>/tuning`` and are used as long as the base is the one that they were made from.
 """
 
 from __future__ import annotations
 
 import copy
 import functools
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,22 +22,19 @@ import pandas as pd
 
 from .. import models, schema, store
 from ..metrics import stats
-from ..nano import documents
 from ..training.identity import identities
-from . import parts, weights
+from . import material, parts, weights
 from .loop import Budget, Example, answers, tune
+from .material import FORGOTTEN, Material
 from .weights import State
 
 VERSION = 1  # of what is run; a change makes every study stale
-STEPS = 60
-LEARNT, ASKED, OLD = 400, 32, 48  # documents per task to learn from and to be measured on; pre-training documents
 FURTHER = 0.5  # learning rate of the further-trained base, as a share of full fine-tuning's
 RANKS = (2, 8, 32)
+WATCHED = {"FFT": "", "LoRA": f"rank {RANKS[1]}"}  # the runs that are also measured on their way, shrunk and moved
 SHARES = (0.0001, 0.001, 0.01, 0.05)
-FIRSTS = (0.0, 0.5, 1.0)  # LiNeS: factors of the first layer
-LOOKS = (0, 10, 20, 40, 60)  # steps of a run at which it is measured
-TASKS = tuple(documents.KINDS)
-FORGOTTEN = "pre-training"  # what stands for a task where pre-training documents are measured
+FIRSTS = (0.0, 0.5, 1.0)  # LiNeS: factors of the first layer; the last leaves the change as it is
+LOOKS = (0, 1 / 6, 1 / 3, 2 / 3, 1)  # shares of a run's steps after which it is measured
 SCORES = ("analysis", "method", "setting", "task", "measure", "value", "low", "high", "n")
 CHANGES = ("method", "setting", *weights.COLUMNS)
 OVERLAPS = ("one", "two", "common", "cosine")
@@ -59,27 +57,10 @@ class Study:
     overlaps: pd.DataFrame
     seconds: float = 0.0
 
-
-def learnt(task: str, seed: int) -> list[Example]:
-    """What a task is learnt from."""
-    return _examples(task, "tune", seed, LEARNT)
-
-
-def asked(task: str) -> list[Example]:
-    """What a task is measured on."""
-    return _examples(task, "eval", 0, ASKED)
-
-
-def _examples(task: str, split: Any, seed: int, count: int) -> list[Example]:
-    before, after = schema.TEMPLATE.split("{completion}")
-    rows = (documents.of_kind(task, split, seed, number) for number in range(count))
-    return [Example(task, before.format(prompt=row.prompt), row.completion + after) for row in rows]
-
-
-def old(seed: int, count: int) -> list[Example]:
-    """Documents of the pre-training stream that no base has read: those of another seed."""
-    rows = (documents.pretraining(1000 + seed, number) for number in range(count))
-    return [Example(FORGOTTEN, "", row.prompt + row.completion) for row in rows]
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that it measured, in its order."""
+        return tuple(task for task in dict.fromkeys(self.scores["task"]) if task not in ("all", FORGOTTEN))
 
 
 @dataclass
@@ -87,22 +68,23 @@ class _Bench:
     """One base, and all that is measured about it."""
 
     suite: schema.Suite
+    material: Material
     base: Any
     tokenizer: Any
     seed: int
     say: Callable[[str], None]
-    steps: int = STEPS
     rows: list[tuple[Any, ...]] = field(default_factory=list)
 
     @functools.cached_property
     def questions(self) -> list[Example]:
-        return [*(example for task in TASKS for example in asked(task)), *old(0, OLD)]
+        made = self.material
+        return [*(example for task in made.tasks for example in made.asked(task)), *made.old()]
 
     def budget(self, method: str, share: float = 1.0, **changes: Any) -> Budget:
         recipe = self.suite.recipe
         assert recipe is not None
-        rate = share * recipe.rate(method)
-        return Budget(steps=self.steps, batch=8, rate=rate, length=recipe.sequence_length, **changes)
+        made, rate = self.material, share * recipe.rate(method)
+        return Budget(steps=made.steps, batch=made.batch, rate=rate, length=recipe.sequence_length, **changes)
 
     def tuned(self, method: str, examples: Sequence[Example], start: Any = None, **options: Any) -> Any:
         """A copy of the base (or of ``start``), tuned; ``options``: ``changes`` of the method, ``budget``, ``look``."""
@@ -114,7 +96,7 @@ class _Bench:
     def measure(self, model: Any, analysis: str, method: str, setting: str) -> None:
         """Add the rows of one model: each task, all of them, and pre-training."""
         self.say(f"{analysis}: {method} {setting}")
-        found = answers(model, self.tokenizer, self.questions, self.budget("FFT").length)
+        found = answers(model, self.tokenizer, self.questions, self.budget("FFT").length, self.material.rows)
         tasks = found[found["task"] != FORGOTTEN]
         for task, frame in (("all", tasks), *found.groupby("task", sort=False)):
             nll = stats.clustered_ratio(frame[["nll", "tokens"]].to_numpy(dtype=float), n=len(frame), share=False)
@@ -124,20 +106,28 @@ class _Bench:
                 values = (estimate.value, estimate.low, estimate.high, len(frame))
                 self.rows.append((analysis, method, setting, task, measure, *values))
 
+    def repeat(self, of: tuple[str, str, str], analysis: str, method: str, setting: str) -> None:
+        """Add the rows of a model that was measured before, as another analysis, method and setting."""
+        self.rows += [(analysis, method, setting, *row[3:]) for row in self.rows if row[:3] == of]
+
     def measure_state(self, state: State, analysis: str, method: str, setting: str) -> None:
         self.measure(weights.apply(self.base, state), analysis, method, setting)
 
 
-def study(
-    suite: schema.Suite, size: str, seed: int = 0, say: Callable[[str], None] = print, steps: int = STEPS
-) -> Study:
-    """Run every analysis on one base of the suite: some dozen short trainings and about sixty measurements."""
+def looks(steps: int) -> tuple[int, ...]:
+    """The steps of a run after which it is measured."""
+    return tuple(round(share * steps) for share in LOOKS)
+
+
+def study(suite: schema.Suite, size: str, seed: int = 0, say: Callable[[str], None] = print) -> Study:
+    """Run every analysis on one base of the suite: some dozen short trainings and about forty measurements."""
     from time import perf_counter
 
     started = perf_counter()
     base = models.load_base(suite.bases[size], on_cpu=True).eval()  # type: ignore[no-untyped-call]
-    bench = _Bench(suite, base, models.load_tokenizer(suite.bases[size]), seed, say, steps)
-    before, mixture = weights.state_of(base), [example for task in TASKS for example in learnt(task, seed)]
+    made = material.of(suite)
+    bench = _Bench(suite, made, base, models.load_tokenizer(suite.bases[size]), seed, say)
+    before, mixture = weights.state_of(base), [example for task in made.tasks for example in made.learnt(task, seed)]
     bench.measure(base, "tuned", "base", "")
     states, changes = _tuned_states(bench, before, mixture)
     _parts(bench, before, states)
@@ -158,10 +148,13 @@ def _tuned_states(
         *(("LoRA", f"rank {rank}", {"r": rank, "lora_alpha": 2 * rank}) for rank in RANKS),
         ("(IA)3", "", {}),
     ):
-        watched = method == "FFT" or setting == f"rank {RANKS[1]}"
+        watched = WATCHED.get(method) == setting
         look = functools.partial(_look, bench, method) if watched else None
         model = bench.tuned(method, mixture, changes=fields, look=look)
-        bench.measure(model, "tuned", method, setting)
+        if watched:
+            bench.repeat(("within", method, str(bench.material.steps)), "tuned", method, setting)
+        else:
+            bench.measure(model, "tuned", method, setting)
         state = weights.state_of(model)
         changes.append(weights.table(before, state).assign(method=method, setting=setting))
         if watched:
@@ -170,7 +163,9 @@ def _tuned_states(
 
 
 def _look(bench: _Bench, method: str, step: int, model: Any) -> None:
-    if step in LOOKS:
+    if step == 0:
+        bench.repeat(("tuned", "base", ""), "within", method, "0")
+    elif step in looks(bench.material.steps):
         bench.measure(model, "within", method, str(step))
 
 
@@ -180,15 +175,16 @@ def _parts(bench: _Bench, before: State, states: Mapping[str, State]) -> None:
         bench.measure_state(parts.grafted(before, states["FFT"], share), "graft", "FFT", str(share))
     bench.measure_state(parts.half(before, states["FFT"], bench.seed), "half", "FFT", "")
     for method, state in states.items():
-        for first in FIRSTS:
+        for first in FIRSTS[:-1]:
             bench.measure_state(parts.shrunk(before, state, first), "lines", method, str(first))
+        bench.repeat(("tuned", method, WATCHED[method]), "lines", method, str(FIRSTS[-1]))
         for factor in FIRSTS[1:-1]:
             bench.measure_state(parts.shrunk(before, state, factor, factor), "uniform", method, str(factor))
 
 
 def _transfer(bench: _Bench, before: State, states: Mapping[str, State], mixture: Sequence[Example]) -> None:
     """Another base (this one, trained further on pre-training documents), and the changes learnt on this one."""
-    further = bench.tuned("FFT", old(1, LEARNT), budget=bench.budget("FFT", FURTHER))
+    further = bench.tuned("FFT", bench.material.further(), budget=bench.budget("FFT", FURTHER))
     after = weights.state_of(further)
     bench.measure(further, "transfer", "base", "further base")
     for method, state in states.items():
@@ -199,8 +195,8 @@ def _transfer(bench: _Bench, before: State, states: Mapping[str, State], mixture
 def _mixture(bench: _Bench, before: State, mixture: Sequence[Example]) -> pd.DataFrame:
     """One task alone, and the mixture with the balanced loss, on the same budget; how far the changes overlap."""
     alone: dict[str, State] = {}
-    for task in TASKS:
-        model = bench.tuned("FFT", learnt(task, bench.seed))
+    for task in bench.material.tasks:
+        model = bench.tuned("FFT", bench.material.learnt(task, bench.seed))
         bench.measure(model, "mixture", "FFT", task)
         alone[task] = weights.state_of(model)
     balanced = bench.tuned("FFT", mixture, budget=bench.budget("FFT", balance="tasks"))
@@ -209,9 +205,8 @@ def _mixture(bench: _Bench, before: State, mixture: Sequence[Example]) -> pd.Dat
 
 
 def _pairs(before: State, alone: Mapping[str, State]) -> Iterator[tuple[str, str, float, float]]:
-    for at, one in enumerate(TASKS):
-        for two in TASKS[at + 1 :]:
-            yield one, two, *parts.overlap(before, alone[one], alone[two], 0.01)
+    for one, two in itertools.combinations(alone, 2):
+        yield one, two, *parts.overlap(before, alone[one], alone[two], 0.01)
 
 
 # --- kept results -----------------------------------------------------------------------------------------------------
@@ -221,6 +216,12 @@ def _inputs(suite: schema.Suite, size: str, seed: int) -> dict[str, Any]:
     assert suite.recipe is not None
     base = sorted([name, value] for name, value in identities(Path(suite.bases[size].model)).items())
     return {"version": VERSION, "base": base, "recipe": suite.recipe.learning_rates, "seed": seed}
+
+
+def _is_of(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether a kept study has these inputs; a base that is not on this machine cannot be compared."""
+    recorded = held.get("inputs", {})
+    return bool(recorded == {**wanted, "base": wanted["base"] or recorded.get("base")})
 
 
 def _place(suite: schema.Suite, size: str, seed: int) -> tuple[Path, Path]:
@@ -233,7 +234,7 @@ def known(suite: schema.Suite, size: str, seed: int = 0) -> Study | None:
     """A study that was made here or is shipped, of this very base."""
     for path in _place(suite, size, seed):
         held = store.read_json(path)
-        if held and held.get("inputs") == _inputs(suite, size, seed):
+        if held and _is_of(held, _inputs(suite, size, seed)):
             frames = {name: pd.DataFrame(held[name]["rows"], columns=held[name]["columns"]) for name in _FRAMES}
             return Study(**frames, seconds=held["seconds"])
     return None
@@ -246,13 +247,19 @@ def make(suite: schema.Suite, size: str, seed: int = 0, say: Callable[[str], Non
     """The study of one base: the known one, or a new one, which is then kept.
 
     Raises:
-        schema.BadInput: the suite has no recipe, or its base is not one of ``nano``'s kind.
+        schema.BadInput: there are no documents for this suite (:func:`material.of`), or it has no such base.
+        schema.MissingArtefact: the base is not on this machine.
     """
-    if suite.recipe is None or size not in suite.bases or not Path(suite.bases[size].model).is_dir():
-        raise schema.BadInput(f"suite {suite.name}: the analyses need a recipe and local bases; use suite nano")
+    material.of(suite)
+    if size not in suite.bases:
+        raise schema.BadInput(f"suite {suite.name} has no base {size}")
     found = known(suite, size, seed)
     if found is not None:
         return found
+    if not Path(suite.bases[size].model).is_dir():
+        raise schema.MissingArtefact(
+            f"{suite.bases[size].model}: not here; `astraios run --suite {suite.name}` makes it"
+        )
     made = study(suite, size, seed, say)
     frames = {name: getattr(made, name) for name in _FRAMES}
     held = {name: {"columns": list(frame), "rows": frame.to_numpy().tolist()} for name, frame in frames.items()}
@@ -266,3 +273,10 @@ def of(suite: schema.Suite, seed: int = 0, say: Callable[[str], None] = print) -
     """The studies of a suite's sizes, as far as they are known; of the first size where none is."""
     found = {size: made for size in suite.sizes if (made := known(suite, size, seed)) is not None}
     return found or {suite.sizes[0]: make(suite, suite.sizes[0], seed, say)}
+
+
+def known_anywhere(seed: int = 0) -> dict[str, Study]:
+    """All studies that were made here or are shipped, by suite and base (``nano 420K``)."""
+    suites = [store.load_suite(name) for name in material.MATERIALS]
+    named = ((f"{suite.name} {size}", known(suite, size, seed)) for suite in suites for size in suite.sizes)
+    return {name: made for name, made in named if made is not None}

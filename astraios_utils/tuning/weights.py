@@ -100,17 +100,22 @@ def intruders(base: Tensor, tuned: Tensor, top: int = TOP, similar: float = SIMI
     return int((closest < similar).sum())
 
 
-def energy_rank(matrix: Tensor, energy: float = ENERGY) -> int:
+def spectrum(matrix: Tensor) -> Tensor:
+    """A matrix's singular values, the largest first."""
+    values: Tensor = torch.linalg.svdvals(matrix.double())
+    return values
+
+
+def energy_rank(values: Tensor, energy: float = ENERGY) -> int:
     """The smallest number of singular values with that share of the squared norm; 0 for a zero matrix."""
-    squares = torch.linalg.svdvals(matrix.double()) ** 2
+    squares = values**2
     if squares.sum() == 0:
         return 0
     return int((squares.cumsum(0) < energy * squares.sum() * (1 - 1e-12)).sum()) + 1
 
 
-def stable_rank(matrix: Tensor) -> float:
-    """Squared Frobenius norm over squared spectral norm; NaN for a zero matrix."""
-    values = torch.linalg.svdvals(matrix.double())
+def stable_rank(values: Tensor) -> float:
+    """Squared Frobenius norm over squared spectral norm, from the singular values; NaN for a zero matrix."""
     return float((values**2).sum() / values[0] ** 2) if values[0] > 0 else float("nan")
 
 
@@ -128,7 +133,8 @@ def table(base: State, tuned: State, top: int = TOP, similar: float = SIMILAR) -
             continue
         by = difference[name]
         norm = float(by.norm())
-        rank, stable = energy_rank(by), stable_rank(by)
+        values = spectrum(by)
+        ranks = energy_rank(values), stable_rank(values)
         intruding = intruders(value, tuned[name], top, similar)
-        rows.append((layer_of(name), matrix_of(name), norm, norm / float(value.norm()), rank, stable, intruding))
+        rows.append((layer_of(name), matrix_of(name), norm, norm / float(value.norm()), *ranks, intruding))
     return pd.DataFrame(rows, columns=list(COLUMNS))

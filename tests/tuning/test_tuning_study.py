@@ -13,14 +13,15 @@ import pytest
 
 from astraios_utils import schema, store
 from astraios_utils.presenting import plots
-from astraios_utils.tuning import claims, study, weights
+from astraios_utils.tuning import claims, material, study, weights
 
+TASKS = ("synthesize", "repair", "explain", "defect", "clone")
 SCORED = {"tuned": ["base", "FFT", "LoRA", "(IA)3"], "transfer": ["base", "FFT", "LoRA"], "within": ["FFT", "LoRA"]}
 
 
 def _rows(analysis: str, method: str, setting: str, loss: float, old: float, exact: float = 10.0) -> list[Any]:
     """Rows of one model: its loss on every task, and on pre-training documents."""
-    both = [(task, "loss", loss) for task in (*study.TASKS, "all")] + [(study.FORGOTTEN, "loss", old)]
+    both = [(task, "loss", loss) for task in (*TASKS, "all")] + [(material.FORGOTTEN, "loss", old)]
     both += [("all", "exact", exact)]
     return [(analysis, method, setting, task, measure, v, v - 0.05, v + 0.05, 9) for task, measure, v in both]
 
@@ -38,13 +39,13 @@ def _made(**changed: float) -> study.Study:
     for method in ("FFT", "LoRA"):
         for first in study.FIRSTS:
             rows += _rows("lines", method, str(first), losses["half"], losses["old_half"])
-        for at, step in enumerate(study.LOOKS):
+        for at, step in enumerate(study.looks(60)):
             rows += _rows("within", method, str(step), 1 - 0.1 * at, 0.5, 10.0 * at)
         rows += _rows("uniform", method, "0.5", 0.7, 0.5)
         rows += _rows("transfer", method, "moved", losses["moved"], 0.6)
         rows += _rows("transfer", method, "tuned there", losses["there"], 0.6)
     rows += _rows("transfer", "base", "further base", 1.0, 0.4)
-    for task in (*study.TASKS, "balanced"):
+    for task in (*TASKS, "balanced"):
         rows += _rows("mixture", "FFT", task, losses["alone"], 0.6)
     rows += _rows("half", "FFT", "", 0.5, 0.6)
     kinds = (("FFT", ""), *(("LoRA", f"rank {rank}") for rank in study.RANKS), ("(IA)3", ""))
@@ -87,6 +88,7 @@ def test_verdicts_by_hand() -> None:
         ("transfer-equal", {"moved": 0.7}, "does not hold"),
         ("lines", {"old_half": 0.75}, "does not hold"),
         ("mixture", {"alone": 0.3}, "does not hold"),
+        ("lines", {"old_fft": 0.39}, "undecided"),  # nothing was forgotten
     ],
 )
 def test_each_verdict_can_fall_otherwise(claim: str, changed: dict[str, float], verdict: str) -> None:
@@ -109,7 +111,7 @@ def _graded(made: study.Study, intruders: int, forgets: float) -> study.Study:
     kinds = [("FFT", ""), ("(IA)3", ""), *(("LoRA", f"rank {rank}") for rank in study.RANKS)]
     for place, (method, setting) in enumerate(kinds):
         row = (scores["analysis"] == "tuned") & (scores["method"] == method) & (scores["setting"] == setting)
-        scores.loc[row & (scores["task"] == study.FORGOTTEN), ["value", "low", "high"]] += place * forgets
+        scores.loc[row & (scores["task"] == material.FORGOTTEN), ["value", "low", "high"]] += place * forgets
         own = (changes["method"] == method) & (changes["setting"] == setting)
         changes.loc[own, "intruders"] = max(0, 4 * -intruders) + place * intruders
     return replace(made, scores=scores, changes=changes)
@@ -156,7 +158,7 @@ def test_six_pictures() -> None:
     assert [bar.get_height() for bar in left.patches] == [0, 2, 2, 2, 0]
     assert len(right.lines) == 5
     assert len(plots.change_by_layer(made.changes, axes)[0].images) == 1
-    graft = plots.grafting(made.scores, study.TASKS, plt.subplots()[1])
+    graft = plots.grafting(made.scores, made.tasks, plt.subplots()[1])
     assert graft.lines[0].get_ydata() == pytest.approx([100 * 0.58 / 0.6] * len(study.SHARES))
     assert len(plots.transfer(made.scores, plt.subplots()[1]).containers) == 5
     assert len(plots.shrinking(made.scores, plt.subplots()[1]).lines) == 5
@@ -167,9 +169,12 @@ def test_six_pictures() -> None:
 
 @pytest.mark.slow
 def test_a_study_end_to_end_is_kept(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"STEPS": 2, "LEARNT": 8, "ASKED": 4, "OLD": 4, "LOOKS": (0, 2)}.items():
-        monkeypatch.setattr(study, name, value)
+    for name, value in {"LEARNT": 8, "ASKED": 4, "OLD": 4}.items():
+        monkeypatch.setattr(material, name, value)
+    monkeypatch.setattr(study, "LOOKS", (0, 1))
     nano = store.load_suite("nano")
+    short = replace(material.of(nano), steps=2)
+    monkeypatch.setattr(material, "of", lambda suite: short)
     size = nano.sizes[0]
     monkeypatch.setattr(study, "VERSION", -1)  # so that no shipped study is used
     said: list[str] = []
@@ -189,6 +194,39 @@ def test_a_study_end_to_end_is_kept(build: Path, monkeypatch: pytest.MonkeyPatch
     assert weights.COLUMNS[0] in made.changes
 
 
+def test_constant_answers_leave_the_path_of_a_run_undecided() -> None:
+    made = _made()
+    exact = (made.scores["analysis"] == "within") & (made.scores["measure"] == "exact")
+    made.scores.loc[exact, ["value", "low", "high"]] = 0.0
+    verdict, evidence = claims.READINGS["loss-within-run"](made)
+    assert verdict == "undecided"
+    assert "0.0% at each of 5 steps" in evidence
+
+
+def test_the_tasks_of_a_study_are_those_that_it_measured() -> None:
+    assert _made().tasks == TASKS
+
+
+def test_a_run_is_looked_at_by_shares_of_its_steps() -> None:
+    assert study.looks(60) == (0, 10, 20, 40, 60)
+    assert study.looks(20) == (0, 3, 7, 13, 20)
+
+
+def test_studies_ship_for_a_base_of_our_own_and_for_a_pretrained_one() -> None:
+    known = study.known_anywhere()
+    assert {name.partition(" ")[0] for name in known} == set(material.MATERIALS)
+    for made in known.values():
+        assert set(claims.verdicts(made)["claim"]) == set(claims.READINGS)
+
+
+def test_a_shipped_study_needs_no_base_but_one_that_is_here_must_be_its_own() -> None:
+    held = {"inputs": {"version": 1, "base": [["weights", "abc"]], "seed": 0}}
+    assert study._is_of(held, {"version": 1, "base": [], "seed": 0})
+    assert study._is_of(held, {"version": 1, "base": [["weights", "abc"]], "seed": 0})
+    assert not study._is_of(held, {"version": 1, "base": [["weights", "abd"]], "seed": 0})
+    assert not study._is_of(held, {"version": 2, "base": [], "seed": 0})
+
+
 def test_suites_without_local_bases_are_refused() -> None:
-    with pytest.raises(schema.BadInput, match="use suite nano"):
+    with pytest.raises(schema.BadInput, match="nano or smol"):
         study.make(store.load_suite("paper"), "1B")

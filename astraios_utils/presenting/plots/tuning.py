@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from .base import look
 
 FORGOTTEN = "pre-training"
+LEGIBLE = 8  # layers whose numbers can be read in a panel
 SIDES = ((4, 3), (4, -9))  # points from a marker to its label: above and below, in turn
 
 
@@ -40,6 +41,9 @@ def intruders(changes: pd.DataFrame, scores: pd.DataFrame, axes: Sequence[Axes] 
         right.plot(mean, lost, color=colour, marker=marker, linestyle="")
         side = SIDES[sides[method, setting]]
         right.annotate(f"{method} {setting}".strip(), (mean, lost), xytext=side, textcoords="offset points", size=7)
+    if not means.any():
+        left.set_ylim(0, 1)
+        right.set_xlim(-0.5, 0.5)
     names = [f"{method}\n{setting}" for method, setting in means.index]
     left.set_xticks(range(len(names)), names)
     left.set(ylabel="Intruder dimensions per matrix", title="New directions among the ten largest")
@@ -50,21 +54,33 @@ def intruders(changes: pd.DataFrame, scores: pd.DataFrame, axes: Sequence[Axes] 
 
 
 def change_by_layer(changes: pd.DataFrame, axes: Sequence[Axes] | np.ndarray) -> Sequence[Axes]:
-    """The norm of the change relative to the base's matrix, in percent: a row per matrix, a column per layer."""
+    """The norm of the change relative to the base's matrix, in percent: a row per matrix, a column per layer.
+
+    Up to ``LEGIBLE`` layers, numbers stand in the cells; beyond, each panel has a scale.
+    """
     panels = list(np.ravel(np.asarray(axes, dtype=object)))
     kinds = changes[["method", "setting"]].drop_duplicates().itertuples(index=False)
     for ax, (method, setting) in zip(panels, kinds, strict=False):
         own = changes[(changes["method"] == method) & (changes["setting"] == setting)]
         grid = 100 * own.pivot(index="matrix", columns="layer", values="relative")
-        ax.imshow(grid, cmap="Greys", aspect="auto", vmin=0)
-        for (row, column), value in np.ndenumerate(grid.to_numpy()):
-            dark = value > 0.6 * np.nanmax(grid.to_numpy())
-            ax.text(column, row, f"{value:.1f}", ha="center", va="center", size=7, color="white" if dark else "black")
-        ax.set_xticks(range(grid.shape[1]), grid.columns)
+        drawn = ax.imshow(grid, cmap="Greys", aspect="auto", vmin=0)
+        if grid.shape[1] <= LEGIBLE:
+            _numbers(ax, grid.to_numpy())
+        else:
+            ax.figure.colorbar(drawn, ax=ax, location="bottom", shrink=0.9)
+        step = max(1, grid.shape[1] // 6)
+        ax.set_xticks(range(0, grid.shape[1], step), grid.columns[::step])
         ax.set_yticks(range(grid.shape[0]), grid.index)
         ax.set(title=f"{method} {setting}".strip(), xlabel="Layer")
         ax.grid(False)
     return panels
+
+
+def _numbers(ax: Axes, grid: np.ndarray) -> None:
+    """Write the values into the cells."""
+    for (row, column), value in np.ndenumerate(grid):
+        colour = "white" if value > 0.6 * np.nanmax(grid) else "black"
+        ax.text(column, row, f"{value:.1f}", ha="center", va="center", size=7, color=colour)
 
 
 def grafting(scores: pd.DataFrame, tasks: Sequence[str], ax: Axes) -> Axes:
@@ -138,6 +154,8 @@ def within(scores: pd.DataFrame, ax: Axes) -> Axes:
         ax.plot(loss["value"], exact["value"], color=colour, marker=marker, label=method)
         for x, y, step in zip(loss["value"], exact["value"], loss["setting"], strict=True):
             ax.annotate(step, (x, y), **at)
+    if not _of(scores, "exact", analysis="within")["value"].any():
+        ax.set_ylim(-0.1, 1)
     ax.invert_xaxis()
     ax.set(xlabel="Loss on all tasks (nats per token; falls to the right)", ylabel="Answers written exactly (%)")
     ax.legend()
