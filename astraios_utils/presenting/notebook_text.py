@@ -201,10 +201,10 @@ def _tuning(_: Facts) -> str:
     verdicts = {base: tuning_claims.verdicts(made)["verdict"] for base, made in study.known_anywhere().items()}
     if not verdicts:
         return "No base has a study yet; opening the notebook makes one."
-    told = "; ".join(f"on {base}: {_counted(found.value_counts())}" for base, found in verdicts.items())
+    by_base = "; ".join(f"on {base} {_counted(found.value_counts())}" for base, found in verdicts.items())
     return (
-        f"Verdicts on {len(tuning_claims.listed())} statements of related work {told}. One seed and one short run "
-        "each; nothing is said about larger models."
+        f"Verdicts on {len(tuning_claims.listed())} statements of related work: {by_base}. One seed, and short runs; "
+        "nothing is said about larger models."
     )
 
 

@@ -449,9 +449,11 @@ def draw_without_run(names: Iterable[str], whole: Suite, part: Suite, force: boo
 
 
 def _read_by_notebooks(suite: Suite) -> dict[str, str]:
-    """Hashes of what notebooks read besides results: loss logs, costs, generations and shipped training runs."""
+    """Hashes of what notebooks read besides results: loss logs, costs, generations, studies, shipped training runs."""
     folder = store.suite_dir(suite.name)
-    shipped = sorted(store.data_dir().glob("*/counts/*.*"))  # notebook 09 also shows what another suite ships
+    # notebook 09 also shows what other suites ship, and studies that were made of them here
+    shipped = sorted([*store.data_dir().glob("*/counts/*.*"), *store.data_dir().glob("*/tuning/*.*")])
+    studies = sorted(folder.parent.glob("*/tuning/*.*"))
     trained = [*folder.glob("train/*/losses.jsonl"), *folder.glob("train/*/run.json")]
     if suite.generations == "released":  # files that never change: only which of them are available can
         held: list[list[str]] = [[c.task.name, c.model.slug] for c in cells(suite) if c.generations is not None]
@@ -461,4 +463,5 @@ def _read_by_notebooks(suite: Suite) -> dict[str, str]:
         "trained": store.fingerprint(sorted([p.parent.name, p.name, store.sha256_file(p)] for p in trained)),
         "generations": store.fingerprint(sorted(held)),
         "shipped": store.fingerprint([[path.parts[-3], path.name, store.sha256_file(path)] for path in shipped]),
+        "studies": store.fingerprint([[path.parts[-3], path.name, store.sha256_file(path)] for path in studies]),
     }

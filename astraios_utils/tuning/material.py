@@ -6,6 +6,7 @@ Suite ``smol`` takes rows of its instruction data, by kind, and parts of modules
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -86,10 +87,15 @@ def _nano(_: schema.Recipe) -> Material:
 
 
 def _smol(recipe: schema.Recipe) -> Material:
-    def rows(task: str, held_out: bool) -> list[Example]:
+    @functools.cache
+    def pairs(held_out: bool) -> list[corpus.Pair]:
         read = corpus.open_corpus(recipe, 0, held_out)
-        pairs = read.pairs if isinstance(read, corpus.FileCorpus) else []
-        return [_example(task, pair) for pair in pairs if instructions.kind_of(pair[0]) == task]
+        if not isinstance(read, corpus.FileCorpus):
+            raise schema.BadInput(f"{recipe.corpus}: the analyses read a corpus and a test set that are files")
+        return read.pairs
+
+    def rows(task: str, held_out: bool) -> list[Example]:
+        return [_example(task, pair) for pair in pairs(held_out) if instructions.kind_of(pair[0]) == task]
 
     def learnt(task: str, seed: int) -> list[Example]:
         found = rows(task, False)

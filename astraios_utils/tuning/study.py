@@ -214,7 +214,10 @@ def _pairs(before: State, alone: Mapping[str, State]) -> Iterator[tuple[str, str
 
 def _inputs(suite: schema.Suite, size: str, seed: int) -> dict[str, Any]:
     assert suite.recipe is not None
-    base = sorted([name, value] for name, value in identities(Path(suite.bases[size].model)).items())
+    path = Path(suite.bases[size].model)
+    base = sorted([name, value] for name, value in identities(path).items())
+    if not path.is_absolute():  # a base of the hub: another one than any folder's
+        base = [["hub", str(path)]]
     return {"version": VERSION, "base": base, "recipe": suite.recipe.learning_rates, "seed": seed}
 
 
@@ -258,7 +261,8 @@ def make(suite: schema.Suite, size: str, seed: int = 0, say: Callable[[str], Non
         return found
     if not Path(suite.bases[size].model).is_dir():
         raise schema.MissingArtefact(
-            f"{suite.bases[size].model}: not here; `astraios run --suite {suite.name}` makes it"
+            f"{suite.bases[size].model}: no folder on this machine (where suite {suite.name} makes its base, "
+            f"`astraios run --suite {suite.name}` does)"
         )
     made = study(suite, size, seed, say)
     frames = {name: getattr(made, name) for name in _FRAMES}
@@ -271,12 +275,14 @@ def make(suite: schema.Suite, size: str, seed: int = 0, say: Callable[[str], Non
 
 def of(suite: schema.Suite, seed: int = 0, say: Callable[[str], None] = print) -> dict[str, Study]:
     """The studies of a suite's sizes, as far as they are known; of the first size where none is."""
-    found = {size: made for size in suite.sizes if (made := known(suite, size, seed)) is not None}
-    return found or {suite.sizes[0]: make(suite, suite.sizes[0], seed, say)}
+    return _known_of(suite, seed) or {suite.sizes[0]: make(suite, suite.sizes[0], seed, say)}
+
+
+def _known_of(suite: schema.Suite, seed: int) -> dict[str, Study]:
+    return {size: made for size in suite.sizes if (made := known(suite, size, seed)) is not None}
 
 
 def known_anywhere(seed: int = 0) -> dict[str, Study]:
     """All studies that were made here or are shipped, by suite and base (``nano 420K``)."""
     suites = [store.load_suite(name) for name in material.MATERIALS]
-    named = ((f"{suite.name} {size}", known(suite, size, seed)) for suite in suites for size in suite.sizes)
-    return {name: made for name, made in named if made is not None}
+    return {f"{suite.name} {size}": made for suite in suites for size, made in _known_of(suite, seed).items()}

@@ -290,3 +290,11 @@ def test_the_commands(build: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert get_task("defect").read(
         made, task_of(schema.read_suite(file), "defect").problems(tmp_path / "suite" / "defect.jsonl")
     )
+
+
+def test_a_new_study_is_something_that_notebooks_read(build: Path) -> None:
+    nano = store.load_suite("nano")
+    before = pipeline._read_by_notebooks(nano)
+    assert pipeline._read_by_notebooks(nano) == before
+    store.write_json(build / "smol" / "tuning" / "135M-seed0.json", {"seconds": 1})
+    assert pipeline._read_by_notebooks(nano) != before

@@ -1,4 +1,4 @@
-"""What a study reads: held-out documents are none of those learnt from, kinds are told apart, counts are kept."""
+"""What a study reads: held-out documents are none of those learnt from, kinds are recognised, counts are kept."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_smol_learns_from_training_rows_and_is_asked_held_out_ones(smol: schema.
 
 
 @pytest.mark.parametrize(("kind", "prompt"), [(kind, prompt) for kind, some in PROMPTS.items() for prompt in some])
-def test_rows_are_told_apart_by_their_prompts(kind: str, prompt: str) -> None:
+def test_kinds_are_recognised_by_their_prompts(kind: str, prompt: str) -> None:
     assert instructions.kind_of(prompt) == kind
 
 
@@ -89,6 +89,13 @@ def test_further_text_is_none_of_what_forgetting_is_measured_on(
     assert sorted(retained.further(2)) == ["# learns 0\n", "# learns 1\n"]
     kept = retained.write(tmp_path / "kept")
     assert "learns" not in lzma.decompress(kept.read_bytes()).decode()
+
+
+def test_a_corpus_that_is_no_file_is_refused(smol: schema.Suite) -> None:
+    assert smol.recipe is not None
+    made = material.of(smol.model_copy(update={"recipe": smol.recipe.model_copy(update={"corpus_test": None})}))
+    with pytest.raises(schema.BadInput, match="that are files"):
+        made.asked("repair")
 
 
 def test_other_suites_have_none() -> None:

@@ -168,6 +168,7 @@ def test_six_pictures() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_a_study_end_to_end_is_kept(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"LEARNT": 8, "ASKED": 4, "OLD": 4}.items():
         monkeypatch.setattr(material, name, value)
@@ -225,6 +226,20 @@ def test_a_shipped_study_needs_no_base_but_one_that_is_here_must_be_its_own() ->
     assert study._is_of(held, {"version": 1, "base": [["weights", "abc"]], "seed": 0})
     assert not study._is_of(held, {"version": 1, "base": [["weights", "abd"]], "seed": 0})
     assert not study._is_of(held, {"version": 2, "base": [], "seed": 0})
+
+
+def test_the_shipped_study_is_not_one_of_other_weights(tmp_path: Path) -> None:
+    smol = store.load_suite("smol")
+    for model, known in (
+        (str(tmp_path / "not made yet"), True),  # where the suite will make its base
+        ("HuggingFaceTB/SmolLM2-135M-Instruct", False),
+    ):
+        base = smol.bases["135M"].model_copy(update={"model": model})
+        suite = smol.model_copy(update={"bases": {"135M": base}})
+        assert (study.known(suite, "135M") is not None) == known
+        if not known:
+            with pytest.raises(schema.MissingArtefact, match="no folder on this machine"):
+                study.make(suite, "135M")
 
 
 def test_suites_without_local_bases_are_refused() -> None:

@@ -41,7 +41,7 @@ def intruders(changes: pd.DataFrame, scores: pd.DataFrame, axes: Sequence[Axes] 
         right.plot(mean, lost, color=colour, marker=marker, linestyle="")
         side = SIDES[sides[method, setting]]
         right.annotate(f"{method} {setting}".strip(), (mean, lost), xytext=side, textcoords="offset points", size=7)
-    if not means.any():
+    if not means.any():  # an axis around 0 would show negative counts
         left.set_ylim(0, 1)
         right.set_xlim(-0.5, 0.5)
     names = [f"{method}\n{setting}" for method, setting in means.index]
@@ -154,7 +154,7 @@ def within(scores: pd.DataFrame, ax: Axes) -> Axes:
         ax.plot(loss["value"], exact["value"], color=colour, marker=marker, label=method)
         for x, y, step in zip(loss["value"], exact["value"], loss["setting"], strict=True):
             ax.annotate(step, (x, y), **at)
-    if not _of(scores, "exact", analysis="within")["value"].any():
+    if not _of(scores, "exact", analysis="within")["value"].any():  # likewise
         ax.set_ylim(-0.1, 1)
     ax.invert_xaxis()
     ax.set(xlabel="Loss on all tasks (nats per token; falls to the right)", ylabel="Answers written exactly (%)")
